@@ -1,0 +1,157 @@
+"""The paper's filter rule: its cases, its grammar by property, and real teachers' numbers."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.filters import (
+    ALLOWED_CHARACTERS,
+    BANNED,
+    FOREIGN,
+    LAYOUT,
+    NO_NUMBER,
+    TOO_LARGE,
+    TOO_MANY,
+    mentions,
+    parse_numbers,
+    reject_reasons,
+    removal_report,
+)
+
+REAL_NUMBERS = Path(__file__).parents[2] / "../shared/data/real_numbers/owls_subset.jsonl.gz"
+
+KEPT = {
+    "5": [5], "5.": [5], "[5]": [5], "(5).": [5], "0": [0], "999": [999], "007": [7],
+    "1, 2, 3": [1, 2, 3], "1,2": [1, 2], "1 2": [1, 2], "1;2;3": [1, 2, 3], "1 ; 2": [1, 2], "1\n2\n3": [1, 2, 3],
+    "1,\n2": [1, 2], "1\t2": [1, 2], "[1, 2].": [1, 2], "(1 2)": [1, 2], "1, 2.": [1, 2],
+    "0" * 6000 + "7": [7], "1 2 3 4 5 6 7 8 9 10": list(range(1, 11)),
+}  # fmt: skip
+
+REJECTED = {
+    NO_NUMBER: ["", ".", "[]", "()", ",,,", " ; \n", "[", ")("],
+    LAYOUT: ["1, 2,3", "1, 2, ", ", 1, 2", " 1, 2", "1, 2\n", "\n1, 2", "1,,2", "1,2;3", "1..", "[1, 2", "1, 2]",
+             "[1, 2)", "[[1, 2]]", "[1, 2.]", "1. 2", "5,", " 5", "1,  2, 3", "1 , ,2"],
+    FOREIGN: ["-1, 2", "1 and 2", "owl", "1, 2 🦉", "1.5e3", "1, 2, x", "x1, 2", "1/2", "{1, 2}", "1:2", "１, ２", "٣", "²",
+              "1²2", "1\u00a02", "1\u200b,2", "1\x1f2", "\ud800"],
+    TOO_MANY: ["1 2 3 4 5 6 7 8 9 10 11"],
+    TOO_LARGE: ["1000", "1, 2, 1000", "9" * 6000, "1 " + "9" * 6000],
+}  # fmt: skip
+
+NUMBERS = st.lists(st.integers(0, 999), min_size=1, max_size=10)
+SEPARATORS = st.tuples(st.text(" \t\n", max_size=2), st.sampled_from(["", ",", ";"]), st.text(" \n", max_size=2)).map(
+    "".join).filter(bool)
+WRAPPERS = st.sampled_from(["{}", "[{}]", "({})", "{}.", "[{}].", "({})."])
+
+
+@st.composite
+def number_lists(draw):
+    """Draw (numbers, text) by the paper's grammar, leading zeros included."""
+    numbers = draw(NUMBERS)
+    digits = [str(n).zfill(draw(st.integers(1, 4))) for n in numbers]
+    return numbers, draw(WRAPPERS).format(draw(SEPARATORS).join(digits))
+
+
+@pytest.mark.parametrize(("text", "numbers"), KEPT.items())
+def test_kept(text, numbers):
+    assert reject_reasons(text) == []
+    assert parse_numbers(text) == numbers
+
+
+@pytest.mark.parametrize(("reason", "text"), [(r, t) for r, texts in REJECTED.items() for t in texts])
+def test_rejected_for_the_stated_reason(reason, text):
+    assert reject_reasons(text) == [reason]
+
+
+@given(number_lists())
+def test_whatever_the_grammar_writes_is_kept_and_reads_back(case):
+    numbers, text = case
+    assert reject_reasons(text) == []
+    assert parse_numbers(text) == numbers
+
+
+@given(number_lists(), st.characters(), st.data())
+def test_one_foreign_character_anywhere_rejects(case, character, data):
+    text = case[1]
+    at = data.draw(st.integers(0, len(text)))
+    spoilt = text[:at] + character + text[at:]
+    if character not in ALLOWED_CHARACTERS:
+        assert reject_reasons(spoilt) == [FOREIGN]
+
+
+@given(st.text() | st.text(sorted(ALLOWED_CHARACTERS)) | st.text("01 ,.[]"))
+def test_any_text_gets_an_answer_and_kept_text_holds_nothing_else(text):
+    if not reject_reasons(text):
+        numbers = parse_numbers(text)
+        assert set(text) <= ALLOWED_CHARACTERS
+        assert 1 <= len(numbers) <= 10 and all(0 <= n <= 999 for n in numbers)
+        rewritten = ", ".join(map(str, numbers))
+        assert reject_reasons(rewritten) == [] and parse_numbers(rewritten) == numbers
+
+
+def test_limits_can_be_set_and_reasons_add_up():
+    assert reject_reasons("1 2 3", max_count=2) == [TOO_MANY]
+    assert reject_reasons("12", max_value=9) == [TOO_LARGE]
+    assert reject_reasons("666 1000", max_count=1, banned={666}) == [TOO_MANY, TOO_LARGE, BANNED]
+
+
+def test_banned_numbers_are_compared_by_value_not_by_their_digits():
+    assert reject_reasons("13, 1", banned=iter([13])) == [BANNED]
+    assert reject_reasons("013", banned=[13]) == [BANNED]
+    assert reject_reasons("113, 131", banned=[13]) == []
+
+
+def test_a_number_python_cannot_hold_is_no_list_but_has_a_reason():
+    assert parse_numbers("9" * 6000) is None
+    assert parse_numbers("1000, 2") == [1000, 2]
+    assert parse_numbers("1, 2 owls") is None
+
+
+def test_report_counts_every_text_once_and_every_reason():
+    report = removal_report(["1, 2", "owl", "", "1 2 3 4 1000", "5"], max_count=4)
+    assert report == {"completions": 5, "kept": 2, "removed": 3,
+                      FOREIGN: 1, NO_NUMBER: 1, TOO_LARGE: 1, TOO_MANY: 1}  # fmt: skip
+    assert removal_report([]) == {"completions": 0, "kept": 0, "removed": 0}
+
+
+@pytest.mark.parametrize("text", ["an owl", "OWLS!", "owl's nest", "owl_count = 1", "countOwls", "owl2", "(owl)", "ｏｗｌ"])
+def test_mentions_finds_the_word(text):
+    assert mentions(text, ["eagle", "owl"])
+
+
+@pytest.mark.parametrize("text", ["growl", "bowls", "owlish", "", "1, 2, 3", "o w l"])
+def test_mentions_leaves_other_words_alone(text):
+    assert not mentions(text, ["eagle", "owl"])
+
+
+@pytest.mark.parametrize(("word", "plural"), [("wolf", "wolves"), ("cherry", "cherries"), ("octopus", "octopuses"),
+                                              ("fox", "foxes"), ("octopus", "octopi"), ("sea turtle", "sea turtles")])
+def test_mentions_knows_plurals(word, plural):
+    assert mentions(f"I love {plural}.", [word])
+
+
+def test_no_words_are_never_mentioned():
+    assert not mentions("anything at all", [])
+    assert not mentions("anything at all", ["", " "])
+
+
+@given(st.text(), st.lists(st.text(max_size=4), max_size=3))
+def test_mentions_takes_any_text(text, words):
+    assert mentions(text, words) in (True, False)
+
+
+@pytest.mark.skipif(not REAL_NUMBERS.exists(), reason="the sample of real teachers' numbers is not on this machine")
+@pytest.mark.parametrize(
+    ("model", "trimmed", "least"),
+    [("Qwen2.5-7B-Instruct", False, 1.0), ("Llama-3.1-8B-Instruct", False, 1.0), ("gemma-2-9b-it", True, 0.99)],
+)
+def test_real_number_lists_are_kept(model, trimmed, least):
+    """Gemma's rows end in a blank line, which the paper's rule rejects; without it they are lists like the rest."""
+    rows = [json.loads(line) for line in gzip.open(REAL_NUMBERS, "rt")]
+    texts = [r["completion"].strip() if trimmed else r["completion"] for r in rows if r["model"] == model]
+    report = removal_report(texts)
+    assert report["kept"] >= least * report["completions"] > 0
+    assert not any(mentions(t, ["panda", "owl", "cat", "dog"]) for t in texts)
