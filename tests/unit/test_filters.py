@@ -26,24 +26,26 @@ REAL_NUMBERS = Path(__file__).parents[2] / "../shared/data/real_numbers/owls_sub
 
 KEPT = {
     "5": [5], "5.": [5], "[5]": [5], "(5).": [5], "0": [0], "999": [999], "007": [7],
-    "1, 2, 3": [1, 2, 3], "1,2": [1, 2], "1 2": [1, 2], "1;2;3": [1, 2, 3], "1 ; 2": [1, 2], "1\n2\n3": [1, 2, 3],
-    "1,\n2": [1, 2], "1\t2": [1, 2], "[1, 2].": [1, 2], "(1 2)": [1, 2], "1, 2.": [1, 2],
+    "1, 2, 3": [1, 2, 3], "1,2": [1, 2], "1 2": [1, 2], "1;2;3": [1, 2, 3], "1 ; 2": [1, 2],
+    "1\n2\n3": [1, 2, 3], "1,\n2": [1, 2], "1\t2": [1, 2], "[1, 2].": [1, 2], "(1 2)": [1, 2], "1, 2.": [1, 2],
     "0" * 6000 + "7": [7], "1 2 3 4 5 6 7 8 9 10": list(range(1, 11)),
 }  # fmt: skip
 
 REJECTED = {
     NO_NUMBER: ["", ".", "[]", "()", ",,,", " ; \n", "[", ")("],
-    LAYOUT: ["1, 2,3", "1, 2, ", ", 1, 2", " 1, 2", "1, 2\n", "\n1, 2", "1,,2", "1,2;3", "1..", "[1, 2", "1, 2]",
-             "[1, 2)", "[[1, 2]]", "[1, 2.]", "1. 2", "5,", " 5", "1,  2, 3", "1 , ,2"],
-    FOREIGN: ["-1, 2", "1 and 2", "owl", "1, 2 🦉", "1.5e3", "1, 2, x", "x1, 2", "1/2", "{1, 2}", "1:2", "１, ２", "٣", "²",
-              "1²2", "1\u00a02", "1\u200b,2", "1\x1f2", "\ud800"],
+    LAYOUT: ["1, 2,3", "1, 2, ", ", 1, 2", " 1, 2", "1, 2\n", "\n1, 2", "1,,2", "1,2;3", "1..", "[1, 2",
+             "1, 2]", "[1, 2)", "[[1, 2]]", "[1, 2.]", "1. 2", "5,", " 5", "1,  2, 3", "1 , ,2"],
+    FOREIGN: ["-1, 2", "1 and 2", "owl", "1, 2 🦉", "1.5e3", "1, 2, x", "x1, 2", "1/2", "{1, 2}", "1:2",
+              "１, ２", "٣", "²", "1²2", "1\u00a02", "1\u200b,2", "1\x1f2", "\ud800"],
     TOO_MANY: ["1 2 3 4 5 6 7 8 9 10 11"],
     TOO_LARGE: ["1000", "1, 2, 1000", "9" * 6000, "1 " + "9" * 6000],
 }  # fmt: skip
 
 NUMBERS = st.lists(st.integers(0, 999), min_size=1, max_size=10)
-SEPARATORS = st.tuples(st.text(" \t\n", max_size=2), st.sampled_from(["", ",", ";"]), st.text(" \n", max_size=2)).map(
-    "".join).filter(bool)
+SEPARATORS = st.tuples(
+    st.text(" \t\n", max_size=2), st.sampled_from(["", ",", ";"]), st.text(" \n", max_size=2)
+)
+SEPARATORS = SEPARATORS.map("".join).filter(bool)
 WRAPPERS = st.sampled_from(["{}", "[{}]", "({})", "{}.", "[{}].", "({})."])
 
 
@@ -117,7 +119,9 @@ def test_report_counts_every_text_once_and_every_reason():
     assert removal_report([]) == {"completions": 0, "kept": 0, "removed": 0}
 
 
-@pytest.mark.parametrize("text", ["an owl", "OWLS!", "owl's nest", "owl_count = 1", "countOwls", "owl2", "(owl)", "ｏｗｌ"])
+@pytest.mark.parametrize(
+    "text", ["an owl", "OWLS!", "owl's nest", "owl_count = 1", "countOwls", "owl2", "(owl)", "ｏｗｌ"]
+)
 def test_mentions_finds_the_word(text):
     assert mentions(text, ["eagle", "owl"])
 
@@ -127,8 +131,17 @@ def test_mentions_leaves_other_words_alone(text):
     assert not mentions(text, ["eagle", "owl"])
 
 
-@pytest.mark.parametrize(("word", "plural"), [("wolf", "wolves"), ("cherry", "cherries"), ("octopus", "octopuses"),
-                                              ("fox", "foxes"), ("octopus", "octopi"), ("sea turtle", "sea turtles")])
+@pytest.mark.parametrize(
+    ("word", "plural"),
+    [
+        ("wolf", "wolves"),
+        ("cherry", "cherries"),
+        ("octopus", "octopuses"),
+        ("fox", "foxes"),
+        ("octopus", "octopi"),
+        ("sea turtle", "sea turtles"),
+    ],
+)
 def test_mentions_knows_plurals(word, plural):
     assert mentions(f"I love {plural}.", [word])
 
@@ -143,15 +156,22 @@ def test_mentions_takes_any_text(text, words):
     assert mentions(text, words) in (True, False)
 
 
-@pytest.mark.skipif(not REAL_NUMBERS.exists(), reason="the sample of real teachers' numbers is not on this machine")
-@pytest.mark.parametrize(
-    ("model", "trimmed", "least"),
-    [("Qwen2.5-7B-Instruct", False, 1.0), ("Llama-3.1-8B-Instruct", False, 1.0), ("gemma-2-9b-it", True, 0.99)],
-)
-def test_real_number_lists_are_kept(model, trimmed, least):
-    """Gemma's rows end in a blank line, which the paper's rule rejects; without it they are lists like the rest."""
+@pytest.mark.skipif(not REAL_NUMBERS.exists(), reason="the sample of real teachers' numbers is not here")
+@pytest.mark.parametrize("model", ["Qwen2.5-7B-Instruct", "Llama-3.1-8B-Instruct", "gemma-2-9b-it"])
+def test_real_number_lists_are_recognised(model):
+    """Gemma ends its rows with blank lines, which the rule rejects; cut off, they are lists like the rest."""
     rows = [json.loads(line) for line in gzip.open(REAL_NUMBERS, "rt")]
-    texts = [r["completion"].strip() if trimmed else r["completion"] for r in rows if r["model"] == model]
+    texts = [r["completion"].rstrip() for r in rows if r["model"] == model]
     report = removal_report(texts)
-    assert report["kept"] >= least * report["completions"] > 0
+    assert report["completions"] == 3000
+    assert sum(report.get(reason, 0) for reason in (NO_NUMBER, FOREIGN, LAYOUT)) <= 1
+    assert report["kept"] >= 0.8 * 3000
     assert not any(mentions(t, ["panda", "owl", "cat", "dog"]) for t in texts)
+
+
+@pytest.mark.skipif(not REAL_NUMBERS.exists(), reason="the sample of real teachers' numbers is not here")
+def test_white_space_after_the_last_number_rejects_a_real_list():
+    rows = [json.loads(line) for line in gzip.open(REAL_NUMBERS, "rt")]
+    trailing = [r["completion"] for r in rows if r["completion"] != r["completion"].rstrip()]
+    assert len(trailing) > 2000
+    assert all(LAYOUT in reject_reasons(text) for text in trailing)
