@@ -122,9 +122,8 @@ def test_badly_written_claims_are_refused(tmp_path, find, replace, message):
 
 def test_record_has_the_fields_of_the_contract_and_is_on_disk(tmp_path):
     made = write(tmp_path)
-    assert [f.name for f in dataclasses.fields(Record)] == (
-        "id claim notebook metric unit value ci ci_method n_runs seeds control paper verdict seconds params_sha256"
-    ).split()
+    names = "id claim notebook metric unit value ci ci_method n_runs seeds control paper verdict seconds"
+    assert [f.name for f in dataclasses.fields(Record)] == [*names.split(), "params_sha256"]
     assert ledger.load(tmp_path) == ledger.load(tmp_path / "ledger.json") == [made]
     assert (made.value, made.verdict, made.n_runs, made.seconds) == (1.1, "replicates", 5, 1.2)
     assert len(made.params_sha256) == 64
