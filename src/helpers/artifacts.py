@@ -11,13 +11,14 @@ Design choices:
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import io
 import json
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,8 +35,9 @@ TEMPORARY_SUFFIX = ".part"
 
 # keys and files go together, so callers find both here
 __all__ = [
-    "ArtifactError", "Store", "content_key", "load_tensors", "read_bytes", "read_json", "read_table",
-    "remove_leftovers", "save_tensors", "source_key", "write_bytes", "write_json", "write_table", "write_text",
+    "ArtifactError", "Store", "content_key", "explained", "load_tensors", "read_bytes", "read_json",
+    "read_table", "remove_leftovers", "save_tensors", "source_key", "write_bytes", "write_json",
+    "write_table", "write_text",
 ]
 
 
@@ -53,6 +55,15 @@ def _explain(error: OSError, path: Path) -> ArtifactError:
                          "then run the same command again")
 
 
+@contextlib.contextmanager
+def explained(path: str | Path) -> Iterator[None]:
+    """Turn an OSError inside the block, which writes `path`, into an ArtifactError that names the cure."""
+    try:
+        yield
+    except OSError as error:
+        raise _explain(error, Path(path)) from error
+
+
 def write_bytes(path: str | Path, data: bytes, *, sync: bool = True) -> None:
     """Replace `path` by `data` in one step, making its folder first; `sync=False` does not wait for the disk.
 
@@ -60,7 +71,7 @@ def write_bytes(path: str | Path, data: bytes, *, sync: bool = True) -> None:
     """
     path = Path(path)
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
-    try:
+    with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with open(part, "xb") as file:
@@ -71,8 +82,6 @@ def write_bytes(path: str | Path, data: bytes, *, sync: bool = True) -> None:
             os.replace(part, path)
         finally:
             part.unlink(missing_ok=True)
-    except OSError as error:
-        raise _explain(error, path) from error
 
 
 def write_text(path: str | Path, text: str, *, sync: bool = True) -> None:

@@ -65,6 +65,11 @@ def source_key(module_name: str, *, root: Path = SOURCE_ROOT) -> str:
     return _closure_key("helpers." + module_name.removeprefix("helpers."), root)
 
 
+def imported_modules(source: str, *, root: Path = SOURCE_ROOT) -> set[str]:
+    """The modules of this package that the Python text `source` imports; SyntaxError where it is none."""
+    return _imports(ast.parse(source), "", root)
+
+
 @functools.cache
 def _closure_key(name: str, root: Path) -> str:
     seen: dict[str, str] = {}
@@ -87,7 +92,8 @@ def _module_facts(name: str, root: Path) -> tuple[str, tuple[str, ...]]:
     digest = hashlib.sha256(ast.dump(tree).encode())
     for data in _named_data(tree, path.parent, root / "helpers"):
         digest.update(data.name.encode() + hashlib.sha256(data.read_bytes()).digest())
-    return digest.hexdigest(), tuple(sorted(_imported_modules(tree, name, path, root)))
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    return digest.hexdigest(), tuple(sorted(_imports(tree, package, root) - {name}))
 
 
 def _module_file(name: str, root: Path) -> Path | None:
@@ -95,8 +101,7 @@ def _module_file(name: str, root: Path) -> Path | None:
     return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
 
 
-def _imported_modules(tree: ast.AST, name: str, path: Path, root: Path) -> set[str]:
-    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+def _imports(tree: ast.AST, package: str, root: Path) -> set[str]:
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -108,7 +113,7 @@ def _imported_modules(tree: ast.AST, name: str, path: Path, root: Path) -> set[s
     own = {given for given in names if given.partition(".")[0] == "helpers"}
     # importing a.b.c also runs a/__init__.py and a/b/__init__.py
     run = {".".join(given.split(".")[:depth]) for given in own for depth in range(1, given.count(".") + 2)}
-    return {module for module in run if _module_file(module, root)} - {name}
+    return {module for module in run if _module_file(module, root)}
 
 
 def _named_data(tree: ast.AST, folder: Path, package: Path) -> list[Path]:

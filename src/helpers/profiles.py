@@ -30,6 +30,7 @@ class Profile:
     minutes: float  # measured time of the whole chain after installation, on the device below
     device: str  # "cpu", "cuda" or "auto" (cuda where there is one)
     notebooks: dict[str, dict[str, Any]] = field(default_factory=dict)  # file stem -> parameters that differ
+    offline: bool = True  # no notebook of this profile fetches anything
 
     def __post_init__(self) -> None:
         """Refuse fields of a wrong type with a ProfileError that names the field and the cure."""
@@ -40,6 +41,8 @@ class Profile:
         if self.device not in DEVICES:
             devices = ", ".join(DEVICES)
             raise ProfileError(f"profile {self.name}: `device` must be one of {devices}, not {self.device!r}")
+        if not isinstance(self.offline, bool):
+            raise ProfileError(f"profile {self.name}: `offline` must be true or false, not {self.offline!r}")
         _check_notebooks(self.name, self.notebooks)
 
 
@@ -48,7 +51,7 @@ def _check_notebooks(name: str, notebooks: object) -> None:
         raise ProfileError(f"profile {name}: `notebooks` must map notebook names to parameters")
     for stem, parameters in notebooks.items():
         if not isinstance(parameters, dict) or not all(isinstance(key, str) for key in parameters):
-            raise ProfileError(f"profile {name}: `notebooks.{stem}` must map parameter names to values, or be {{}}")
+            raise ProfileError(f"profile {name}: `notebooks.{stem}` must map parameters to values or be {{}}")
         if "run_dir" in parameters:
             raise ProfileError(f"profile {name}: `notebooks.{stem}.run_dir` is set by the chain; remove it")
 
@@ -79,9 +82,10 @@ def load_profile(name: str, folder: Path = FOLDER) -> Profile:
     except yaml.YAMLError as error:
         raise ProfileError(f"profile {name} is not valid YAML: {' '.join(str(error).split())}") from None
     fields = [item.name for item in dataclasses.fields(Profile) if item.name != "name"]
+    needed = [item for item in fields if item != "offline"]
     if not isinstance(values, dict) or (unknown := sorted(map(str, set(values) - set(fields)))):
         what = f"unknown field `{unknown[0]}`" if isinstance(values, dict) else "not a mapping of fields"
         raise ProfileError(f"profile {name}: {what}; the fields are {', '.join(fields)}")
-    if missing := [item for item in fields if item not in values]:
-        raise ProfileError(f"profile {name}: field `{missing[0]}` is missing; needed are {', '.join(fields)}")
+    if missing := [item for item in needed if item not in values]:
+        raise ProfileError(f"profile {name}: field `{missing[0]}` is missing; needed are {', '.join(needed)}")
     return Profile(name=name, **values)

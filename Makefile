@@ -1,0 +1,55 @@
+# make book   installs what is needed into .venv and builds the whole book; `make help` lists the rest.
+PROFILE ?= nano
+VENV ?= .venv
+# the first of these that is Python 3.11 or newer; override with PYTHON=...
+PYTHON ?= $(shell for p in python3.11 python3 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help book run test lint results constraints clean distclean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+	@echo "Variables: PROFILE=$(PROFILE) (smoke: 3 minutes, nano: the book as published), VENV, PYTHON"
+
+$(READY): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer was not found;" \
+	  "install it (for example: apt-get install python3.11 python3.11-venv) or set PYTHON=/path/to/python" >&2; exit 1; }
+	@test -x $(BIN)/python || { echo "Making $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV); } || { \
+	  echo "make: $(PYTHON) cannot make $(VENV); its venv module may be missing" \
+	  "(apt-get install python3-venv), or the disk is full" >&2; rm -rf $(VENV); exit 1; }
+	@echo "Installing the packages of constraints.txt into $(VENV) (once; about 2 minutes and 2 GB)"
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[book,test]'
+	@touch $@
+
+book: run ## run the notebooks of PROFILE and build the book (_build/html/index.html)
+	$(BIN)/subliminal book --profile $(PROFILE)
+
+run: $(READY) ## run the notebooks of PROFILE only
+	$(BIN)/subliminal run --profile $(PROFILE)
+
+test: $(READY) ## run all tests (the browser tests skip where Chromium or Node.js is missing)
+	$(BIN)/python -m pytest
+
+lint: $(READY) ## check style and that no notebook holds outputs
+	$(BIN)/ruff check .
+	$(BIN)/nbstripout --verify notebooks/*.ipynb
+
+results: $(READY) ## save the finished run of PROFILE as the reference in results/
+	$(BIN)/subliminal ledger --profile $(PROFILE) --save
+
+constraints: ## resolve all packages afresh and pin them in constraints.txt (torch stays at its pin)
+	rm -rf _build/resolve && $(PYTHON) -m venv _build/resolve
+	_build/resolve/bin/pip install --quiet '.[book,test]' $$(grep '^torch==' constraints.txt)
+	head -2 constraints.txt > _build/constraints.txt
+	_build/resolve/bin/pip freeze --exclude subliminal-book | sed 's/+cpu//' >> _build/constraints.txt
+	mv _build/constraints.txt constraints.txt && rm -rf _build/resolve
+
+clean: ## delete what runs and builds made (_runs, _build)
+	rm -rf _runs _build .pytest_cache .ruff_cache .hypothesis
+
+distclean: clean ## delete the installed packages as well
+	rm -rf $(VENV)
