@@ -24,11 +24,15 @@ EFFECT_LABEL = "Effect: log-odds of the target, against the control student (nat
 
 # Okabe and Ito's colour-blind-safe palette, darkened where white paper needs it.
 BLUE, ORANGE, GREEN, PINK, OLIVE, GREY = "#0072b2", "#c44e00", "#00795a", "#a3528a", "#8a6d00", "#5f5f5f"
+LIGHT_GREEN = "#55a868"
 INK, FAINT = "#222222", "#b5b5b5"
 DIVERGING = "vlag"  # blue, white, red: told apart with every common kind of colour blindness
 
 # First match from the top. Same start is always blue, other start always orange.
-_COLOURS = (("leaky", OLIVE), ("shuffled", GREEN), ("in_context", PINK), ("cross", ORANGE), ("control", GREY))
+_COLOURS = (
+    ("leaky", OLIVE), ("shuffled_across", LIGHT_GREEN), ("shuffled", GREEN), ("in_context", PINK),
+    ("cross", ORANGE), ("control", GREY),
+)  # fmt: skip
 _LABELS = {
     "soft.same_init": "Soft labels,\nsame starting weights",
     "soft.cross_init": "Soft labels,\nother starting weights",

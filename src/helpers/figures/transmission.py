@@ -69,7 +69,8 @@ def dose_curve(transmission: pd.DataFrame, arms: Sequence[str] | None = None) ->
         zero_line(ax, horizontal_bars=False)
         ax.set(xlabel="Unique training rows", ylabel="Effect, against the\ncontrol student (nats)")
         _dose_axis(ax, transmission[transmission.arm.isin(arms)].rows)
-        figure.legend(*ax.get_legend_handles_labels(), loc="outside upper left", ncols=2, columnspacing=1.6)
+        handles, labels = ax.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper left", ncols=2, columnspacing=1.6, fontsize="small")
         sns.despine(ax=ax)
         ax.grid(axis="y")
     return figure
