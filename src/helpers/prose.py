@@ -1,0 +1,124 @@
+"""Ledger records as words: the numbers, tables and sentences that the book and the README print.
+
+Design choices:
+- A page writes `{{ owl.numbers.soft.same_init.interval }}`; the words come from here, so a number in the text
+  and the same number in a table are rounded alike, and no page holds a number of ours that a run could change.
+- An id becomes nested names, one per dot. An id that was not recorded is then an undefined name, which the
+  strict build refuses.
+- The paper's own numbers are printed with their source and are never mixed with ours in one sentence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from helpers.claims import load_claims
+from helpers.ledger import Record
+
+_MINUS = "\N{MINUS SIGN}"
+_SPACE = "\N{NO-BREAK SPACE}"
+_NONE = "\N{EN DASH}"
+
+
+class ProseError(ValueError):
+    """The ledger cannot be put into words: two ids of which one is the beginning of the other."""
+
+
+def number(value: float, unit: str) -> str:
+    """Return `value` for print: "+1.35" for nats (signed), "54.1 %" for fractions, else three digits."""
+    if unit == "fraction":
+        words = f"{100 * value:.1f}{_SPACE}%"
+    elif unit == "nats":
+        words = f"{round(value, 2) + 0.0:+.2f}"  # + 0.0 turns -0.0 into 0.0
+    else:
+        words = f"{value:.3g}"
+    return words.replace("-", _MINUS)
+
+
+def interval(record: Record) -> str:
+    """Return the mean with its interval, e.g. "+1.35 [+1.20, +1.50]", with spaces that do not break."""
+    low, high = (number(bound, record.unit) for bound in record.ci)
+    return f"{number(record.value, record.unit)}{_SPACE}[{low},{_SPACE}{high}]"
+
+
+def entry(record: Record) -> dict[str, Any]:
+    """Return the words of one record by name, as a page may ask for them.
+
+    `times` is the factor on the odds for effects in nats, e.g. "3.9", and a dash for other units; `paper` is
+    the paper's number or a dash, `source` where it stands.
+    """
+    low, high = record.ci
+    return {
+        "claim": record.claim,
+        "mean": number(record.value, record.unit),
+        "low": number(low, record.unit),
+        "high": number(high, record.unit),
+        "interval": interval(record),
+        "times": f"{math.exp(record.value):.3g}" if record.unit == "nats" else _NONE,
+        "unit": record.unit,
+        "n_runs": record.n_runs,
+        "control": record.control,
+        "verdict": record.verdict,
+        "paper": _paper_value(record),
+        "source": record.paper["source"] if record.paper else "no number in the paper",
+    }
+
+
+def values(records: Iterable[Record], build: dict[str, str]) -> dict[str, Any]:
+    """Return all substitutions of the book: nested entries by id, `tables`, and `build` as given.
+
+    Raises ProseError when an id is the beginning of another one.
+    """
+    records = ordered(records)
+    tree: dict[str, Any] = {}
+    for record in records:
+        _insert(tree, record.id, entry(record))
+    notebooks = sorted({record.notebook for record in records})
+    tables = {notebook: claims_table(records, [notebook]) for notebook in notebooks}
+    # names of files are no names in a template: tables["01_owl_transfer"] is how a page asks for one
+    return {**tree, "tables": {"claims": claims_table(records, notebooks), **tables}, "build": build}
+
+
+def ordered(records: Iterable[Record]) -> list[Record]:
+    """Return the records in the order in which their claims were written down; unknown ids come last."""
+    order = {name: position for position, name in enumerate(load_claims())}
+    return sorted(records, key=lambda record: order.get(record.id, len(order)))
+
+
+def claims_table(records: Sequence[Record], notebooks: Sequence[str]) -> str:
+    """Return a Markdown table of the records of `notebooks`, in their order: claim, ours, paper, verdict."""
+    lines = ["| What is claimed (notebook) | Found here: mean [95 % interval] | In the paper | Verdict |",
+             "| :-- | :-- | :-- | :-- |"]  # fmt: skip
+    for notebook in notebooks:
+        for record in records:
+            if record.notebook == notebook:
+                lines.append(_row(record))
+    return "\n".join(lines)
+
+
+def _row(record: Record) -> str:
+    words = entry(record)
+    unit = "" if record.unit == "fraction" else f" {record.unit}"
+    claim = record.claim.replace("|", "\\|")
+    where = f"[{record.notebook.partition('_')[0]}](../notebooks/{record.notebook}.ipynb)"
+    verdict = f"[{record.verdict}]{{.verdict .{record.verdict.replace(' ', '-')}}}"
+    found = f"{words['interval']}{unit}, {record.n_runs}{_SPACE}runs"
+    return f"| {claim} ({where}) | {found} | {words['paper']} | {verdict} |"
+
+
+def _paper_value(record: Record) -> str:
+    return number(record.paper["value"], record.unit) if record.paper else _NONE
+
+
+def _insert(tree: dict[str, Any], identifier: str, words: dict[str, Any]) -> None:
+    *branches, leaf = identifier.split(".")
+    node = tree
+    for branch in branches:
+        node = node.setdefault(branch, {})
+        if "interval" in node:
+            raise ProseError(f"{identifier} continues another recorded id; rename one of the two")
+    if leaf in node:
+        raise ProseError(f"{identifier} is recorded twice, or is the beginning of another id; rename it")
+    node[leaf] = words
