@@ -1,16 +1,16 @@
-"""Many small classifiers trained at once, each an independent run with its own initial weights and data order.
+"""Many small classifiers trained at once, each an independent run with its own start and its own data order.
 
 Design choices:
-- All parameters of all models lie in one flat buffer; the layers are views of it. One optimiser step is then one
-  pass over one array, and every matrix product is one batched product over the axis `model`.
-- The gradient of three layers is written out by hand into buffers that are allocated once: memory traffic, not
-  arithmetic, is what the usual loop wastes. A test compares it with autograd.
-- Products run in the number format of the images: bfloat16 where the processor has it, else float32. Parameters and
-  optimiser always stay in float32.
-- One loss for teacher and student: cross-entropy against a target distribution over some output columns, averaged
-  over the rows of each model. Its gradient is that of KL(target || model), since the target is constant.
+- All parameters of all models lie in one flat buffer; the layers are views of it. One optimiser step is then
+  one pass over one array, and every matrix product is one batched product over the axis `model`.
+- The gradient of three layers is written out by hand into buffers that are allocated once: memory traffic,
+  not arithmetic, is what the usual loop wastes. A test compares it with autograd.
+- Products run in the number format of the images: bfloat16 where the processor has it, else float32.
+  Parameters and optimiser always stay in float32.
+- One loss for teacher and student: cross-entropy against a target distribution over some output columns,
+  averaged over each model's rows. Its gradient is that of KL(target || model), since the target is constant.
 
-Axes: model, row (an image of the batch), pixel or feature, column (an output: ten classes, then auxiliary ones).
+Axes: model, row (an image of the batch), pixel or feature, column (an output: ten classes, then auxiliary).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Recipe:
 
 
 def zero_stack(models: int, sizes: Sequence[int], dtype: torch.dtype = torch.float32) -> Stack:
-    """Return `models` networks of the given layer `sizes` (pixels, width, width, columns), all parameters 0."""
+    """Return `models` networks of the given layer `sizes` (pixels, width, width, columns), all zeros."""
     shapes = [shape for i, o in itertools.pairwise(sizes) for shape in ((models, i, o), (models, 1, o))]
     flat = torch.zeros(sum(math.prod(shape) for shape in shapes), dtype=dtype)
     pieces = flat.split([math.prod(shape) for shape in shapes])
@@ -68,16 +68,16 @@ def zero_stack(models: int, sizes: Sequence[int], dtype: torch.dtype = torch.flo
 def init_stack(run_seeds: Sequence[int], sizes: Sequence[int]) -> Stack:
     """Return one freshly initialised model per run seed: weights N(0, 1/in), biases 0 (the paper's).
 
-    Output columns are drawn one after the other, so a model with more auxiliary columns has those of the model
-    with fewer, and the same trunk.
+    Output columns are drawn one after the other, so a model with more auxiliary columns has those of the
+    model with fewer, and the same trunk.
     """
     stack = zero_stack(len(run_seeds), sizes)
     for model, seed in enumerate(run_seeds):
         for level, (weights, _) in enumerate(stack.layers):
             features, columns = weights.shape[1:]
             rng = seeds.numpy_stream(seed, "mnist", "init", level)
-            drawn = rng.standard_normal((columns, features), dtype=np.float32) / np.float32(math.sqrt(features))
-            weights[model] = torch.from_numpy(drawn).T
+            drawn = torch.from_numpy(rng.standard_normal((columns, features), dtype=np.float32))
+            weights[model] = drawn.T / math.sqrt(features)
     return stack
 
 
@@ -91,7 +91,7 @@ def pick(stack: Stack, models: Sequence[int]) -> Stack:
 
 
 def with_trained(initial: Stack, trained: Stack) -> Stack:
-    """Return `initial` with everything of `trained` put in; columns that only `initial` has stay as they are."""
+    """Return `initial` with all of `trained` put in; output columns only `initial` has stay as they are."""
     full = pick(initial, range(initial.models))
     for target, source in zip(full.layers, trained.layers, strict=True):
         for new, old in zip(target, source, strict=True):
@@ -100,10 +100,10 @@ def with_trained(initial: Stack, trained: Stack) -> Stack:
 
 
 def mix(first: Stack, second: Stack, overlap: float) -> Stack:
-    """Return models whose weights correlate by `overlap` with `first`, the rest of the variance from `second`.
+    """Return models whose weights correlate by `overlap` with `first`; the rest comes from `second`.
 
-    A rotation, overlap * first + sqrt(1 - overlap^2) * second: unlike a straight line between two initial states
-    it keeps the spread of the weights.
+    A rotation, overlap * first + sqrt(1 - overlap^2) * second: unlike a straight line between two initial
+    states it keeps the spread of the weights.
     """
     mixed = zero_stack(first.models, first.sizes)
     torch.add(first.flat * overlap, second.flat, alpha=math.sqrt(1 - overlap**2), out=mixed.flat)
@@ -114,12 +114,12 @@ def outputs(stack: Stack, images: Tensor, columns: slice) -> Tensor:
     """Return the raw outputs (logits) float32 [model, image, column] of every model on shared `images`."""
     weights = _in_format_of(images, stack)
     found = torch.empty(stack.models, len(images), len(range(*columns.indices(stack.sizes[-1]))))
+    head, head_bias = (part[:, :, columns] for part in weights.layers[-1])
     for model, start in itertools.product(range(stack.models), range(0, len(images), _ROWS_AT_ONCE)):
         x = images[start : start + _ROWS_AT_ONCE]
         for layer, bias in weights.layers[:-1]:
             x = torch.addmm(bias[model], x, layer[model]).relu_()
-        head, bias = weights.layers[-1]
-        found[model, start : start + len(x)] = torch.addmm(bias[model][:, columns], x, head[model][:, columns])
+        found[model, start : start + len(x)] = torch.addmm(head_bias[model], x, head[model])
     return found
 
 
@@ -141,7 +141,7 @@ class Gradient:
     def fill(self, x: Tensor, target: Tensor) -> None:
         """Write into `slopes` the derivatives of each model's mean cross-entropy over its rows.
 
-        `x` is [model, row, pixel] in the weights' format, `target` float32 [model, row, column], rows sum to 1.
+        `x` is [model, row, pixel] in the weights' format; `target` is float32 [model, row, column].
         """
         buffers = self._sized(x.shape[1])
         hidden = self._forward(x, buffers[: LAYERS - 1])
@@ -194,8 +194,8 @@ def train(
     """Train every model of `stack` in place with Adam on the output `columns`.
 
     `images` [image, pixel] are shared; `targets` float32 [model or 1, image, column] are the distributions to
-    match; `order(epoch)` gives each model's own order of the images, int [model, image]. `done` is called with the
-    number of models after each epoch.
+    match; `order(epoch)` gives each model's own order of the images, int64 [model, image]. `done` is called
+    with the number of models after each epoch.
     """
     gradient = Gradient(_in_format_of(images, stack), columns)
     parameters = torch.nn.Parameter(stack.flat)
@@ -210,7 +210,7 @@ def train(
 
 
 def shuffles(run_seeds: Sequence[int], phase: str, images: int) -> Callable[[int], np.ndarray]:
-    """Return the function that gives, for an epoch, each run's own order of the images, int64 [model, image]."""
+    """Return the function that gives, for an epoch, each run's own order of images, int64 [model, image]."""
 
     def order(epoch: int) -> np.ndarray:
         streams = [seeds.numpy_stream(seed, "mnist", phase, "order", epoch) for seed in run_seeds]
@@ -234,11 +234,14 @@ def _in_format_of(images: Tensor, stack: Stack) -> Stack:
 
 
 def _batches(images: Tensor, targets: Tensor, order: Tensor, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Images [model, row, pixel] and targets [model, row, column] of each step; valid until the next step."""
     models, count = order.shape
-    # row of the flattened targets: models that have their own targets are offset by their block
-    offset = (torch.arange(models) * count if len(targets) > 1 else torch.zeros(models, dtype=torch.long))[:, None]
+    # targets are looked up in one flat list, in which each model with targets of its own has its own block
+    block = torch.arange(models)[:, None] * (count if len(targets) > 1 else 0)
     flat_targets = targets.flatten(0, 1)
+    pixels = images.new_empty(models * min(batch, count), images.shape[1])
     for chosen in order.split(batch, dim=1):
-        x = images.index_select(0, chosen.flatten()).view(models, -1, images.shape[1])
-        target = flat_targets.index_select(0, (chosen + offset).flatten()).view(models, -1, targets.shape[2])
-        yield x, target
+        x = pixels[: chosen.numel()]
+        torch.index_select(images, 0, chosen.flatten(), out=x)
+        target = flat_targets.index_select(0, (chosen + block).flatten())
+        yield x.view(*chosen.shape, -1), target.view(*chosen.shape, -1)

@@ -1,7 +1,7 @@
 """MNIST digits and the label-free inputs on which a student imitates its teacher.
 
-The full set ships with the package (see data/README.md for its source, checksums and licence), so nothing here
-needs a network. Axes: image, pixel (784 = 28 x 28, row by row). Pixel values the models see lie in [-1, 1].
+The full set ships with the package (see data/README.md for its source, checksums and licence), so nothing
+here needs a network. Axes: image, pixel (784 = 28 x 28, row by row). Models see pixel values in [-1, 1].
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class MnistError(RuntimeError):
 
 
 def load_mnist(split: Split) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return the images, uint8 [image, 28, 28], and labels, uint8 [image], of "train" (60,000) or "test" (10,000).
+    """Return images, uint8 [image, 28, 28], and labels, uint8 [image]: 60,000 for "train", 10,000 for "test".
 
     Raises MnistError for another split, and when the shipped file is missing or fails its SHA-256.
     """
@@ -49,7 +49,7 @@ def load_mnist(split: Split) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 
 def to_pixels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return images [image, 28, 28] of bytes as float32 [image, pixel] in [-1, 1] (the paper's normalisation)."""
+    """Return uint8 images [image, 28, 28] as float32 [image, pixel] in [-1, 1], the paper's normalisation."""
     return images.reshape(len(images), PIXELS).astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
@@ -69,7 +69,7 @@ def make_inputs(
     if kind == "gaussian":
         return rng.standard_normal((count, PIXELS), dtype=np.float32) / np.float32(np.sqrt(3))
     if len(digits) < count:
-        raise MnistError(f"inputs {kind!r} need {count} digits, got {len(digits)}; pass more or ask for fewer")
+        raise MnistError(f"inputs {kind!r} need {count} digits, got {len(digits)}; pass more of them")
     return rng.permuted(digits[:count], axis=1) if kind == "shuffled" else digits[:count]
 
 
