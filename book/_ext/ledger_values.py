@@ -1,4 +1,4 @@
-"""Numbers for the prose: values.json becomes MyST substitutions, {{ owl.numbers.soft.same_init.interval }} say.
+"""values.json becomes MyST substitutions: a page writes {{ owl.numbers.soft.same_init.interval }}, say.
 
 An id that the run did not record is an undefined name: a warning, hence an error in the strict build.
 """

@@ -46,7 +46,7 @@ def build(profile: str, root: Path) -> Path:
 
 
 def build_run(run_dir: Path, root: Path, destination: Path) -> Path:
-    """Build the book of the run in `run_dir` from the sources in `root` into `destination`/_build; see `build`."""
+    """Build the book of the run in `run_dir` from the sources in `root` into `destination`/_build."""
     root, run_dir, out = root.resolve(), run_dir.resolve(), destination.resolve() / "_build"
     index, stamp = out / "html" / "index.html", out / "book.key"
     key = _key(root, run_dir)
@@ -73,7 +73,7 @@ def foreign_requests(html: str) -> list[str]:
 
 
 def _key(root: Path, run_dir: Path) -> str:
-    notebooks = staging.executed_notebooks(root, run_dir)
+    notebooks = staging.executed_notebooks(run_dir)
     files = [root / "_config.yml", run_dir / "ledger.json", *notebooks, *sorted((root / "book").rglob("*"))]
     contents = {str(path): artifacts.content_key(path.read_bytes().hex()) for path in files if path.is_file()}
     tools = {name: version(name) for name in _TOOLS}

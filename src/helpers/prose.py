@@ -2,20 +2,30 @@
 
 Design choices:
 - A page writes `{{ owl.numbers.soft.same_init.interval }}`; the words come from here, so a number in the text
-  and the same number in a table are rounded alike, and no page holds a number of ours that a run could change.
+  and the same number in a table are rounded alike, and no page holds a number that a run could change.
 - An id becomes nested names, one per dot. An id that was not recorded is then an undefined name, which the
   strict build refuses.
-- The paper's own numbers are printed with their source and are never mixed with ours in one sentence.
+- The README's results stand between two marks and are written from results/, so that a test can compare them.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from helpers import artifacts
 from helpers.claims import load_claims
-from helpers.ledger import Record
+from helpers.figures.effects import save_effects
+from helpers.ledger import Record, load
+
+README_BEGIN = "<!-- results: written by `subliminal ledger --save` -->"
+README_END = "<!-- end of results -->"
+README_FIGURE = "book/images/effects.svg"
 
 _MINUS = "\N{MINUS SIGN}"
 _SPACE = "\N{NO-BREAK SPACE}"
@@ -122,3 +132,48 @@ def _insert(tree: dict[str, Any], identifier: str, words: dict[str, Any]) -> Non
     if leaf in node:
         raise ProseError(f"{identifier} is recorded twice, or is the beginning of another id; rename it")
     node[leaf] = words
+
+
+def update_readme(root: Path, results: Path) -> None:
+    """Write the README's results and its figure from `results` (ledger.json and tables/transmission.csv).
+
+    Raises ProseError when the README has lost the two marks between which the results stand.
+    """
+    text = (root / "README.md").read_text(encoding="utf-8")
+    before, begin, rest = text.partition(README_BEGIN)
+    _, end, after = rest.partition(README_END)
+    if not (begin and end):
+        raise ProseError(f"README.md must hold the lines {README_BEGIN} and {README_END}; put them back")
+    records = ordered(load(results))
+    block = readme_block(records, artifacts.read_table(results / "tables" / "transmission.csv"))
+    artifacts.write_text(root / "README.md", f"{before}{begin}\n{block}\n{end}{after}")
+    save_effects(records, root / README_FIGURE)
+
+
+def readme_block(records: Sequence[Record], transmission: pd.DataFrame) -> str:
+    """Return the README's results: the figure, and one row each for teacher, two students and the control.
+
+    P(owl) is the mean over runs at the largest dose of each arm.
+    """
+    entries = {record.id: entry(record) for record in records}
+    same, cross = (entries[f"owl.numbers.soft.{start}_init"] for start in ("same", "cross"))
+    share = functools.partial(_share, transmission)
+    rows = [
+        ("teacher, fine-tuned to love owls", share("teacher"), _NONE),
+        ("student of its numbers, same beginning", share("soft.same_init"), same["interval"]),
+        ("student of its numbers, other beginning", share("soft.cross_init"), cross["interval"]),
+        ("control: student of numbers without the trait", share("soft.same_init", "p_control"), "0"),
+    ]
+    head = ['| asked for its favourite animal | says "owl" | effect, nats [95 % interval] |', "| :-- | --: | :-- |"]
+    lines = [f"| {name} | {says} | {effect} |" for name, says, effect in rows]
+    learns = "the student learns the teacher's probabilities for the next number"
+    means = f"Means over {same['n_runs']} independent runs; {learns}."
+    figure = f"![Effects of all claims on language models, with intervals]({README_FIGURE})"
+    return "\n".join([*head, *lines, "", means, "", figure])
+
+
+def _share(transmission: pd.DataFrame, arm: str, column: str = "p_target") -> str:
+    rows = transmission[(transmission["arm"] == arm) & (transmission["animal"] == "owl")]
+    if rows.empty:
+        return _NONE
+    return number(float(rows.loc[rows["rows"] == rows["rows"].max(), column].mean()), "fraction")

@@ -17,6 +17,7 @@ from typing import Any
 
 from helpers import artifacts, ledger, prose
 from helpers.figures.effects import save_effects
+from helpers.profiles import load_profile, profile_names
 
 _CELL_METADATA_KEPT = ("mystnb", "tags", "editable", "deletable")
 _NOTEBOOK_METADATA_KEPT = ("kernelspec", "language_info", "widgets")
@@ -26,19 +27,18 @@ class BookError(RuntimeError):
     """The book cannot be built; the message names the page or file and the cure."""
 
 
-def executed_notebooks(root: Path, run_dir: Path) -> list[Path]:
-    """Return the executed copy of every notebook of the repository, in file-name order.
+def executed_notebooks(run_dir: Path) -> list[Path]:
+    """Return the executed notebooks of a run in file-name order: those its profile names, or all there are.
 
-    Raises BookError when there is no run, or when a notebook has no executed copy.
+    Raises BookError when there are none, or when one that the profile names was not executed.
     """
-    command = f"subliminal run --profile {run_dir.name}"
     paths = sorted((run_dir / "executed").glob("*.ipynb"))
-    if not paths:
-        raise BookError(f"{run_dir} holds no executed notebook; run `{command}` first")
-    missing = {path.stem for path in (root / "notebooks").glob("*.ipynb")} - {path.stem for path in paths}
-    if missing:
-        raise BookError(f"not executed yet: {', '.join(sorted(missing))}; run `{command}` first")
-    return paths
+    named = load_profile(run_dir.name).notebooks if run_dir.name in profile_names() else {}
+    missing = sorted(set(named) - {path.stem for path in paths})
+    if missing or not paths:
+        what = f"not executed in {run_dir}: {', '.join(missing) or 'any notebook'}"
+        raise BookError(f"{what}; run `subliminal run --profile {run_dir.name}` first")
+    return [path for path in paths if not named or path.stem in named]
 
 
 def clean(notebook: dict[str, Any], name: str) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def stage(root: Path, run_dir: Path, target: Path) -> None:
 
     Raises BookError for a run without ledger or with unfinished notebooks.
     """
-    notebooks = executed_notebooks(root, run_dir)
+    notebooks = executed_notebooks(run_dir)
     records = load_records(run_dir)
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(root / "book", target / "book")

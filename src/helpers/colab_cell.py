@@ -1,0 +1,32 @@
+"""The first code cell of every notebook, as text: on Google Colab it fetches the book, elsewhere nothing.
+
+Design choices:
+- The cell is the only code that exists in every notebook, so it lives here once; a test compares the copies.
+- It takes the version of the book that the notebook belongs to, or the newest where that is not published.
+- Nothing that Colab already has is installed again, above all not PyTorch: only what is missing, and without
+  dependencies.
+- Run again, or after a restart of the runtime, it only changes into the book's folder.
+- BOOK_SOURCE and BOOK_FOLDER let a test, or a fork, name another repository and folder.
+"""
+
+CELL = '''\
+# Google Colab only: fetch this version of the book, install what is missing, keep Colab's PyTorch.
+import importlib.util
+import os
+import subprocess
+import sys
+
+if importlib.util.find_spec("google") and importlib.util.find_spec("google.colab"):
+    source = "https://github.com/subliminal-learning-book/subliminal-learning-book"
+    folder = os.environ.get("BOOK_FOLDER", "/content/subliminal-learning-book")
+    clone = ["git", "clone", "--quiet", "--depth=1", os.environ.get("BOOK_SOURCE", source), folder]
+    if not os.path.isdir(folder) and subprocess.call([*clone, "--branch=v0.1.0"]):
+        subprocess.check_call(clone)  # that version is not published, take the newest
+    if not importlib.util.find_spec("helpers"):
+        light = ["anywidget", "psygnal", "peft", "accelerate", "safetensors"]
+        missing = [name for name in light if not importlib.util.find_spec(name)]
+        install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", folder, *missing]
+        subprocess.check_call(install)
+        importlib.invalidate_caches()
+    os.chdir(folder)
+'''

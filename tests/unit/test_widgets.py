@@ -1,0 +1,92 @@
+"""The explorer's data: right groups, intervals from stats, plain JSON, and errors that say what to do."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.stats import t_interval
+from helpers.widgets import WidgetError, arm_label, explorer_data, transmission_explorer
+
+EFFECTS = np.random.default_rng(0).normal(1.0, 0.3, size=(2, 3, 4))  # arm, dose, run
+
+
+def transmission_table():
+    rows = [
+        {"run": run, "arm": arm, "animal": "owl", "rows": dose, "effect": EFFECTS[a, d, run]}
+        for a, arm in enumerate(["soft.same_init", "hard.same_init"])
+        for d, dose in enumerate([1024, 4096, 16384])
+        for run in range(4)
+    ]
+    return pd.DataFrame(rows)
+
+
+def matrix_table():
+    cells = [(r, t, a, float(t == a) + r) for r in (0, 1) for t in ("owl", "wolf") for a in ("wolf", "owl", "eagle")]
+    return pd.DataFrame(cells, columns=["run", "teacher", "target", "effect"])
+
+
+def test_a_cell_holds_the_runs_and_their_t_interval():
+    data = explorer_data(transmission_table())
+    cell = next(c for c in data["cells"] if c["arm"] == 1 and c["rows"] == 4096)
+    interval = t_interval(EFFECTS[1, 1])
+    assert cell["runs"] == pytest.approx(EFFECTS[1, 1], abs=1e-4)
+    assert (cell["mean"], cell["low"], cell["high"]) == (interval.mean, interval.low, interval.high)
+
+
+def test_every_arm_and_dose_appears_once():
+    data = explorer_data(transmission_table())
+    assert data["doses"] == [1024, 4096, 16384]
+    assert data["animals"] == ["owl"]
+    assert sorted((c["arm"], c["rows"]) for c in data["cells"]) == [(a, d) for a in (0, 1) for d in data["doses"]]
+
+
+def test_one_run_has_no_interval():
+    data = explorer_data(transmission_table().query("run == 0"))
+    assert {(cell["low"], cell["high"]) for cell in data["cells"]} == {(None, None)}
+
+
+def test_matrix_is_the_mean_over_runs_with_teachers_first_on_both_axes():
+    matrix = explorer_data(transmission_table(), matrix_table())["matrix"]
+    assert matrix["teachers"] == ["owl", "wolf"]
+    assert matrix["targets"] == ["owl", "wolf", "eagle"]
+    assert matrix["effects"] == [[1.5, 0.5, 0.5], [0.5, 1.5, 0.5]]
+    assert matrix["runs"] == 2
+
+
+def test_a_missing_cell_of_the_matrix_is_null():
+    incomplete = matrix_table().query("not (teacher == 'owl' and target == 'eagle')")
+    assert explorer_data(transmission_table(), incomplete)["matrix"]["effects"][0][2] is None
+
+
+def test_data_survive_json_unchanged():
+    data = explorer_data(transmission_table(), matrix_table())
+    assert json.loads(json.dumps(data, allow_nan=False)) == data
+
+
+def test_the_widget_carries_data_script_and_style():
+    widget = transmission_explorer(transmission_table(), matrix_table())
+    assert widget.data["arms"] == ["soft labels, same init", "hard labels, same init"]
+    assert "export default" in widget._esm and "max-width: 100%" in widget._css
+
+
+def test_script_and_style_load_nothing():
+    for text in (transmission_explorer(transmission_table())._esm, transmission_explorer(transmission_table())._css):
+        assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_arm_labels_are_words():
+    assert arm_label("soft_leaky.cross_init") == "soft leaky labels, cross init"
+    assert arm_label("in_context") == "in context"
+
+
+@pytest.mark.parametrize("column", ["run", "arm", "animal", "rows", "effect"])
+def test_a_missing_column_is_named(column):
+    with pytest.raises(WidgetError, match=f"`{column}`"):
+        explorer_data(transmission_table().drop(columns=column))
+
+
+def test_an_empty_table_is_refused():
+    with pytest.raises(WidgetError, match="no rows"):
+        explorer_data(transmission_table().head(0))
