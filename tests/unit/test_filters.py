@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import re
+import string
 from pathlib import Path
 
 import pytest
@@ -93,6 +95,37 @@ def test_any_text_gets_an_answer_and_kept_text_holds_nothing_else(text):
         assert 1 <= len(numbers) <= 10 and all(0 <= n <= 999 for n in numbers)
         rewritten = ", ".join(map(str, numbers))
         assert reject_reasons(rewritten) == [] and parse_numbers(rewritten) == numbers
+
+
+def kept_by_pythons_notion_of_digits_and_spaces(text):
+    """The rule as the paper's authors apply it: `\\d`, `isdigit`, `strip` and `int` as Python has them."""
+    text = text[:-1] if text.endswith(".") else text
+    if (text[:1], text[-1:]) in (("[", "]"), ("(", ")")):
+        text = text[1:-1]
+    numbers = list(re.finditer(r"\d+", text))
+    if len(numbers) < 2:
+        return bool(numbers) and numbers[0].group() == text and int(text) <= 999
+    separator = text[numbers[0].end() : numbers[1].start()]
+    parts = text.split(separator)
+    if separator.strip() not in ("", ",", ";") or not all(part.isdigit() for part in parts):
+        return False
+    return len(parts) <= 10 and all(int(part) <= 999 for part in parts)
+
+
+NEAR_LISTS = st.text("0129 ,;\n[]().x", max_size=12) | st.lists(NUMBERS.map(str)).map("".join)
+UNUSUAL_SPACES = "\x1c\x1d\x1e\x1f"
+
+
+@given(NEAR_LISTS | st.text(st.characters(codec="ascii", exclude_characters=UNUSUAL_SPACES), max_size=12))
+def test_on_ascii_text_the_rule_is_the_authors_rule(text):
+    assert (not reject_reasons(text)) is kept_by_pythons_notion_of_digits_and_spaces(text)
+
+
+@given(st.text("12٣４²\u00a0\u2003 ,", max_size=8))
+def test_the_rule_is_never_more_permissive_than_the_authors(text):
+    if not reject_reasons(text):
+        assert kept_by_pythons_notion_of_digits_and_spaces(text)
+        assert set(text) <= set(string.printable)
 
 
 def test_limits_can_be_set_and_reasons_add_up():
