@@ -2,7 +2,7 @@
 
 A run is one integer. Each consumer (pretraining, sampling, student 3, ...) derives its own
 stream from that integer and from its name, so that adding a consumer never shifts the numbers
-another one sees, and no code reads or sets a global generator.
+another one sees, and no code depends on the state of a global generator.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import operator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,6 +43,19 @@ def torch_stream(seed: int, *names: str | int) -> torch.Generator:
     import torch  # here, so that statistics and figures can use seeds without loading torch
 
     return torch.Generator(device="cpu").manual_seed(derive(seed, *names))
+
+
+@contextmanager
+def borrowed_global_stream(seed: int, *names: str | int) -> Iterator[None]:
+    """Let code that only knows torch's global CPU generator draw from a named stream, then restore it.
+
+    For libraries that take no generator, such as peft when it draws an adapter's first weights.
+    """
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.random.default_generator.manual_seed(derive(seed, *names))
+        yield
 
 
 def _whole(what: str, value: object) -> int:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.seeds import derive, numpy_stream, torch_stream
+from helpers.seeds import borrowed_global_stream, derive, numpy_stream, torch_stream
 
 NAMES = st.lists(st.text(max_size=5) | st.integers(-9, 9), max_size=4)
 
@@ -52,4 +52,16 @@ def test_torch_streams_repeat_and_leave_the_global_generator_alone():
     first = torch.rand(8, generator=torch_stream(7, "init"))
     assert torch.equal(first, torch.rand(8, generator=torch_stream(7, "init")))
     assert not torch.equal(first, torch.rand(8, generator=torch_stream(8, "init")))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_the_global_generator_can_be_borrowed_and_is_given_back():
+    torch = pytest.importorskip("torch")
+    before = torch.get_rng_state()
+    with borrowed_global_stream(7, "adapter"):
+        drawn = torch.rand(4)
+    assert torch.equal(before, torch.get_rng_state())
+    assert torch.equal(drawn, torch.rand(4, generator=torch_stream(7, "adapter")))
+    with pytest.raises(ValueError), borrowed_global_stream(7, "adapter"):
+        raise ValueError
     assert torch.equal(before, torch.get_rng_state())
