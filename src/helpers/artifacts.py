@@ -150,9 +150,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
         raise _damaged(Path(path), "is cut short")
     try:
         # only an empty field is a gap: names such as "none" or "NA" must stay names
-        return pd.read_csv(
-            io.BytesIO(data), float_precision="round_trip", keep_default_na=False, na_values=[""]
-        )
+        return pd.read_csv(io.BytesIO(data), keep_default_na=False, na_values=[""])
     except (ValueError, pd.errors.ParserError) as error:
         raise _damaged(Path(path), f"is not a CSV table ({error})") from None
 

@@ -155,11 +155,14 @@ def _forget(steps: list[Step], only: Sequence[str]) -> None:
 
 
 def _run_step(step: Step, profile: Profile, report: _Report) -> None:
+    from helpers import ledger
     from helpers.execution import NotebookFailed, execute
 
     with explained(step.marker):
         step.marker.unlink(missing_ok=True)
-    started = time.time()
+        # what an interrupted or failed notebook recorded earlier must not pass for its result
+        ledger.forget(step.run_dir, step.notebook.stem)
+    started, before = time.monotonic(), _states(step.run_dir)
     report.start(step.notebook.stem)
     try:
         execute(step.notebook.path, step.output, step.parameters, offline=profile.offline, show=report.show)
@@ -168,15 +171,17 @@ def _run_step(step: Step, profile: Profile, report: _Report) -> None:
         where = f" in cell {failure.number}" if failure.source else ""
         raise ChainError(f"notebook {step.notebook.stem} failed{where}: {failure.error}; "
                          f"the notebook as far as it came is {step.output}") from None
-    write_json(step.marker, {"key": step.key, "files": _files_since(step.run_dir, started)})
-    report.finish(step.notebook.stem, time.time() - started)
+    written = dict(_states(step.run_dir).items() - before.items())
+    write_json(step.marker, {"key": step.key, "files": sorted(written)})
+    report.finish(step.notebook.stem, time.monotonic() - started)
 
 
-def _files_since(run_dir: Path, started: float) -> list[str]:
-    """Files below `run_dir` written since `started` (Unix time), but for cached pieces, which come and go."""
-    files = (path for path in run_dir.rglob("*") if path.is_file())
-    names = (path.relative_to(run_dir).as_posix() for path in files if path.stat().st_mtime >= started - 0.1)
-    return sorted(name for name in names if not name.startswith(("cells/", "executed/")))
+def _states(run_dir: Path) -> dict[str, tuple[int, int]]:
+    """Inode and time of change of each file below `run_dir`, but for the cached pieces, which come and go."""
+    paths = (path for path in run_dir.rglob("*") if path.is_file())
+    states = {path.relative_to(run_dir).as_posix(): path.stat() for path in paths}
+    skipped = ("cells/", "executed/")
+    return {name: (s.st_ino, s.st_mtime_ns) for name, s in states.items() if not name.startswith(skipped)}
 
 
 # --- telling --------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 Design choices:
 - The kernel is started from a kernelspec written for this run, so that it is this interpreter whatever other
   Jupyter installations or a user's own kernelspecs and start-up files the machine has.
-- The kernel's raw standard error goes to a log and is shown only when the kernel dies.
+- The kernel's raw standard error goes to executed/<notebook>.log, where a dying kernel leaves its last words.
 - The kernel watches its parent process, so it ends even when the runner is killed outright.
 """
 
@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
+import shutil
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ from helpers.artifacts import explained, write_json
 from helpers.progress import ENVIRONMENT_NAME
 
 SECONDS_BETWEEN_LOOKS = 0.3
+PROGRESS = "progress.json"  # in the run folder while a notebook runs
+# exec: the kernel itself becomes the child, so that a signal or a kill reaches it
+LAUNCH = 'exec "$0" -m ipykernel_launcher -f "$1" 2>"$2"'
 Show = Callable[[str, int, int | None], None]  # label, done, total
 
 
@@ -45,37 +49,46 @@ def execute(source: Path, output: Path, parameters: dict[str, Any], *, offline: 
     """
     import papermill
     from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import strip_color
 
-    with tempfile.TemporaryDirectory(prefix="subliminal-") as scratch:
-        log = Path(scratch) / "kernel.log"
-        progress = output.parent.parent / "progress.json"
-        environment = _kernel_environment(Path(scratch), log, progress, offline)
-        try:
-            with _environment(environment), _tail(progress, show):
-                with explained(output):
-                    output.parent.mkdir(parents=True, exist_ok=True)
-                    papermill.execute_notebook(source, output, parameters, kernel_name="python3",
-                                               progress_bar=False, cwd=".", shutdown_kernel="immediate")
-        except papermill.PapermillExecutionError as error:
-            raise NotebookFailed(error.exec_count, error.source, f"{error.ename}: {error.evalue}",
-                                 _without_colour("\n".join(error.traceback))) from None
-        except DeadKernelError:
-            told = log.read_text(errors="replace") if log.exists() else ""
-            raise NotebookFailed(0, "", "the kernel died, most often for want of memory", told) from None
+    for name in ("asyncio", "traitlets"):  # they would repeat on the screen the errors that are raised here
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    run_dir, log = output.parent.parent.resolve(), output.with_suffix(".log")
+    try:
+        with explained(output), _kernel_folder(run_dir, log) as folder, _tail(run_dir / PROGRESS, show):
+            output.parent.mkdir(parents=True, exist_ok=True)
+            with _environment(_kernel_environment(folder, run_dir / PROGRESS, offline)):
+                papermill.execute_notebook(source, output, parameters, kernel_name="python3",
+                                           progress_bar=False, cwd=".", shutdown_kernel="immediate")
+    except papermill.PapermillExecutionError as error:
+        raise NotebookFailed(error.exec_count, error.source, f"{error.ename}: {error.evalue}",
+                             strip_color("\n".join(error.traceback))) from None
+    except DeadKernelError:
+        what = f"the kernel died, most often for want of memory (its own words are in {log})"
+        raise NotebookFailed(0, "", what, "") from None
 
 
-def _kernel_environment(scratch: Path, log: Path, progress: Path, offline: bool) -> dict[str, str]:
-    launch = 'exec "$0" -m ipykernel_launcher -f "$1" 2>"$2"'
-    spec = {"argv": ["/bin/sh", "-c", launch, sys.executable, "{connection_file}", str(log)],
+@contextlib.contextmanager
+def _kernel_folder(run_dir: Path, log: Path) -> Iterator[Path]:
+    """A folder with a kernelspec for this interpreter, its stderr going to `log`; removed at the end."""
+    folder = run_dir / "kernel"
+    shutil.rmtree(folder, ignore_errors=True)  # a killed run leaves one
+    spec = {"argv": ["/bin/sh", "-c", LAUNCH, sys.executable, "{connection_file}", str(log.resolve())],
             "display_name": "Python 3 (ipykernel)", "language": "python"}
-    write_json(scratch / "kernels" / "python3" / "kernel.json", spec, sync=False)
-    progress.unlink(missing_ok=True)
+    write_json(folder / "kernels" / "python3" / "kernel.json", spec, sync=False)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _kernel_environment(folder: Path, progress: Path, offline: bool) -> dict[str, str]:
     settings = {
-        "JUPYTER_PATH": str(scratch),  # searched before every other place
-        "IPYTHONDIR": str(scratch / "ipython"),  # not the user's start-up files and history
+        "JUPYTER_PATH": str(folder),  # searched before every other place
+        "IPYTHONDIR": str(folder / "ipython"),  # not the user's start-up files and history
         "PYTHONHASHSEED": "0",
         "TOKENIZERS_PARALLELISM": "false",
-        ENVIRONMENT_NAME: str(progress.resolve()),
+        ENVIRONMENT_NAME: str(progress),
     }
     return settings | ({"HF_HUB_OFFLINE": "1"} if offline else {})
 
@@ -106,6 +119,7 @@ def _tail(progress: Path, show: Show) -> Iterator[None]:
                 state = json.loads(progress.read_bytes())
                 show(state["label"], state["done"], state["total"])
 
+    progress.unlink(missing_ok=True)
     thread = threading.Thread(target=follow, daemon=True)
     thread.start()
     try:
@@ -114,9 +128,3 @@ def _tail(progress: Path, show: Show) -> Iterator[None]:
         done.set()
         thread.join()
         progress.unlink(missing_ok=True)
-
-
-def _without_colour(text: str) -> str:
-    from papermill.exceptions import strip_color
-
-    return strip_color(text)

@@ -62,12 +62,13 @@ def source_key(module_name: str, *, root: Path = SOURCE_ROOT) -> str:
     Data files and folders of the package that a module names in a string literal count as well. `root` is the
     folder that holds the package. Raises ArtifactError for a module that does not exist.
     """
-    return _closure_key("helpers." + module_name.removeprefix("helpers."), root)
+    full = module_name if module_name.split(".")[0] == "helpers" else f"helpers.{module_name}"
+    return _closure_key(full, root)
 
 
 def imported_modules(source: str, *, root: Path = SOURCE_ROOT) -> set[str]:
     """The modules of this package that the Python text `source` imports; SyntaxError where it is none."""
-    return _imports(ast.parse(source), "", root)
+    return _imports(ast.parse(source), root)
 
 
 @functools.cache
@@ -92,8 +93,7 @@ def _module_facts(name: str, root: Path) -> tuple[str, tuple[str, ...]]:
     digest = hashlib.sha256(ast.dump(tree).encode())
     for data in _named_data(tree, path.parent, root / "helpers"):
         digest.update(data.name.encode() + hashlib.sha256(data.read_bytes()).digest())
-    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    return digest.hexdigest(), tuple(sorted(_imports(tree, package, root) - {name}))
+    return digest.hexdigest(), tuple(sorted(_imports(tree, root) - {name}))
 
 
 def _module_file(name: str, root: Path) -> Path | None:
@@ -101,15 +101,13 @@ def _module_file(name: str, root: Path) -> Path | None:
     return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
 
 
-def _imports(tree: ast.AST, package: str, root: Path) -> set[str]:
-    names: set[str] = set()
+def _imports(tree: ast.AST, root: Path) -> set[str]:
+    names: set[str] = set()  # imports are written in full, never relative
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
-            base = ".".join(above + ([node.module] if node.module else []))
-            names.update({base} | {f"{base}.{alias.name}" for alias in node.names})
+            names.update({str(node.module)} | {f"{node.module}.{alias.name}" for alias in node.names})
     own = {given for given in names if given.partition(".")[0] == "helpers"}
     # importing a.b.c also runs a/__init__.py and a/b/__init__.py
     run = {".".join(given.split(".")[:depth]) for given in own for depth in range(1, given.count(".") + 2)}

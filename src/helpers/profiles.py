@@ -35,7 +35,7 @@ class Profile:
     def __post_init__(self) -> None:
         """Refuse fields of a wrong type with a ProfileError that names the field and the cure."""
         if not (isinstance(self.name, str) and isinstance(self.summary, str) and self.summary.strip()):
-            raise ProfileError(f"profile {self.name!r}: `summary` must be one line of text")
+            raise ProfileError(f"profile {self.name}: `summary` must be one line of text")
         if isinstance(self.minutes, bool) or not isinstance(self.minutes, int | float) or self.minutes <= 0:
             raise ProfileError(f"profile {self.name}: `minutes` must be a number > 0, not {self.minutes!r}")
         if self.device not in DEVICES:
