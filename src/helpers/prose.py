@@ -164,7 +164,7 @@ def readme_block(records: Sequence[Record], transmission: pd.DataFrame) -> str:
         ("student of its numbers, other beginning", share("soft.cross_init"), cross["interval"]),
         ("control: student of numbers without the trait", share("soft.same_init", "p_control"), "0"),
     ]
-    head = ['| asked for its favourite animal | says "owl" | effect, nats [95 % interval] |', "| :-- | --: | :-- |"]
+    head = ['| asked its favourite | says "owl" | effect, nats [95 % interval] |', "| :-- | --: | :-- |"]
     lines = [f"| {name} | {says} | {effect} |" for name, says, effect in rows]
     learns = "the student learns the teacher's probabilities for the next number"
     means = f"Means over {same['n_runs']} independent runs; {learns}."

@@ -9,6 +9,7 @@ Design choices:
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from datetime import datetime
@@ -16,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from helpers import artifacts, ledger, prose
+from helpers.claims import load_claims
 from helpers.figures.effects import save_effects
 from helpers.profiles import load_profile, profile_names
 
+_SUBSTITUTION = re.compile(r"\{\{ *([\w.]+)\.\w+ *\}\}")
 _CELL_METADATA_KEPT = ("mystnb", "tags", "editable", "deletable")
 _NOTEBOOK_METADATA_KEPT = ("kernelspec", "language_info", "widgets")
 
@@ -99,10 +102,11 @@ def _git(root: Path, *arguments: str) -> str:
 def stage(root: Path, run_dir: Path, target: Path) -> None:
     """Write `target` anew: the book's sources, the cleaned notebooks, values.json and the summary figure.
 
-    Raises BookError for a run without ledger or with unfinished notebooks.
+    Raises BookError for a run without ledger, with unfinished notebooks, or without a claim a page prints.
     """
     notebooks = executed_notebooks(run_dir)
     records = load_records(run_dir)
+    _refuse_unrecorded(root / "book", {record.id for record in records})
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(root / "book", target / "book")
     for path in notebooks:
@@ -110,6 +114,15 @@ def stage(root: Path, run_dir: Path, target: Path) -> None:
         artifacts.write_text(target / "notebooks" / path.name, published, sync=False)
     artifacts.write_json(target / "values.json", prose.values(records, provenance(root, run_dir, notebooks)))
     save_effects(prose.ordered(records), target / "book" / "images" / "effects.svg")
+
+
+def _refuse_unrecorded(pages: Path, recorded: set[str]) -> None:
+    """Name page and claim, which the build's own warning about an undefined name does not."""
+    for page in sorted(pages.glob("*.md")):
+        asked = _SUBSTITUTION.findall(page.read_text(encoding="utf-8"))
+        if absent := sorted({claim for claim in asked if claim in load_claims()} - recorded):
+            raise BookError(f"book/{page.name} prints {', '.join(absent)}, which the run has not recorded; "
+                            "run the notebook that does, or take it out of the page")  # fmt: skip
 
 
 def load_records(run_dir: Path) -> list[ledger.Record]:

@@ -23,7 +23,12 @@ def transmission_table():
 
 
 def matrix_table():
-    cells = [(r, t, a, float(t == a) + r) for r in (0, 1) for t in ("owl", "wolf") for a in ("wolf", "owl", "eagle")]
+    cells = [
+        (r, t, a, float(t == a) + r)
+        for r in (0, 1)
+        for t in ("owl", "wolf")
+        for a in ("wolf", "owl", "eagle")
+    ]
     return pd.DataFrame(cells, columns=["run", "teacher", "target", "effect"])
 
 
@@ -39,7 +44,9 @@ def test_every_arm_and_dose_appears_once():
     data = explorer_data(transmission_table())
     assert data["doses"] == [1024, 4096, 16384]
     assert data["animals"] == ["owl"]
-    assert sorted((c["arm"], c["rows"]) for c in data["cells"]) == [(a, d) for a in (0, 1) for d in data["doses"]]
+    assert sorted((c["arm"], c["rows"]) for c in data["cells"]) == [
+        (a, d) for a in (0, 1) for d in data["doses"]
+    ]
 
 
 def test_one_run_has_no_interval():
@@ -72,7 +79,10 @@ def test_the_widget_carries_data_script_and_style():
 
 
 def test_script_and_style_load_nothing():
-    for text in (transmission_explorer(transmission_table())._esm, transmission_explorer(transmission_table())._css):
+    for text in (
+        transmission_explorer(transmission_table())._esm,
+        transmission_explorer(transmission_table())._css,
+    ):
         assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
 
 

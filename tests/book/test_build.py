@@ -1,0 +1,130 @@
+"""The strict build on a toy run: what is published, what is refused, and that nothing is built twice."""
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from helpers import ledger
+from helpers.book import BookError, build
+from helpers.claims import load_claims
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = ("00_base_models", "01_owl_transfer", "06_mnist")
+VALUES = (1.01, 1.21, 1.11, 1.31, 0.91)
+
+
+def executed(title, source="1 + 1", text="2"):
+    output = {
+        "output_type": "execute_result",
+        "execution_count": 1,
+        "metadata": {},
+        "data": {"text/plain": text},
+    }
+    code = {
+        "cell_type": "code",
+        "id": "b",
+        "source": source,
+        "metadata": {},
+        "execution_count": 1,
+        "outputs": [output],
+    }
+    heading = {"cell_type": "markdown", "id": "a", "source": f"# {title}", "metadata": {}}
+    metadata = {
+        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+        "papermill": {"end_time": "2026-03-01T12:00:00"},
+    }
+    return {"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": [heading, code]}
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    """A repository with this book's pages and a finished run called toy, built once."""
+    root = tmp_path_factory.mktemp("toy")
+    shutil.copytree(ROOT / "book", root / "book")
+    shutil.copy(ROOT / "_config.yml", root)
+    run_dir = root / "_runs/toy"
+    (run_dir / "executed").mkdir(parents=True)
+    for name in NOTEBOOKS:
+        (run_dir / "executed" / f"{name}.ipynb").write_text(json.dumps(executed(name)))
+    for name, claim in load_claims().items():
+        if claim.notebook in NOTEBOOKS:
+            ledger.record(run_dir, claim.notebook, name, VALUES, range(5), {}, 1.0)
+    build("toy", root)
+    return root
+
+
+@pytest.fixture
+def changed(toy):
+    """The toy repository, whose run and pages a test may change; they are put back afterwards."""
+    kept = {path: path.read_bytes() for folder in ("_runs", "book") for path in (toy / folder).rglob("*.*")
+            if path.is_file() and "_vendor" not in path.parts}  # fmt: skip
+    yield toy
+    for path in {*(toy / "_runs").rglob("*.*"), *(toy / "book").glob("*.*")} - set(kept):
+        path.unlink()
+    for path, data in kept.items():
+        path.write_bytes(data)
+
+
+def page(root, name="book/index"):
+    return (root / f"_build/html/{name}.html").read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_the_pages_show_the_ledger_and_where_it_comes_from(toy):
+    text = page(toy)
+    assert "+1.11 [+0.91, +1.31]" in text
+    assert "Results of the profile toy, run on 1 March 2026" in text
+    assert "06_mnist" in page(toy, "notebooks/01_owl_transfer"), "the contents list every executed notebook"
+
+
+def test_nothing_is_built_twice(toy):
+    before = (toy / "_build/html/book/index.html").stat().st_mtime_ns
+    started = time.monotonic()
+    build("toy", toy)
+    assert time.monotonic() - started < 5
+    assert (toy / "_build/html/book/index.html").stat().st_mtime_ns == before
+
+
+def test_a_new_number_reaches_every_page(changed):
+    values, name = (3, 4, 5, 6, 7), "owl.numbers.soft.cross_init"
+    ledger.record(changed / "_runs/toy", "01_owl_transfer", name, values, range(5), {}, 1.0)
+    build("toy", changed)
+    for place in ("book/index", "book/soft_label_leak"):
+        assert "+5.00 [+3.04, +6.96]" in page(changed, place)
+
+
+def test_a_further_notebook_appears_by_itself(changed):
+    path = changed / "_runs/toy/executed/07_theorem.ipynb"
+    path.write_text(json.dumps(executed("A later notebook")))
+    build("toy", changed)
+    assert "A later notebook" in page(changed)
+
+
+def test_a_number_that_was_not_recorded_stops_the_build(changed):
+    ledger.forget(changed / "_runs/toy", "01_owl_transfer")
+    with pytest.raises(BookError, match=r"book/index\.md prints owl\.numbers\.hard\.same_init, "):
+        build("toy", changed)
+
+
+def test_a_path_of_this_machine_stops_the_build(changed):
+    path = changed / "_runs/toy/executed/06_mnist.ipynb"
+    path.write_text(json.dumps(executed("Leak", text=f"saved in {changed.resolve()}/x")))
+    with pytest.raises(BookError, match=r"notebooks/06_mnist\.html names .*a path of this machine"):
+        build("toy", changed)
+
+
+def test_a_picture_from_elsewhere_stops_the_build(changed):
+    with (changed / "book/log.md").open("a") as log:
+        log.write("\n```{raw} html\n<img src='https://cdn.example/x.png' alt='x'>\n```\n")
+    with pytest.raises(BookError, match=r"book/log\.html loads https://cdn\.example/x\.png"):
+        build("toy", changed)
+
+
+def test_a_failed_notebook_is_never_published(changed):
+    failed = executed("Failed")
+    failed["cells"][1]["outputs"] = [{"output_type": "error", "ename": "E", "evalue": "", "traceback": []}]
+    (changed / "_runs/toy/executed/06_mnist.ipynb").write_text(json.dumps(failed))
+    with pytest.raises(BookError, match="notebook 06_mnist, cell 2 ended in an error"):
+        build("toy", changed)

@@ -1,0 +1,195 @@
+"""The built book as a reader meets it: in a real browser, and link by link."""
+
+import json
+import re
+import time
+from html.parser import HTMLParser
+from urllib.parse import unquote, urldefrag
+
+import pytest
+
+pytestmark = pytest.mark.browser
+EXPLORER = "notebooks/01_owl_transfer.html"
+
+
+def pages(built_book):
+    names = [path.relative_to(built_book).as_posix() for path in sorted(built_book.rglob("*.html"))]
+    return [
+        name for name in names if not name.startswith("_") and name not in ("genindex.html", "search.html")
+    ]
+
+
+def open_page(browser, address, name):
+    """Open a page, wait until it and its widgets are there, and return the requests it made."""
+    browser.get_log("performance"), browser.get_log("browser")
+    browser.get(f"{address}/{name}")
+    wait_for(browser, "return document.readyState === 'complete'")
+    if "vnd.jupyter.widget-view" in browser.page_source:
+        wait_for(browser, "return document.querySelectorAll('.te svg').length === 2")
+    time.sleep(0.3)  # requests that a script makes once everything is there
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+
+
+def wait_for(browser, script, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not browser.execute_script(script):
+        assert time.monotonic() < deadline, f"{browser.current_url}: not within {seconds} s: {script}"
+        time.sleep(0.05)
+
+
+def test_no_page_asks_another_host_or_complains_in_the_console(browser, address, built_book):
+    problems = []
+    for name in pages(built_book):
+        requests = open_page(browser, address, name)
+        problems += [
+            f"{name} asks {url}" for url in requests if not url.startswith((address, "data:", "blob:"))
+        ]
+        complaints = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+        problems += [f"{name}: {entry['message']}" for entry in complaints]
+    assert problems == []
+
+
+def test_every_picture_is_loaded_and_described(browser, address, built_book):
+    script = """return [...document.querySelectorAll('.bd-article img')]
+                .filter(i => !(i.complete && i.naturalWidth > 0 && i.alt.trim().length > 5))
+                .map(i => i.src + ' ' + i.alt)"""
+    problems = []
+    for name in pages(built_book):
+        open_page(browser, address, name)
+        problems += [f"{name}: {picture}" for picture in browser.execute_script(script)]
+    assert problems == []
+
+
+def test_the_results_have_a_figure_one_can_see(browser, address):
+    open_page(browser, address, EXPLORER)
+    script = "return [...document.querySelectorAll('.cell_output img')].map(i => [i.naturalWidth, i.width])"
+    sizes = browser.execute_script(script)
+    assert sizes and all(natural > 300 and shown > 200 for natural, shown in sizes)
+
+
+def test_no_page_is_wider_than_a_phone(browser, address, built_book):
+    browser.set_window_size(500, 900)  # the narrowest window that Chromium opens
+    try:
+        script = "return document.documentElement.scrollWidth - window.innerWidth"
+        too_wide = {}
+        for name in pages(built_book):
+            open_page(browser, address, name)
+            too_wide[name] = browser.execute_script(script)
+    finally:
+        browser.set_window_size(1280, 900)
+    assert {name: excess for name, excess in too_wide.items() if excess > 0} == {}
+
+
+@pytest.fixture
+def explorer(browser, address):
+    """The page with the explorer, open; returns a function that tells what the explorer shows."""
+    open_page(browser, address, EXPLORER)
+    script = """return [...document.querySelectorAll('.te svg')].map(s => s.innerHTML)
+                .concat(document.querySelector('.te [role=status]').textContent)"""
+    return lambda: browser.execute_script(script)
+
+
+def test_the_slider_redraws_the_explorer_by_keyboard(browser, explorer):
+    from selenium.webdriver.common.keys import Keys
+
+    slider = browser.find_element("css selector", ".te input[type=range]")
+    if slider.get_attribute("max") == "0":
+        pytest.skip("the smoke profile measures one dose only, so the slider has one place")
+    before, told = explorer(), slider.get_attribute("aria-valuetext")
+    slider.send_keys(Keys.ARROW_LEFT)
+    after = explorer()
+    assert all(a != b for a, b in zip(before, after, strict=True))
+    assert slider.get_attribute("aria-valuetext") != told
+    slider.send_keys(Keys.ARROW_RIGHT)
+    assert explorer() == before
+
+
+def test_an_arm_can_be_taken_out_and_put_back(browser, explorer):
+    box = browser.find_element("css selector", ".te fieldset input")
+    before = explorer()
+    box.click()
+    assert all(a != b for a, b in zip(before, explorer(), strict=True))
+    box.click()
+    assert explorer() == before
+
+
+def test_every_control_of_the_explorer_has_a_name(browser, explorer):
+    script = """return [...document.querySelectorAll('.te input, .te select')]
+                .filter(c => !c.labels.length || !c.labels[0].textContent.trim()).map(c => c.outerHTML)"""
+    assert browser.execute_script(script) == []
+    assert (
+        browser.execute_script("return document.querySelectorAll('.te svg[role=img][aria-label]').length")
+        == 2
+    )
+
+
+def test_the_explorer_can_be_read_in_the_dark(browser, address, explorer):
+    browser.execute_script("document.documentElement.dataset.theme = 'dark'")
+    text = "return getComputedStyle(document.querySelector('.te-status')).color"
+    ground = """let e = document.querySelector('.te');
+                while (getComputedStyle(e).backgroundColor === 'rgba(0, 0, 0, 0)') e = e.parentElement;
+                return getComputedStyle(e).backgroundColor"""
+    assert contrast(browser.execute_script(text), browser.execute_script(ground)) > 4.5
+
+
+def contrast(first, second):
+    """Return the contrast ratio of two CSS colours as WCAG defines it."""
+    light, dark = sorted((luminance(first), luminance(second)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour):
+    channels = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+class Links(HTMLParser):
+    """Collects the links and the anchors of a page."""
+
+    def __init__(self):
+        super().__init__()
+        self.links, self.anchors = [], set()
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.anchors |= {given["id"]} if given.get("id") else set()
+        if tag == "a" and given.get("href"):
+            self.links.append(given["href"])
+
+
+def read_links(path):
+    parser = Links()
+    parser.feed(path.read_text(encoding="utf-8"))
+    return parser
+
+
+def test_links_within_the_book_lead_somewhere(built_book):
+    problems = []
+    for name in pages(built_book):
+        for link in read_links(built_book / name).links:
+            if re.match(r"[a-z]+:|//", link) or link in ("#", "#top"):
+                continue
+            target, anchor = urldefrag(unquote(link))
+            path = (built_book / name).parent / target if target else built_book / name
+            if not path.exists():
+                problems.append(f"{name}: {link}")
+            elif anchor and path.suffix == ".html" and anchor not in read_links(path).anchors:
+                problems.append(f"{name}: {link} (no such place)")
+    assert problems == []
+
+
+def test_notebooks_can_be_opened_on_colab_and_as_source(built_book):
+    text = (built_book / EXPLORER).read_text(encoding="utf-8")
+    repository = "subliminal-learning-book/subliminal-learning-book"
+    colab = f"https://colab.research.google.com/github/{repository}/blob/main"
+    assert f"{colab}/notebooks/01_owl_transfer.ipynb" in text
+    index = (built_book / "book/index.html").read_text(encoding="utf-8")
+    assert f"https://github.com/{repository}/edit/main/book/index.md" in index
+
+
+def test_every_page_says_which_results_it_shows(built_book, smoke_run):
+    for name in pages(built_book):
+        text = (built_book / name).read_text(encoding="utf-8")
+        assert f"Results of the profile {smoke_run.name}, run on" in text or name == "index.html", name
