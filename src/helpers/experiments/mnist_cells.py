@@ -124,9 +124,10 @@ class Cells:
         return self._store.json("mnist_students", settings, lambda: self._imitate(cell, done))
 
     def _teach(self, cell: TeacherCell, stack: Stack, done: Done) -> dict[str, Any]:
-        pixels, labels = self._digits
-        images = torch.from_numpy(pixels[: cell.images]).to(self._format)
-        targets = torch.nn.functional.one_hot(labels[: cell.images], mnist.CLASSES).float()[None]
+        digits, labels = mnist.load_mnist("train")
+        images = torch.from_numpy(mnist.to_pixels(digits[: cell.images])).to(self._format)
+        classes = torch.from_numpy(labels[: cell.images]).long()
+        targets = torch.nn.functional.one_hot(classes, mnist.CLASSES).float()[None]
         began = time.perf_counter()
         reference = mlp_stack.accuracy(stack, *self._test)
         order = mlp_stack.shuffles(cell.run_seeds, "teacher", cell.images)
@@ -150,14 +151,10 @@ class Cells:
     def _inputs(self, cell: TeacherCell, kind: str) -> Tensor:
         wanted = (cell.seed, cell.images, kind)
         if self._drawn[0] != wanted:
-            pixels = mnist.make_inputs(kind, cell.images, input_stream(cell.seed, kind), self._digits[0])
+            digits = mnist.to_pixels(mnist.load_mnist("train")[0][: cell.images])
+            pixels = mnist.make_inputs(kind, cell.images, input_stream(cell.seed, kind), digits)
             self._drawn = (wanted, torch.from_numpy(pixels).to(self._format))
         return self._drawn[1]
-
-    @functools.cached_property
-    def _digits(self) -> tuple[np.ndarray, Tensor]:
-        images, labels = mnist.load_mnist("train")
-        return mnist.to_pixels(images), torch.from_numpy(labels).long()
 
     @functools.cached_property
     def _test(self) -> tuple[Tensor, Tensor]:

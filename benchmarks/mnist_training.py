@@ -1,0 +1,182 @@
+"""How fast the MNIST classifiers train, against the plain structure of the authors' released script.
+
+    python benchmarks/mnist_training.py                 # speed, about a minute on two cores
+    python benchmarks/mnist_training.py --accuracy      # also trains to the end and compares, some minutes
+
+The plain structure, written here from its description: one autograd network with a parameter of shape
+[model, out, in] per layer, einsum for its products, every model with noise images of its own, the teacher's
+outputs computed again in every step, torch's Adam with its default settings, float32. It is the yardstick, so
+it keeps the batch-summed loss of the script; Adam does not feel the scale.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from helpers import mlp_stack, mnist, seeds
+from helpers.mlp_stack import Recipe, Stack
+
+SIZES = (mnist.PIXELS, 256, 256, mnist.CLASSES + 3)
+CLASSES, AUXILIARY = slice(0, mnist.CLASSES), slice(mnist.CLASSES, None)
+
+
+class PlainStack(torch.nn.Module):
+    """Models side by side as an ordinary module, started from the same weights as a `Stack`."""
+
+    def __init__(self, start: Stack) -> None:
+        """Copy the parameters of `start`: per layer one weight [model, out, in] and one bias [model, out]."""
+        super().__init__()
+        self.weights = torch.nn.ParameterList(w.transpose(1, 2).contiguous() for w, _ in start.layers)
+        self.biases = torch.nn.ParameterList(b[:, 0].clone() for _, b in start.layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return outputs [model, row, column] for x [model, row, pixel]."""
+        for level, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            x = torch.einsum("moi,mbi->mbo", weight, x if level == 0 else x.relu()) + bias[:, None]
+        return x
+
+
+def plain_train(
+    network: PlainStack,
+    images: Tensor,
+    order: Callable[[int], np.ndarray],
+    recipe: Recipe,
+    loss: Callable[[Tensor, list[Tensor]], Tensor],
+) -> None:
+    """Train on `images` [model, image, pixel]; `loss` gets the batch and each model's image numbers."""
+    adam = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
+    for epoch in range(recipe.epochs):
+        for rows in torch.from_numpy(order(epoch)).split(recipe.batch, dim=1):
+            chosen = list(rows)
+            batch = torch.stack([own[index] for own, index in zip(images, chosen, strict=True)])
+            adam.zero_grad()
+            loss(batch, chosen).backward()
+            adam.step()
+
+
+def plain_teach(network: PlainStack, images: Tensor, labels: Tensor, recipe: Recipe, runs: list[int]) -> None:
+    """Train on digits by cross-entropy of the class outputs."""
+
+    def loss(batch: Tensor, chosen: list[Tensor]) -> Tensor:
+        logits = network(batch)[:, :, CLASSES]
+        return functional.cross_entropy(logits.flatten(0, 1), labels[torch.cat(chosen)])
+
+    order = mlp_stack.shuffles(runs, "teacher", len(labels))
+    plain_train(network, images.expand(len(runs), -1, -1), order, recipe, loss)
+
+
+def plain_imitate(
+    student: PlainStack, teacher: PlainStack, recipe: Recipe, count: int, runs: list[int]
+) -> None:
+    """Train on noise by KL to the teacher's auxiliary outputs; every model has noise of its own."""
+    noise = torch.rand(len(runs), count, mnist.PIXELS, generator=seeds.torch_stream(0, "noise")) * 2 - 1
+
+    def loss(batch: Tensor, chosen: list[Tensor]) -> Tensor:
+        with torch.no_grad():
+            target = teacher(batch)[:, :, AUXILIARY].softmax(dim=2)
+        logits = student(batch)[:, :, AUXILIARY].log_softmax(dim=2)
+        return functional.kl_div(logits, target, reduction="batchmean")
+
+    plain_train(student, noise, mlp_stack.shuffles(runs, "student", count), recipe, loss)
+
+
+def teach(stack: Stack, images: Tensor, labels: Tensor, recipe: Recipe, runs: list[int]) -> None:
+    """Train on digits as the book does."""
+    targets = functional.one_hot(labels, mnist.CLASSES).float()[None]
+    order = mlp_stack.shuffles(runs, "teacher", len(labels))
+    mlp_stack.train(stack, images, targets, CLASSES, order, recipe)
+
+
+def imitate(
+    student: Stack, teacher: Stack, recipe: Recipe, count: int, runs: list[int], form: torch.dtype
+) -> None:
+    """Train on noise as the book does: shared noise images, targets computed once."""
+    stream, no_digits = seeds.numpy_stream(0, "noise"), np.empty((0, mnist.PIXELS), dtype=np.float32)
+    inputs = torch.from_numpy(mnist.make_inputs("uniform", count, stream, no_digits)).to(form)
+    targets = mlp_stack.outputs(teacher, inputs, AUXILIARY).softmax(dim=2)
+    order = mlp_stack.shuffles(runs, "student", count)
+    mlp_stack.train(student, inputs, targets, AUXILIARY, order, recipe)
+
+
+def phases(
+    form: torch.dtype | None, count: int, recipe: Recipe, runs: list[int]
+) -> tuple[list[float], list[float]]:
+    """Run both phases; return wall seconds and test accuracies, each of teacher and student.
+
+    `form` is the number format of the book's training, None the plain structure.
+    """
+    digits, labels = mnist.load_mnist("train")
+    images = torch.from_numpy(mnist.to_pixels(digits[:count]))
+    classes = torch.from_numpy(labels[:count]).long()
+    start = mlp_stack.init_stack(runs, SIZES)
+    if form is None:
+        teacher, student = PlainStack(start), PlainStack(start)
+        work = (lambda: plain_teach(teacher, images, classes, recipe, runs),
+                lambda: plain_imitate(student, teacher, recipe, count, runs))  # fmt: skip
+    else:
+        teacher, student = (mlp_stack.pick(start, range(len(runs))) for _ in range(2))
+        low = images.to(form)
+        work = (lambda: teach(teacher, low, classes, recipe, runs),
+                lambda: imitate(student, teacher, recipe, count, runs, form))  # fmt: skip
+    seconds = [timed(step) for step in work]
+    return seconds, [tested(network) for network in (teacher, student)]
+
+
+def timed(step: Callable[[], None]) -> float:
+    """Return the wall seconds of `step`."""
+    began = time.perf_counter()
+    step()
+    return time.perf_counter() - began
+
+
+def tested(network: PlainStack | Stack) -> float:
+    """Return the mean test accuracy over models."""
+    digits, labels = mnist.load_mnist("test")
+    images, classes = torch.from_numpy(mnist.to_pixels(digits)), torch.from_numpy(labels).long()
+    if isinstance(network, Stack):
+        return float(np.mean(mlp_stack.accuracy(network, images, classes)))
+    with torch.no_grad():
+        guesses = network(images.expand(len(network.biases[0]), -1, -1))[:, :, CLASSES].argmax(dim=2)
+    return (guesses == classes).double().mean().item()
+
+
+def main() -> None:
+    """Print model-epochs (of 60,000 images) per second for each structure and phase, then the ratio."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("--models", type=int, default=5)
+    parser.add_argument("--images", type=int, default=15_360, help="images per epoch of the speed test")
+    parser.add_argument("--repeats", type=int, default=3, help="the fastest of these counts")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--accuracy", action="store_true", help="also train 5 + 5 epochs on all images")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    runs = list(range(options.models))
+    kinds = {"plain float32": None, "book float32": torch.float32, "book bfloat16": torch.bfloat16}
+    found: dict[str, list[list[float]]] = {name: [] for name in kinds}
+    for _ in range(options.repeats):  # in turn, so that a busy moment hits all of them
+        for name, form in kinds.items():
+            found[name].append(phases(form, options.images, Recipe(1, 1024, 3e-4), runs)[0])
+    share = options.models * options.images / 60_000
+    print(f"{options.models} models, {options.threads} threads; model-epochs/s of teacher, student, both")
+    best = {name: np.min(times, axis=0) for name, times in found.items()}
+    for name, (teaching, imitating) in best.items():
+        ratio = best["plain float32"].sum() / (teaching + imitating)
+        speeds = [share / teaching, share / imitating, 2 * share / (teaching + imitating)]
+        print(f"{name:15s} " + " ".join(f"{speed:7.2f}" for speed in speeds) + f"   {ratio:.2f} x plain")
+    if options.accuracy:
+        for name, form in kinds.items():
+            seconds, accuracies = phases(form, 60_000, Recipe(5, 1024, 3e-4), runs)
+            taught, imitated = accuracies
+            print(f"{name:15s} teacher {taught:.4f} student {imitated:.4f} in {sum(seconds):.0f} s")
+
+
+if __name__ == "__main__":
+    main()

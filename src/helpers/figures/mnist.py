@@ -1,0 +1,155 @@
+"""Figures of the MNIST experiment, from tables/mnist.csv and tables/mnist_sweeps.csv."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from helpers.figures import common
+from helpers.stats import t_interval
+
+CHANCE = 0.1  # ten classes
+_ARMS = {
+    "reference": ("Untrained\nnetwork", common.GREY),
+    "teacher": ("Teacher", common.GREEN),
+    "aux_only": ("Student,\nauxiliary\noutputs", common.BLUE),
+    "all_logits": ("Student,\nall outputs", common.BLUE),
+    "cross_aux": ("Other start,\nauxiliary\noutputs", common.ORANGE),
+    "cross_all": ("Other start,\nall outputs", common.ORANGE),
+}
+_SWEEPS = {
+    "aux_logits": "Auxiliary outputs",
+    "inputs": "Images the student sees",
+    "overlap": "Likeness of starts",
+    "learning_rate": "Student's step size",
+    "width": "Units per hidden layer",
+}
+_KINDS = {"uniform": "uniform\nnoise", "gaussian": "normal\nnoise", "shuffled": "shuffled\ndigits",
+          "digits": "digits"}  # fmt: skip
+
+
+def six_bars(mnist: pd.DataFrame) -> Figure:
+    """Draw test accuracy per arm: a dot per model, the mean, its 95 % t-interval, and chance.
+
+    `mnist` has columns arm, model, accuracy (a share of the test digits). Raises FigureError for another arm.
+    """
+    common.require_columns(mnist, "arm", "model", "accuracy")
+    if unknown := sorted(set(mnist.arm) - set(_ARMS)):
+        raise common.FigureError(f"unknown arm {unknown[0]!r}; known are {', '.join(_ARMS)}")
+    arms = [arm for arm in _ARMS if arm in set(mnist.arm)]
+    with common.house_style():
+        figure, (ax,) = common.new_figure(3.9)
+        for place, arm in enumerate(arms):
+            label, colour = _ARMS[arm]
+            values = mnist[mnist.arm == arm].accuracy.to_numpy()
+            common.draw_runs(ax, place, values, colour, horizontal=False)
+            ax.text(place, 1.03, f"{values.mean():.0%}", ha="center", color=colour, weight="bold")
+        ax.set_xticks(range(len(arms)), [_ARMS[arm][0] for arm in arms], linespacing=1.15)
+        ax.tick_params(axis="x", length=0)
+        _accuracy_axis(ax, len(arms) - 0.45)
+        ax.set_ylabel("Test digits read correctly")
+    return figure
+
+
+def sweeps(mnist_sweeps: pd.DataFrame) -> Figure:
+    """Draw test accuracy against each swept setting, one panel per sweep, a dot per model and their mean.
+
+    `mnist_sweeps` has columns sweep, setting, arm, model, accuracy; error bars are 95 % t-intervals. Blue is
+    the student of the auxiliary outputs, orange the same from another start. Raises FigureError for another
+    sweep.
+    """
+    common.require_columns(mnist_sweeps, "sweep", "setting", "arm", "model", "accuracy")
+    if unknown := sorted(set(mnist_sweeps.sweep) - set(_SWEEPS)):
+        raise common.FigureError(f"unknown sweep {unknown[0]!r}; known are {', '.join(_SWEEPS)}")
+    names = [name for name in _SWEEPS if name in set(mnist_sweeps.sweep)]
+    rows = -(-len(names) // 3)
+    with common.house_style():
+        figure, axes = plt.subplots(
+            rows, 3, figsize=(common.WIDTH, 2.6 * rows), layout="constrained", sharey=True, squeeze=False
+        )
+        plt.close(figure)
+        for ax, name in zip(axes.flat, names, strict=False):
+            _sweep_panel(ax, mnist_sweeps[mnist_sweeps.sweep == name], name)
+        for ax in axes.flat[len(names) :]:
+            ax.set_axis_off()
+        _arm_key(axes.flat[len(names)] if len(names) < axes.size else axes.flat[0])
+        figure.supylabel("Test digits read correctly", fontsize="medium")
+    return figure
+
+
+def input_samples(samples: Mapping[str, np.ndarray]) -> Figure:
+    """Draw sample images, a row per kind; `samples` maps a kind to float [image, 28, 28], about -1 to 1."""
+    shown = len(next(iter(samples.values())))
+    with common.house_style():
+        figure, axes = plt.subplots(
+            len(samples), shown, figsize=(common.WIDTH, 1.02 * common.WIDTH * len(samples) / (shown + 1)),
+            layout="constrained", squeeze=False,
+        )  # fmt: skip
+        plt.close(figure)
+        for row, (kind, images) in zip(axes, samples.items(), strict=True):
+            for ax, image in zip(row, images, strict=True):
+                ax.imshow(image, cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
+                ax.set(xticks=[], yticks=[])
+            row[0].set_ylabel(_KINDS.get(kind, kind), rotation=0, ha="right", va="center")
+    return figure
+
+
+def _sweep_panel(ax: Axes, rows: pd.DataFrame, name: str) -> None:
+    settings = _ordered(rows.setting.astype(str).unique())
+    places = {setting: place for place, setting in enumerate(settings)}
+    for shift, (arm, runs) in enumerate(rows.groupby("arm")):
+        colour = _ARMS[str(arm)][1]
+        found = {places[str(setting)]: part.to_numpy() for setting, part in runs.groupby("setting").accuracy}
+        at = sorted(found)
+        if name != "inputs":  # kinds of image have no order that a line could follow
+            line = [x + 0.14 * shift for x in at], [found[x].mean() for x in at]
+            ax.plot(*line, color=colour, alpha=0.5, linewidth=1.5)
+        for x in at:
+            _draw_models(ax, x + 0.14 * shift, found[x], colour)
+    labels = [_KINDS.get(setting) or _short(setting) for setting in settings]
+    ax.set_xticks(range(len(settings)), labels, fontsize="small")
+    ax.set_title(_SWEEPS[name])
+    _accuracy_axis(ax, len(settings) - 0.5)
+
+
+def _draw_models(ax: Axes, x: float, values: np.ndarray, colour: str) -> None:
+    ax.scatter(np.full(values.size, x), values, s=11, color=colour, alpha=0.45, linewidth=0)
+    if values.size > 1:
+        interval = t_interval(values)
+        half = interval.high - interval.mean
+        ax.errorbar(x, interval.mean, half, fmt="o", color=colour, markersize=4, elinewidth=1.3, capsize=2.5)
+
+
+def _arm_key(ax: Axes) -> None:
+    for arm, label in (("aux_only", "same start"), ("cross_aux", "another model's start")):
+        ax.plot([], [], "o", color=_ARMS[arm][1], label=label)
+    ax.plot([], [], color=common.GREY, linestyle=":", label="chance")
+    ax.legend(loc="center left" if not ax.axison else "best", fontsize="small")
+
+
+def _accuracy_axis(ax: Axes, right: float) -> None:
+    ax.axhline(CHANCE, color=common.GREY, linestyle=":", linewidth=1, zorder=0)
+    ax.set(ylim=(0, 1.01), xlim=(-0.55, right))
+    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.grid(axis="y")
+    sns.despine(ax=ax)
+
+
+def _ordered(settings: np.ndarray) -> list[str]:
+    """Settings by value when they are numbers, else from most to least like noise."""
+    try:
+        return sorted(settings, key=float)
+    except ValueError:
+        return sorted(settings, key=lambda kind: list(_KINDS).index(kind) if kind in _KINDS else len(_KINDS))
+
+
+def _short(setting: str) -> str:
+    value = float(setting)
+    return f"{value:.0e}".replace("e-0", "e\N{MINUS SIGN}") if 0 < value < 0.01 else f"{value:g}"
