@@ -31,7 +31,7 @@ book: run ## run the notebooks of PROFILE and build the book (_build/html/index.
 run: $(READY) ## run the notebooks of PROFILE only
 	$(BIN)/subliminal run --profile $(PROFILE)
 
-test: $(READY) ## run all tests (the browser tests skip where Chromium or Node.js is missing)
+test: $(READY) ## run all tests (the browser tests skip where Chromium or its driver is missing)
 	$(BIN)/python -m pytest
 
 lint: $(READY) ## check style and that no notebook holds outputs

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,3 +46,29 @@ def write_notebook(toy_repository: Path) -> WriteNotebook:
 def _cell(name: str, source: str, tags: list[str]) -> dict[str, Any]:
     rest = {"cell_type": "code", "outputs": [], "execution_count": None}
     return {"id": name, "metadata": {"tags": tags}, "source": source, **rest}
+
+
+@pytest.fixture(scope="session")
+def smoke_run(tmp_path_factory: pytest.TempPathFactory, smoke_command: list[str]) -> Path:
+    """The run folder of the whole smoke profile, run once for all tests that need it."""
+    root = _link_notebooks(tmp_path_factory.mktemp("smoke"))
+    done = subprocess.run(smoke_command, cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return root / "_runs" / "smoke"
+
+
+@pytest.fixture(scope="session")
+def smoke_command() -> list[str]:
+    """The command that runs the smoke profile, with this Python."""
+    return [sys.executable, "-m", "helpers.cli", "run", "--profile", "smoke"]
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository with this one's notebooks and no run yet."""
+    return _link_notebooks(tmp_path)
+
+
+def _link_notebooks(folder: Path) -> Path:
+    (folder / "notebooks").symlink_to(REPOSITORY / "notebooks")
+    return folder

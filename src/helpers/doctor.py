@@ -21,8 +21,8 @@ NEEDED_MEMORY_GIB = 4.0  # the nano profile's largest notebook, measured, with r
 NEEDED_DISK_GIB = 4.0  # the installed packages and one run
 NEEDED_PACKAGES = ("torch", "transformers", "peft", "papermill", "ipykernel", "matplotlib", "pandas")
 BOOK_PACKAGES = ("jupyter-book",)
-TEST_PACKAGES = ("pytest", "hypothesis", "ruff", "nbstripout")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+TEST_PACKAGES = ("pytest", "hypothesis", "ruff", "nbstripout", "selenium")
+BROWSERS = ("chromium", "google-chrome", "chromium-browser")
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,8 @@ def _packages() -> list[Finding]:
 
 def _programs() -> list[Finding]:
     browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    wanted = (("Chromium", browser, "for the browser tests: apt-get install chromium"),
-              ("Node.js", shutil.which("node"), "for the browser tests: install Node.js with npm"),
+    cure = "for the browser tests: apt-get install chromium chromium-driver"
+    wanted = (("Chromium", browser, cure), ("chromedriver", shutil.which("chromedriver"), cure),
               ("git", shutil.which("git"), "to name the commit in the book: install git"))  # fmt: skip
     return [Finding(what, path or "not found", bool(path), cure, needed=False) for what, path, cure in wanted]
 

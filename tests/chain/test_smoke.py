@@ -1,0 +1,122 @@
+"""The real notebooks at toy size: run twice, the second time killed in every notebook, with equal results."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from helpers.chain import ChainError
+from helpers.claims import load_claims
+from helpers.profiles import load_profile
+
+pytestmark = pytest.mark.chain
+STEMS = sorted(load_profile("smoke").notebooks)
+
+
+def ledger_text(run_dir: Path) -> str:
+    """The ledger's bytes, but for the one field that may differ from run to run."""
+    return re.sub(r'"seconds": [\d.]+', "", (run_dir / "ledger.json").read_text())
+
+
+def tables(run_dir: Path) -> dict[str, bytes]:
+    """The bytes of all tables by name."""
+    return {path.name: path.read_bytes() for path in (run_dir / "tables").glob("*.csv")}
+
+
+def test_the_smoke_run_records_its_claims_and_judges_none(smoke_run: Path) -> None:
+    records = json.loads((smoke_run / "ledger.json").read_text())
+    due = {claim.id for claim in load_claims().values() if claim.notebook in STEMS}
+    assert {record["id"] for record in records} == due
+    assert {record["verdict"] for record in records} <= {"not comparable", "informative"}
+
+
+def test_published_notebooks_name_no_path_and_show_no_warnings(smoke_run: Path) -> None:
+    for path in (smoke_run / "executed").glob("*.ipynb"):
+        cells = json.loads(path.read_text())["cells"]
+        outputs = [output for cell in cells for output in cell.get("outputs", [])]
+        assert not [output["text"] for output in outputs if output.get("name") == "stderr"], path.name
+        assert str(smoke_run) not in json.dumps(outputs) and sys.prefix not in json.dumps(outputs), path.name
+
+
+def test_nothing_unchanged_runs_again(smoke_run: Path, smoke_command: list[str]) -> None:
+    started = time.monotonic()
+    root = smoke_run.parents[1]
+    done = subprocess.run(smoke_command, cwd=root, capture_output=True, text=True, check=True)
+    assert "nothing to run" in done.stdout
+    assert time.monotonic() - started < 5
+
+
+def test_killed_in_every_notebook_the_run_ends_the_same(
+    smoke_run: Path, smoke_command: list[str], repository: Path
+) -> None:
+    """Kill each notebook in the middle of its longest loop; the resumed run equals the unbroken one."""
+    run_dir = repository / "_runs" / "smoke"
+    killed = [stem for stem in STEMS if kill_in_the_middle_of(stem, smoke_command, run_dir)]
+    assert killed, "no notebook was long enough to be killed; the test tested nothing"
+    done = subprocess.run(smoke_command, cwd=repository, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ledger_text(run_dir) == ledger_text(smoke_run)
+    assert tables(run_dir) == tables(smoke_run) and tables(run_dir)
+    assert not list(run_dir.rglob("*.part"))
+
+
+def kill_in_the_middle_of(stem: str, command: list[str], run_dir: Path) -> bool:
+    """Run until `stem` is amid a loop, and kill the runner outright; False when the notebook ended before."""
+    child = subprocess.Popen(command, cwd=run_dir.parents[1], stdout=subprocess.DEVNULL,
+                             stderr=subprocess.PIPE, text=True)  # fmt: skip
+    finished = run_dir / "executed" / f"{stem}.key"
+    try:
+        wait_for(lambda: finished.exists() or child.poll() is not None or amid_a_loop(stem, run_dir))
+        assert child.poll() in (None, 0), child.stderr.read() if child.stderr else ""
+        return not finished.exists()
+    finally:
+        child.kill()
+        child.communicate()
+        time.sleep(2)  # the kernel and its workers look for their parent once a second
+
+
+def amid_a_loop(stem: str, run_dir: Path) -> bool:
+    """Whether the notebook `stem` is at work and its progress file shows a loop begun and not ended."""
+    try:
+        state = json.loads((run_dir / "progress.json").read_text())
+    except (OSError, ValueError):
+        return False
+    running = (run_dir / "executed" / f"{stem}.log").exists()
+    return running and 0 < state["done"] < (state["total"] or 0)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 300) -> None:
+    """Return when `condition()` holds; fail after `seconds`."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise ChainError("the run came to no loop in time")
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["run", "--profile", "naan"], "subliminal: there is no profile 'naan'; there are "),
+    (["run", "--profile", "smoke", "--only", "99_x"], "subliminal: there is no notebook 99_x in this "),
+    (["book", "--profile", "smoke"], "subliminal: not run yet, or changed since: 00_base_models"),
+    (["ledger", "--profile", "smoke"], "subliminal: _runs/smoke/ledger.json is missing; `subliminal run` "),
+])
+def test_a_mistake_ends_in_one_line(
+    repository: Path, smoke_command: list[str], arguments: list[str], message: str
+) -> None:
+    done = subprocess.run([*smoke_command[:3], *arguments], cwd=repository, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.startswith(message)
+    assert done.stderr.count("\n") == 1 and not (repository / "_runs").exists()
+
+
+def test_an_unwritable_run_folder_ends_in_one_line(repository: Path, smoke_command: list[str]) -> None:
+    (repository / "_runs").symlink_to("/dev/full")
+    done = subprocess.run(smoke_command, cwd=repository, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("subliminal: cannot write _runs/")
+    assert done.stderr.count("\n") == 1
