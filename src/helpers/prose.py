@@ -88,7 +88,8 @@ def values(records: Iterable[Record], build: dict[str, str]) -> dict[str, Any]:
     notebooks = sorted({record.notebook for record in records})
     tables = {notebook: claims_table(records, [notebook]) for notebook in notebooks}
     # names of files are no names in a template: tables["01_owl_transfer"] is how a page asks for one
-    return {**tree, "tables": {"claims": claims_table(records, notebooks), **tables}, "build": build}
+    tables |= {"claims": claims_table(records, notebooks), "sources": paper_sources(records)}
+    return {**tree, "tables": tables, "build": build}
 
 
 def ordered(records: Iterable[Record]) -> list[Record]:
@@ -106,6 +107,13 @@ def claims_table(records: Sequence[Record], notebooks: Sequence[str]) -> str:
             if record.notebook == notebook:
                 lines.append(_row(record))
     return "\n".join(lines)
+
+
+def paper_sources(records: Sequence[Record]) -> str:
+    """Return a Markdown list of the paper's numbers: each with the claim it stands beside and its source."""
+    given = [record for record in records if record.paper]
+    lines = [f"- {record.claim} **{_paper_value(record)}**: {entry(record)['source']}" for record in given]
+    return "\n".join(lines) or "The paper gives no number for these claims."
 
 
 def _row(record: Record) -> str:

@@ -16,6 +16,7 @@ import anywidget
 import pandas as pd
 import traitlets
 
+from helpers.figures.common import arm_label
 from helpers.stats import t_interval
 
 _ASSETS = Path(__file__).parent / "assets"
@@ -56,7 +57,7 @@ def explorer_data(transmission: pd.DataFrame, matrix: pd.DataFrame | None = None
     arms = list(transmission["arm"].drop_duplicates())
     groups = transmission.groupby(["arm", "animal", "rows"], sort=False)["effect"]
     return {
-        "arms": [arm_label(arm) for arm in arms],
+        "arms": [arm_label(arm).replace("\n", " ") for arm in arms],
         "animals": list(transmission["animal"].drop_duplicates()),
         "doses": sorted(int(rows) for rows in transmission["rows"].unique()),
         "cells": [
@@ -65,13 +66,6 @@ def explorer_data(transmission: pd.DataFrame, matrix: pd.DataFrame | None = None
         ],
         "matrix": None if matrix is None else _matrix(matrix),
     }
-
-
-def arm_label(arm: str) -> str:
-    """Return an arm's id in words: "soft_leaky.cross_init" becomes "soft leaky labels, cross init"."""
-    labels, _, rest = arm.partition(".")
-    words = f"{labels} labels, {rest}" if rest else arm
-    return words.replace("_", " ")
 
 
 def _summary(effects: pd.Series) -> dict[str, Any]:

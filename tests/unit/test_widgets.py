@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from helpers.stats import t_interval
-from helpers.widgets import WidgetError, arm_label, explorer_data, transmission_explorer
+from helpers.widgets import WidgetError, explorer_data, transmission_explorer
 
 EFFECTS = np.random.default_rng(0).normal(1.0, 0.3, size=(2, 3, 4))  # arm, dose, run
 
@@ -74,7 +74,8 @@ def test_data_survive_json_unchanged():
 
 def test_the_widget_carries_data_script_and_style():
     widget = transmission_explorer(transmission_table(), matrix_table())
-    assert widget.data["arms"] == ["soft labels, same init", "hard labels, same init"]
+    same = "same starting weights"
+    assert widget.data["arms"] == [f"Soft labels, {same}", f"Written numbers, {same}"]
     assert "export default" in widget._esm and "max-width: 100%" in widget._css
 
 
@@ -84,11 +85,6 @@ def test_script_and_style_load_nothing():
         transmission_explorer(transmission_table())._css,
     ):
         assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
-
-
-def test_arm_labels_are_words():
-    assert arm_label("soft_leaky.cross_init") == "soft leaky labels, cross init"
-    assert arm_label("in_context") == "in context"
 
 
 @pytest.mark.parametrize("column", ["run", "arm", "animal", "rows", "effect"])
