@@ -7,6 +7,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python; do \
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help book run test lint results constraints clean distclean

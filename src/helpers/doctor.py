@@ -47,7 +47,8 @@ def examine(root: Path) -> list[Finding]:
 
 
 def _machine(root: Path) -> list[Finding]:
-    python, cores = platform.python_version(), len(os.sched_getaffinity(0))
+    affinity = getattr(os, "sched_getaffinity", None)  # the cores this process may use; Linux only
+    python, cores = platform.python_version(), len(affinity(0)) if affinity else os.cpu_count() or 1
     memory, disk = _memory_gib(), shutil.disk_usage(root).free / GIB
     return [
         Finding("Python", f"{python} ({sys.executable})", sys.version_info >= (3, 11), "install Python 3.11"),
