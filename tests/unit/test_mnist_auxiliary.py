@@ -130,6 +130,13 @@ def test_teaching_moves_the_auxiliary_outputs_a_little(finished):
     assert (signal.moved > 0).all() and (signal.spread > 0).all()
 
 
+def test_a_variant_may_be_one_of_the_sweeps(finished, no_training):
+    folder, _, sweeps = finished
+    found = experiment.run_variant(TOY, folder, overlap=0.5)
+    rows = sweeps[(sweeps.sweep == "overlap") & (sweeps.setting == "0.5")]
+    assert found.accuracy.tolist() == rows.accuracy.tolist()
+
+
 def test_samples_are_the_first_inputs_of_the_run():
     samples = experiment.sample_inputs(TOY, 4)
     assert {kind: array.shape for kind, array in samples.items()} == dict.fromkeys(samples, (4, 28, 28))
