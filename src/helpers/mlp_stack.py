@@ -221,7 +221,8 @@ def shuffles(run_seeds: Sequence[int], phase: str, images: int) -> Callable[[int
 
 def native_format() -> torch.dtype:
     """Return bfloat16 where this processor multiplies it natively, else float32."""
-    abilities = torch.cpu.get_capabilities()
+    # older versions of torch do not tell: float32 is always right, only slower
+    abilities = getattr(torch.cpu, "get_capabilities", dict)()
     return torch.bfloat16 if abilities.get("avx512_bf16") or abilities.get("amx_bf16") else torch.float32
 
 
