@@ -47,7 +47,7 @@ def test_loading_is_quick_and_callers_own_what_they_get():
     mnist._content.cache_clear()
     began = time.process_time()
     images, _ = mnist.load_mnist("train")
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 4  # half a second on a quiet machine
     images[0] = 0
     assert mnist.load_mnist("train")[0][0].any()
 
