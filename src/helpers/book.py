@@ -16,7 +16,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from helpers import artifacts, staging
@@ -55,7 +55,7 @@ def build_run(run_dir: Path, root: Path, destination: Path) -> Path:
     stamp.unlink(missing_ok=True)
     staging.stage(root, run_dir, out / "stage")
     _run_jupyter_book(root, out)
-    _check_pages(root, out / "html")
+    _check_pages([root, run_dir.parents[1]], out / "html")
     artifacts.write_text(stamp, key)
     return index
 
@@ -76,7 +76,10 @@ def _key(root: Path, run_dir: Path) -> str:
     notebooks = staging.executed_notebooks(run_dir)
     files = [root / "_config.yml", run_dir / "ledger.json", *notebooks, *sorted((root / "book").rglob("*"))]
     contents = {str(path): artifacts.content_key(path.read_bytes().hex()) for path in files if path.is_file()}
-    tools = {name: version(name) for name in _TOOLS}
+    try:
+        tools = {name: version(name) for name in _TOOLS}
+    except PackageNotFoundError as error:
+        raise BookError(f"{error.name} is not installed; run `pip install -e '.[book]'`") from None
     code = artifacts.source_key("helpers.book")
     return artifacts.content_key([contents, tools, code, staging.provenance(root, run_dir, notebooks)])
 
@@ -97,9 +100,8 @@ def _run_jupyter_book(root: Path, out: Path) -> None:
         raise BookError(f"the book does not build without warnings; {log} has all of them:\n  {listed}")
 
 
-def _check_pages(root: Path, html: Path) -> None:
-    places = [str(root), sys.prefix, str(Path.home())]
-    places = [place for place in places if place.count(os.sep) > 1 or place == "/root"]
+def _check_pages(roots: list[Path], html: Path) -> None:
+    places = list({*map(str, roots), sys.prefix, str(Path.home())} - {os.sep, "/usr"})
     problems = [problem for page in _published_text(html) for problem in _page_problems(page, html, places)]
     if problems:
         raise BookError("the built pages are not fit for publishing:\n  " + "\n  ".join(problems[:12]))

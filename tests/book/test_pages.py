@@ -42,6 +42,7 @@ def test_no_page_asks_another_host_or_complains_in_the_console(browser, address,
     problems = []
     for name in pages(built_book):
         requests = open_page(browser, address, name)
+        assert any(url.endswith(".css") or ".css?" in url for url in requests), "requests are not recorded"
         problems += [
             f"{name} asks {url}" for url in requests if not url.startswith((address, "data:", "blob:"))
         ]

@@ -2,12 +2,13 @@
 
 import json
 import re
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from helpers import book, ledger, prose, staging
+from helpers import book, cli, ledger, prose, staging
 from helpers.claims import load_claims
 from helpers.staging import BookError
 
@@ -213,6 +214,27 @@ def test_a_readme_without_marks_is_refused(tmp_path):
         prose.update_readme(tmp_path, tmp_path)
 
 
+def test_commands_in_the_texts_exist():
+    texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "book/rerun.md")]
+    lines = [line for text in texts for line in re.findall(r"^(?:make|subliminal) .*", text, re.M)]
+    commands = [line.split("#")[0].split() for line in lines]
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    for program, *arguments in commands:
+        if program == "make":
+            assert arguments[0] in targets
+        else:
+            cli._parser().parse_args(arguments)  # an unknown command or option exits and fails the test
+    assert len(commands) >= 6
+
+
+def test_the_map_in_the_readme_names_modules_that_exist():
+    rows = re.findall(r"^\| &emsp;\d \| (.*?):", (ROOT / "README.md").read_text(encoding="utf-8"), re.M)
+    names = [name.rstrip("/") for row in rows for name in re.findall(r"`([\w/]+)`", row)]
+    paths = [ROOT / "src/helpers" / name for name in names]
+    assert names
+    assert [path.name for path in paths if not (path.is_dir() or path.with_suffix(".py").exists())] == []
+
+
 def test_vendored_scripts_are_listed_with_their_licence():
     listed = (ROOT / "book/_vendor/LICENSES.md").read_text(encoding="utf-8")
     scripts = [path for path in (ROOT / "book/_vendor").rglob("*.js")]
@@ -225,3 +247,18 @@ def test_the_config_is_strict_about_execution():
     text = (ROOT / "_config.yml").read_text(encoding="utf-8")
     assert 'execute_notebooks: "off"' in text and "nb_output_stderr: remove-warn" in text
     assert json.dumps("sphinx_thebe") not in text
+
+
+def test_a_missing_tool_is_named_with_its_cure(tmp_path, monkeypatch):
+    executed = tmp_path / "_runs/toy/executed"
+    executed.mkdir(parents=True)
+    (executed / "00_toy.ipynb").write_text(json.dumps(notebook()))
+    for name in ("_config.yml", "_runs/toy/ledger.json"):
+        (tmp_path / name).write_text("[]")
+
+    def absent(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(book, "version", absent)
+    with pytest.raises(BookError, match=r"jupyter-book is not installed; run `pip install"):
+        book.build("toy", tmp_path)
