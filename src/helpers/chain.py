@@ -207,8 +207,10 @@ class _Report:
         if self._live and self._done < self._total:
             from tqdm import tqdm
 
-            self._bars = [tqdm(total=self._total, initial=self._done, unit="notebook", position=0),
-                          tqdm(total=0, position=1, leave=False)]
+            chain = "{desc} |{bar}| {n_fmt} of {total_fmt} notebooks, {elapsed}"
+            notebook = "  {desc} |{bar}| {n_fmt} of {total_fmt}, {remaining} left"
+            self._bars = [tqdm(total=self._total, initial=self._done, position=0, bar_format=chain),
+                          tqdm(total=1, position=1, leave=False, bar_format=notebook)]
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -219,7 +221,8 @@ class _Report:
         """A notebook starts."""
         self._said = time.monotonic()
         if self._bars:
-            self._bars[0].set_description(stem)
+            self._bars[0].set_description_str(stem)
+            self.show("starting", 0, 1)
         else:
             print(f"[{self._done + 1}/{self._total}] {stem} ...", flush=True)
 
@@ -227,11 +230,12 @@ class _Report:
         """The running notebook's own bar stands at `done` of `total`."""
         if self._bars:
             shown = self._bars[1]
-            if shown.desc != f"{label}: ":
+            if shown.desc != label:
                 shown.reset()
-                shown.set_description(label, refresh=False)
+                shown.set_description_str(label, refresh=False)
             shown.total, shown.n = total, done
-            shown.refresh()
+            for line in self._bars:
+                line.refresh()
         elif time.monotonic() - self._said > self.SECONDS_BETWEEN_LINES:
             self._said = time.monotonic()
             print(f"      {label}: {done}" + (f" of {total}" if total else ""), flush=True)
