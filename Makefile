@@ -16,6 +16,8 @@ help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 	@echo "Variables: PROFILE=$(PROFILE) (smoke: 3 minutes, nano: the book as published), VENV, PYTHON"
 
+# Where the default torch for Linux brings CUDA packages that are not wanted (several GB), set pip's own variables
+# (PIP_INDEX_URL, PIP_FIND_LINKS) to a source of CPU builds; the pinned version is the same.
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer was not found;" \
 	  "install it (for example: apt-get install python3.11 python3.11-venv) or set PYTHON=/path/to/python" >&2; exit 1; }
