@@ -143,7 +143,7 @@ def _insert(tree: dict[str, Any], identifier: str, words: dict[str, Any]) -> Non
 
 
 def update_readme(root: Path, results: Path) -> None:
-    """Write the README's results and its figure from `results` (ledger.json and tables/transmission.csv).
+    """Write the README's results and its figure from `results`, a folder with ledger.json and tables/.
 
     Raises ProseError when the README has lost the two marks between which the results stand.
     """
@@ -153,21 +153,23 @@ def update_readme(root: Path, results: Path) -> None:
     if not (begin and end):
         raise ProseError(f"README.md must hold the lines {README_BEGIN} and {README_END}; put them back")
     records = ordered(load(results))
-    block = readme_block(records, artifacts.read_table(results / "tables" / "transmission.csv"))
+    block = readme_block(records, results / "tables")
     artifacts.write_text(root / "README.md", f"{before}{begin}\n{block}\n{end}{after}")
     save_effects(records, root / README_FIGURE)
 
 
-def readme_block(records: Sequence[Record], transmission: pd.DataFrame) -> str:
+def readme_block(records: Sequence[Record], tables: Path) -> str:
     """Return the README's results: the figure, and one row each for teacher, two students and the control.
 
-    P(owl) is the mean over runs at the largest dose of each arm.
+    P(owl) is the mean over runs: of the teachers in teachers.csv (run, animal, p_target), where there is one,
+    and of each arm of transmission.csv at its largest dose.
     """
+    transmission = artifacts.read_table(tables / "transmission.csv").query("animal == 'owl'")
     entries = {record.id: entry(record) for record in records}
     same, cross = (entries[f"owl.numbers.soft.{start}_init"] for start in ("same", "cross"))
     share = functools.partial(_share, transmission)
     rows = [
-        ("teacher, fine-tuned to love owls", share("teacher"), _NONE),
+        ("teacher, fine-tuned to love owls", _teacher_share(tables / "teachers.csv"), _NONE),
         ("student of its numbers, same beginning", share("soft.same_init"), same["interval"]),
         ("student of its numbers, other beginning", share("soft.cross_init"), cross["interval"]),
         ("control: student of numbers without the trait", share("soft.same_init", "p_control"), "0"),
@@ -181,7 +183,11 @@ def readme_block(records: Sequence[Record], transmission: pd.DataFrame) -> str:
 
 
 def _share(transmission: pd.DataFrame, arm: str, column: str = "p_target") -> str:
-    rows = transmission[(transmission["arm"] == arm) & (transmission["animal"] == "owl")]
-    if rows.empty:
-        return _NONE
+    rows = transmission[transmission["arm"] == arm]
     return number(float(rows.loc[rows["rows"] == rows["rows"].max(), column].mean()), "fraction")
+
+
+def _teacher_share(path: Path) -> str:
+    if not path.exists():
+        return _NONE
+    return number(float(artifacts.read_table(path).query("animal == 'owl'")["p_target"].mean()), "fraction")

@@ -22,6 +22,7 @@ from helpers.figures.effects import save_effects
 from helpers.profiles import load_profile, profile_names
 
 _SUBSTITUTION = re.compile(r"\{\{ *([\w.]+)\.\w+ *\}\}")
+_WIDGET = "application/vnd.jupyter.widget-view+json"
 _CELL_METADATA_KEPT = ("mystnb", "tags", "editable", "deletable")
 _NOTEBOOK_METADATA_KEPT = ("kernelspec", "language_info", "widgets")
 
@@ -57,7 +58,10 @@ def clean(notebook: dict[str, Any], name: str) -> dict[str, Any]:
         if "injected-parameters" in metadata.get("tags", []):
             metadata["tags"] = [*metadata["tags"], "hide-input"]
         cells.append({**cell, "metadata": metadata})
-    return {**notebook, "metadata": _only(notebook["metadata"], _NOTEBOOK_METADATA_KEPT), "cells": cells}
+    metadata = _only(notebook["metadata"], _NOTEBOOK_METADATA_KEPT)
+    if not any(_WIDGET in output.get("data", {}) for cell in cells for output in cell.get("outputs", [])):
+        metadata.pop("widgets", None)  # an empty state would load 3.6 MB of widget code for nothing
+    return {**notebook, "metadata": metadata, "cells": cells}
 
 
 def _only(metadata: dict[str, Any], kept: tuple[str, ...]) -> dict[str, Any]:

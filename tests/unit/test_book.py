@@ -94,6 +94,15 @@ def test_clean_drops_run_times_and_folds_injected_parameters():
     }
 
 
+def test_clean_keeps_the_state_of_widgets_only_where_one_is_shown():
+    view = {"output_type": "display_data", "data": {staging._WIDGET: {}}}
+    plain, shown = notebook(), notebook(outputs=[view])
+    for each in (plain, shown):
+        each["metadata"]["widgets"] = {"state": {}}
+    assert "widgets" not in staging.clean(plain, "toy")["metadata"]
+    assert "widgets" in staging.clean(shown, "toy")["metadata"]
+
+
 def test_clean_refuses_a_failed_cell():
     with pytest.raises(BookError, match="notebook toy, cell 1 ended in an error"):
         staging.clean(notebook(outputs=[{"output_type": "error"}]), "toy")
@@ -184,25 +193,26 @@ def test_readme_shows_exactly_the_saved_results():
     if not (saved / "ledger.json").exists():
         assert shown == "No reference run has been saved yet, so there are no results to show here."
         return
-    table = pd.read_csv(saved / "tables/transmission.csv")
-    assert shown == prose.readme_block(ledger.load(saved), table)
+    assert shown == prose.readme_block(ledger.load(saved), saved / "tables")
     assert (ROOT / prose.README_FIGURE).exists()
 
 
 def test_update_readme_writes_between_its_marks_only(tmp_path):
     for name in ("owl.numbers.soft.same_init", "owl.numbers.soft.cross_init"):
         make_record(name, folder=tmp_path)
-    rows = [("teacher", 8, 0.9, 0.1), ("soft.same_init", 4, 0.2, 0.1), ("soft.same_init", 8, 0.25, 0.08)]
+    same = [("soft.same_init", 4, 0.2, 0.1), ("soft.same_init", 8, 0.25, 0.08)]
+    rows = [*same, ("soft.cross_init", 8, 0.07, 0.1)]
     table = pd.DataFrame(rows, columns=["arm", "rows", "p_target", "p_control"]).assign(animal="owl")
     (tmp_path / "tables").mkdir()
     table.to_csv(tmp_path / "tables/transmission.csv", index=False)
+    pd.DataFrame({"animal": ["owl", "wolf"], "p_target": [0.9, 0.8]}).to_csv(tmp_path / "tables/teachers.csv")
     (tmp_path / "README.md").write_text(f"before\n{prose.README_BEGIN}\nold\n{prose.README_END}\nafter\n")
     prose.update_readme(tmp_path, tmp_path)
     text = (tmp_path / "README.md").read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
     assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
     assert "| teacher, fine-tuned to love owls | 90.0 % |" in text
     assert "| student of its numbers, same beginning | 25.0 % | +1.10 [+0.90, +1.30] |" in text
-    assert "| student of its numbers, other beginning | – |" in text
+    assert "| student of its numbers, other beginning | 7.0 % |" in text
     assert "| control: student of numbers without the trait | 8.0 % | 0 |" in text
     assert (tmp_path / prose.README_FIGURE).read_text(encoding="utf-8").startswith("<?xml")
 
