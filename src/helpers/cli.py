@@ -18,6 +18,7 @@ from helpers.profiles import Profile, load_profile, profile_names
 
 Command = Callable[[argparse.Namespace], int]
 RESULTS = Path("results")
+README_PROFILE = "nano"  # whose results README.md shows
 LARGEST_RESULTS = 5_000_000  # bytes of one profile's committed results
 
 
@@ -114,6 +115,10 @@ def _ledger(given: argparse.Namespace) -> int:
     if given.save and not problems:
         _require_finished(profile)
         _save(chain.RUNS / profile.name, RESULTS / profile.name)
+        if profile.name == README_PROFILE:
+            from helpers.prose import update_readme
+
+            update_readme(Path.cwd(), RESULTS / profile.name)
     return 1 if problems else 0
 
 
@@ -131,9 +136,10 @@ def _missing(profile: Profile, present: set[str]) -> list[str]:
 
 
 def _save(run_dir: Path, target: Path) -> None:
-    """Copy ledger and tables to `target`, replacing what was there, with the keys they were made under."""
+    """Copy ledger and tables to `target`, replacing what was there, and note what they were made by."""
     from helpers.artifacts import read_bytes, read_json, write_bytes, write_json
     from helpers.notebooks import library_versions
+    from helpers.staging import provenance
 
     files = [run_dir / "ledger.json", *sorted((run_dir / "tables").glob("*.csv"))]
     if (size := sum(path.stat().st_size for path in files)) > LARGEST_RESULTS:
@@ -144,7 +150,9 @@ def _save(run_dir: Path, target: Path) -> None:
     for path in files:
         write_bytes(target / path.relative_to(run_dir), read_bytes(path))
     keys = {path.stem: read_json(path)["key"] for path in sorted(run_dir.glob("executed/*.key"))}
-    write_json(target / "made_by.json", {"versions": library_versions(), "notebook_keys": keys})
+    origin = provenance(Path.cwd(), run_dir, [run_dir / "executed" / f"{stem}.ipynb" for stem in keys])
+    origin = {name: origin[name] for name in ("commit", "date")}
+    write_json(target / "made_by.json", {**origin, "versions": library_versions(), "notebook_keys": keys})
     print(f"saved {len(files)} files to {target}")
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from helpers.profiles import load_profile, profile_names
 
 GIB = 2**30
-NEEDED_MEMORY_GIB = 4.0  # the nano profile's largest notebook, measured, with room to spare
+NEEDED_MEMORY_GIB = 4.0  # a kernel and two workers with torch and their data, with room to spare
 NEEDED_DISK_GIB = 4.0  # the installed packages and one run
 NEEDED_PACKAGES = ("torch", "transformers", "peft", "papermill", "ipykernel", "matplotlib", "pandas")
 BOOK_PACKAGES = ("jupyter-book",)

@@ -14,14 +14,14 @@ from helpers.profiles import Profile
 
 WriteNotebook = Callable[..., Path]
 CLAIM = next(claim for claim in claims.load_claims().values() if claim.predict.kind == "above")
+NOTEBOOK = CLAIM.notebook or "01_toy"
 
 
 @pytest.fixture
 def profile(write_notebook: WriteNotebook, monkeypatch: pytest.MonkeyPatch) -> Profile:
     """A profile of one notebook, in a world where CLAIM is the only claim."""
-    stem = CLAIM.notebook or "01_toy"
-    write_notebook(stem)
-    made = Profile("toy", "a toy", 1, "cpu", {stem: {}})
+    write_notebook(NOTEBOOK)
+    made = Profile("toy", "a toy", 1, "cpu", {NOTEBOOK: {}})
     monkeypatch.setattr(cli, "load_profile", lambda name: made)
     monkeypatch.setattr(claims, "load_claims", lambda: {CLAIM.id: CLAIM})
     return made
@@ -34,7 +34,7 @@ def finish(profile: Profile, shift: float = 0.0) -> None:
     values = [threshold + 1 + shift + 0.01 * run for run in range(5)]
     ledger.record(step.run_dir, step.notebook.stem, CLAIM.id, values, range(5), {}, 1.0)
     artifacts.write_text(step.run_dir / "tables" / "t.csv", "a\n1\n")
-    artifacts.write_text(step.output, "{}")
+    artifacts.write_json(step.output, {"metadata": {}})
     artifacts.write_json(step.marker, {"key": step.key, "files": []})
 
 
@@ -84,6 +84,8 @@ def test_a_sound_ledger_is_shown_and_saved(profile: Profile, capsys: pytest.Capt
     assert CLAIM.id in (told := capsys.readouterr().out) and "replicates" in told
     saved = sorted(path.relative_to("results/toy").as_posix() for path in Path("results").rglob("*.*"))
     assert saved == ["ledger.json", "made_by.json", "tables/t.csv"]
+    made_by = artifacts.read_json("results/toy/made_by.json")
+    assert made_by["commit"] == "an unknown commit" and list(made_by["notebook_keys"]) == [NOTEBOOK]
     assert cli.main(["ledger", "--against", "results/toy/ledger.json"]) == 0
     assert "identical" in capsys.readouterr().out
     shutil.rmtree("_runs")  # a fresh clone shows the reference run
