@@ -75,7 +75,8 @@ def foreign_requests(html: str) -> list[str]:
 def _key(root: Path, run_dir: Path) -> str:
     notebooks = staging.executed_notebooks(run_dir)
     files = [root / "_config.yml", run_dir / "ledger.json", *notebooks, *sorted((root / "book").rglob("*"))]
-    contents = {str(path): artifacts.content_key(path.read_bytes().hex()) for path in files if path.is_file()}
+    inputs = [path for path in files if path.is_file() and path.suffix != ".pyc"]
+    contents = {str(path): artifacts.content_key(path.read_bytes().hex()) for path in inputs}
     try:
         tools = {name: version(name) for name in _TOOLS}
     except PackageNotFoundError as error:
@@ -90,7 +91,7 @@ def _run_jupyter_book(root: Path, out: Path) -> None:
                "--path-output", str(out.parent), "-W", "-n", "--keep-going", "--all"]  # fmt: skip
     command = [sys.executable, "-c", _JUPYTER_BOOK, "build", str(stage), *options]
     done = subprocess.run(command, cwd=root, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          env={**os.environ, "PYTHONUTF8": "1"})  # fmt: skip
+                          env={**os.environ, "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"})  # fmt: skip
     output = _ANSI.sub("", done.stdout)
     artifacts.write_text(log, output)
     if done.returncode != 0:

@@ -112,7 +112,7 @@ def stage(root: Path, run_dir: Path, target: Path) -> None:
     records = load_records(run_dir)
     _refuse_unrecorded(root / "book", {record.id for record in records})
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(root / "book", target / "book")
+    shutil.copytree(root / "book", target / "book", ignore=shutil.ignore_patterns("__pycache__"))
     for path in notebooks:
         published = json.dumps(clean(artifacts.read_json(path), path.stem), ensure_ascii=False)
         artifacts.write_text(target / "notebooks" / path.name, published, sync=False)

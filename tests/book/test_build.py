@@ -43,7 +43,7 @@ def executed(title, source="1 + 1", text="2"):
 def toy(tmp_path_factory):
     """A repository with this book's pages and a finished run called toy, built once."""
     root = tmp_path_factory.mktemp("toy")
-    shutil.copytree(ROOT / "book", root / "book")
+    shutil.copytree(ROOT / "book", root / "book", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "_config.yml", root)
     run_dir = root / "_runs/toy"
     (run_dir / "executed").mkdir(parents=True)
