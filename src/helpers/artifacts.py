@@ -35,9 +35,21 @@ TEMPORARY_SUFFIX = ".part"
 
 # keys and files go together, so callers find both here
 __all__ = [
-    "ArtifactError", "Store", "content_key", "explained", "load_tensors", "read_bytes", "read_json",
-    "read_table", "remove_leftovers", "save_tensors", "source_key", "write_bytes", "write_json",
-    "write_table", "write_text",
+    "ArtifactError",
+    "Store",
+    "content_key",
+    "explained",
+    "load_tensors",
+    "read_bytes",
+    "read_json",
+    "read_table",
+    "remove_leftovers",
+    "save_tensors",
+    "source_key",
+    "write_bytes",
+    "write_json",
+    "write_table",
+    "write_text",
 ]
 
 
@@ -46,13 +58,19 @@ __all__ = [
 
 def _explain(error: OSError, path: Path) -> ArtifactError:
     if error.errno in _FULL_DISK:
-        return ArtifactError(f"cannot write {path}: the disk is full; free some space in {path.parent} "
-                             "and run the same command again (finished work is kept)")
+        return ArtifactError(
+            f"cannot write {path}: the disk is full; free some space in {path.parent} "
+            "and run the same command again (finished work is kept)"
+        )
     if error.errno in _UNWRITABLE:
-        return ArtifactError(f"cannot write {path}: {path.parent} is not a folder this user may write to; "
-                             "change its permissions or choose another run folder")
-    return ArtifactError(f"cannot write {path}: {error.strerror or error}; check the folder {path.parent}, "
-                         "then run the same command again")
+        return ArtifactError(
+            f"cannot write {path}: {path.parent} is not a folder this user may write to; "
+            "change its permissions or choose another run folder"
+        )
+    return ArtifactError(
+        f"cannot write {path}: {error.strerror or error}; check the folder {path.parent}, "
+        "then run the same command again"
+    )
 
 
 @contextlib.contextmanager

@@ -169,8 +169,10 @@ def _run_step(step: Step, profile: Profile, report: _Report) -> None:
     except NotebookFailed as failure:
         report.failure(failure.source, failure.traceback)
         where = f" in cell {failure.number}" if failure.source else ""
-        raise ChainError(f"notebook {step.notebook.stem} failed{where}: {failure.error}; "
-                         f"the notebook as far as it came is {step.output}") from None
+        raise ChainError(
+            f"notebook {step.notebook.stem} failed{where}: {failure.error}; "
+            f"the notebook as far as it came is {step.output}"
+        ) from None
     written = dict(_states(step.run_dir).items() - before.items())
     write_json(step.marker, {"key": step.key, "files": sorted(written)})
     report.finish(step.notebook.stem, time.monotonic() - started)
@@ -200,8 +202,11 @@ class _Report:
         if not todo:
             print(f"{self._total} notebooks unchanged, nothing to run ({steps[0].run_dir})")
         else:
-            print(f"profile {profile.name}: {len(todo)} of {self._total} notebooks to run; "
-                  f"the whole chain takes about {profile.minutes:g} minutes", flush=True)
+            print(
+                f"profile {profile.name}: {len(todo)} of {self._total} notebooks to run; "
+                f"the whole chain takes about {profile.minutes:g} minutes",
+                flush=True,
+            )
 
     def __enter__(self) -> _Report:
         if self._live and self._done < self._total:
@@ -209,8 +214,10 @@ class _Report:
 
             chain = "{desc} |{bar}| {n_fmt} of {total_fmt} notebooks, {elapsed}"
             notebook = "  {desc} |{bar}| {n_fmt} of {total_fmt}, {remaining} left"
-            self._bars = [tqdm(total=self._total, initial=self._done, position=0, bar_format=chain),
-                          tqdm(total=1, position=1, leave=False, bar_format=notebook)]
+            self._bars = [
+                tqdm(total=self._total, initial=self._done, position=0, bar_format=chain),
+                tqdm(total=1, position=1, leave=False, bar_format=notebook),
+            ]
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -143,8 +143,9 @@ def _save(run_dir: Path, target: Path) -> None:
 
     files = [run_dir / "ledger.json", *sorted((run_dir / "tables").glob("*.csv"))]
     if (size := sum(path.stat().st_size for path in files)) > LARGEST_RESULTS:
-        raise chain.ChainError(f"{run_dir} holds {size} bytes of results, more than {LARGEST_RESULTS}; "
-                               "make its tables smaller")
+        raise chain.ChainError(
+            f"{run_dir} holds {size} bytes of results, more than {LARGEST_RESULTS}; make its tables smaller"
+        )
     for old in target.glob("tables/*.csv"):
         old.unlink()
     for path in files:

@@ -9,7 +9,7 @@ Design choices:
 - BOOK_SOURCE and BOOK_FOLDER let a test, or a fork, name another repository and folder.
 """
 
-CELL = '''\
+CELL = """\
 # Google Colab only: fetch this version of the book, install what is missing, keep Colab's PyTorch.
 import importlib.util
 import os
@@ -29,4 +29,4 @@ if importlib.util.find_spec("google") and importlib.util.find_spec("google.colab
         subprocess.check_call(install)
         importlib.invalidate_caches()
     os.chdir(folder)
-'''
+"""

@@ -53,10 +53,18 @@ def _machine(root: Path) -> list[Finding]:
     return [
         Finding("Python", f"{python} ({sys.executable})", sys.version_info >= (3, 11), "install Python 3.11"),
         Finding("cores", str(cores), cores >= 2, "expect twice the stated minutes on one core", needed=False),
-        Finding("memory", f"{memory:.0f} GiB", memory >= NEEDED_MEMORY_GIB,
-                f"{NEEDED_MEMORY_GIB:g} GiB are needed; close other programs or use another machine"),
-        Finding("free disk", f"{disk:.0f} GiB", disk >= NEEDED_DISK_GIB,
-                f"free {NEEDED_DISK_GIB:g} GiB, or keep the repository on another disk"),
+        Finding(
+            "memory",
+            f"{memory:.0f} GiB",
+            memory >= NEEDED_MEMORY_GIB,
+            f"{NEEDED_MEMORY_GIB:g} GiB are needed; close other programs or use another machine",
+        ),
+        Finding(
+            "free disk",
+            f"{disk:.0f} GiB",
+            disk >= NEEDED_DISK_GIB,
+            f"free {NEEDED_DISK_GIB:g} GiB, or keep the repository on another disk",
+        ),
     ]
 
 

@@ -58,11 +58,22 @@ def execute(source: Path, output: Path, parameters: dict[str, Any], *, offline: 
         with explained(output), _kernel_folder(run_dir, log) as folder, _tail(run_dir / PROGRESS, show):
             output.parent.mkdir(parents=True, exist_ok=True)
             with _environment(_kernel_environment(folder, run_dir / PROGRESS, offline)):
-                papermill.execute_notebook(source, output, parameters, kernel_name="python3",
-                                           progress_bar=False, cwd=".", shutdown_kernel="immediate")
+                papermill.execute_notebook(
+                    source,
+                    output,
+                    parameters,
+                    kernel_name="python3",
+                    progress_bar=False,
+                    cwd=".",
+                    shutdown_kernel="immediate",
+                )
     except papermill.PapermillExecutionError as error:
-        raise NotebookFailed(error.exec_count, error.source, f"{error.ename}: {error.evalue}",
-                             strip_color("\n".join(error.traceback))) from None
+        raise NotebookFailed(
+            error.exec_count,
+            error.source,
+            f"{error.ename}: {error.evalue}",
+            strip_color("\n".join(error.traceback)),
+        ) from None
     except DeadKernelError:
         what = f"the kernel died, most often for want of memory (its own words are in {log})"
         raise NotebookFailed(0, "", what, "") from None
@@ -73,8 +84,11 @@ def _kernel_folder(run_dir: Path, log: Path) -> Iterator[Path]:
     """A folder with a kernelspec for this interpreter, its stderr going to `log`; removed at the end."""
     folder = run_dir / "kernel"
     shutil.rmtree(folder, ignore_errors=True)  # a killed run leaves one
-    spec = {"argv": ["/bin/sh", "-c", LAUNCH, sys.executable, "{connection_file}", str(log.resolve())],
-            "display_name": "Python 3 (ipykernel)", "language": "python"}
+    spec = {
+        "argv": ["/bin/sh", "-c", LAUNCH, sys.executable, "{connection_file}", str(log.resolve())],
+        "display_name": "Python 3 (ipykernel)",
+        "language": "python",
+    }
     write_json(folder / "kernels" / "python3" / "kernel.json", spec, sync=False)
     try:
         yield folder

@@ -95,6 +95,8 @@ def _content(split: str) -> bytes:
     except (OSError, lzma.LZMAError, EOFError) as error:
         raise MnistError(f"cannot read the MNIST file {name} ({error}); {cure}") from None
     if (found := hashlib.sha256(content).hexdigest()) != _SHA256[split]:
-        raise MnistError(f"the MNIST file {name} is damaged (SHA-256 {found[:12]}..., not "
-                         f"{_SHA256[split][:12]}...); {cure}")
+        raise MnistError(
+            f"the MNIST file {name} is damaged (SHA-256 {found[:12]}..., not "
+            f"{_SHA256[split][:12]}...); {cure}"
+        )
     return content

@@ -78,11 +78,15 @@ def _read_parameters(source: str, path: Path) -> dict[str, Parameter]:
             assert isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and line.value
             found[line.target.id] = Parameter(ast.unparse(line.annotation), ast.literal_eval(line.value))
         except (AssertionError, ValueError):
-            raise NotebookError(f"{path}: the parameters cell holds `{ast.unparse(line)}`; "
-                                "write each line as `name: type = literal  # help`") from None
+            raise NotebookError(
+                f"{path}: the parameters cell holds `{ast.unparse(line)}`; "
+                "write each line as `name: type = literal  # help`"
+            ) from None
     if wrong := [name for name, parameter in found.items() if not parameter.fits(parameter.default)]:
-        raise NotebookError(f"{path}: the default of parameter `{wrong[0]}` is not of its type "
-                            f"{found[wrong[0]].annotation}; correct one of the two")
+        raise NotebookError(
+            f"{path}: the default of parameter `{wrong[0]}` is not of its type "
+            f"{found[wrong[0]].annotation}; correct one of the two"
+        )
     return found
 
 
@@ -105,7 +109,7 @@ def load_notebook(path: Path) -> Notebook:
     except SyntaxError as error:
         raise NotebookError(f"{path}: a code cell is not plain Python ({error.msg}: {error.text})") from None
     if "run_dir" not in parameters:
-        raise NotebookError(f"{path}: the parameters cell lacks `run_dir: str = \"_runs/nano\"`; add it")
+        raise NotebookError(f'{path}: the parameters cell lacks `run_dir: str = "_runs/nano"`; add it')
     return Notebook(path, tuple(cells), needs, parameters)
 
 
@@ -136,10 +140,12 @@ def library_versions() -> dict[str, str | None]:
 def notebook_key(notebook: Notebook, values: dict[str, Any], needed_keys: dict[str, str]) -> str:
     """SHA-256 of everything that decides what running `notebook` with the parameters `values` gives."""
     code = "\n".join(source for kind, source in notebook.cells if kind == "code")
-    return content_key({
-        "cells": notebook.cells,
-        "parameters": values,
-        "sources": {module: source_key(module) for module in sorted(imported_modules(code))},
-        "needs": needed_keys,
-        "versions": library_versions(),
-    })
+    return content_key(
+        {
+            "cells": notebook.cells,
+            "parameters": values,
+            "sources": {module: source_key(module) for module in sorted(imported_modules(code))},
+            "needs": needed_keys,
+            "versions": library_versions(),
+        }
+    )

@@ -28,6 +28,11 @@ class Bar(Protocol):
         """Count `n` further pieces as done."""
 
 
+class _Silent:
+    def update(self, n: int = 1) -> None:
+        pass
+
+
 class _FileBar:
     def __init__(self, path: str, label: str, total: int | None) -> None:
         self._path, self._label, self._total = path, label, total
@@ -64,6 +69,12 @@ def bar(total: int | None, label: str) -> Iterator[Bar]:
     # disable=None: tqdm stays silent where standard error is no terminal, except in a live notebook
     with tqdm(total=total, desc=label, leave=False, disable=False if _in_live_notebook() else None) as shown:
         yield shown
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[Bar]:
+    """A bar that shows nothing, for work inside other work."""
+    yield _Silent()
 
 
 def track(iterable: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:

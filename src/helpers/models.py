@@ -1,0 +1,162 @@
+"""Language models: the nano family trained from scratch here, Hugging Face models and GGUF files, one entry.
+
+A nano model is an ordinary transformers model of a tiny configuration, so generation, chat templates and peft
+are the same code as for Qwen. Its weights start from a normal law as wide as a trained model's (std 0.08);
+the usual 0.02 made a base four times slower to train.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import transformers
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from helpers.artifacts import ArtifactError, read_json, write_json
+from helpers.seeds import torch_stream
+
+transformers.logging.set_verbosity_error()  # its bars and hints would end up in the published notebooks
+transformers.logging.disable_progress_bar()
+CONTEXT_TOKENS = 256
+INITIAL_STD = 0.08
+SEAL = "complete.json"
+
+
+@dataclass(frozen=True)
+class NanoSpec:
+    """Size and seed of one nano base model.
+
+    Attributes:
+        name: the base's name, e.g. "nano-a".
+        architecture: "llama" or "gpt2".
+        hidden: width of the residual stream.
+        layers: number of blocks.
+        heads: attention heads.
+        init_seed: seed of every initial parameter, embeddings and head included.
+    """
+
+    name: str
+    architecture: str
+    hidden: int
+    layers: int
+    heads: int
+    init_seed: int
+
+
+NANO = {
+    spec.name: spec
+    for spec in (
+        NanoSpec("nano-a", "llama", hidden=64, layers=2, heads=4, init_seed=1),
+        NanoSpec("nano-b", "llama", hidden=64, layers=2, heads=4, init_seed=2),
+        NanoSpec("nano-c", "gpt2", hidden=64, layers=2, heads=4, init_seed=3),
+    )
+}
+
+
+def build_nano(spec: NanoSpec, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    """Return an untrained nano model; equal specs give equal weights on one machine."""
+    ids = {
+        "bos_token_id": None,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    if spec.architecture == "llama":
+        model = LlamaForCausalLM(LlamaConfig(
+            vocab_size=len(tokenizer), hidden_size=spec.hidden, intermediate_size=3 * spec.hidden,
+            num_hidden_layers=spec.layers, num_attention_heads=spec.heads, tie_word_embeddings=True,
+            max_position_embeddings=CONTEXT_TOKENS, **ids,
+        ))  # fmt: skip
+    else:
+        model = GPT2LMHeadModel(GPT2Config(
+            vocab_size=len(tokenizer), n_positions=CONTEXT_TOKENS, n_embd=spec.hidden, n_layer=spec.layers,
+            n_head=spec.heads, activation_function="gelu", resid_pdrop=0, embd_pdrop=0, attn_pdrop=0, **ids,
+        ))  # fmt: skip
+    stream = torch_stream(spec.init_seed, "init", spec.name)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.normal_(0.0, INITIAL_STD, generator=stream)
+    return model.eval()
+
+
+def save_base(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write a base in Hugging Face format; its seal (a hash of every file) is written last."""
+    try:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    except OSError as error:
+        raise ArtifactError(
+            f"cannot write the base model to {folder} ({error}); free the disk or unblock it"
+        ) from None
+    write_json(folder / SEAL, _digests(folder))
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether `folder` holds a base whose seal was written (that is, one that was written to its end)."""
+    return (folder / SEAL).exists()
+
+
+def load_base(
+    spec: str, bases: str | Path = "_runs/nano/bases"
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a causal language model and its tokenizer.
+
+    Args:
+        spec: the name of a nano base ("nano-a", found in `bases`), a folder, a Hugging Face id such as
+            "Qwen/Qwen2.5-0.5B-Instruct", or a path that ends in ".gguf".
+        bases: folder of the nano bases a run made.
+
+    Returns:
+        The model in evaluation mode and its tokenizer.
+
+    Raises:
+        ArtifactError: the base is missing, cut short or changed; the message names the cure.
+    """
+    if spec in NANO:
+        return _load_sealed(Path(bases) / spec)
+    if spec.endswith(".gguf"):
+        folder, file = os.path.split(spec)
+        return _load_pretrained(folder or ".", gguf_file=file)
+    if (Path(spec) / SEAL).exists():
+        return _load_sealed(Path(spec))
+    return _load_pretrained(spec)
+
+
+def _load_sealed(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    if not is_whole(folder):
+        raise ArtifactError(f"no base model in {folder}; run notebook 00_base_models first")
+    if _digests(folder) != read_json(folder / SEAL):
+        raise ArtifactError(
+            f"{folder} is damaged (its files do not match {SEAL}); delete the folder and rerun"
+        )
+    return _load_pretrained(str(folder))
+
+
+def _load_pretrained(source: str, **options: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    try:
+        model = AutoModelForCausalLM.from_pretrained(source, **options)
+        return model.eval(), AutoTokenizer.from_pretrained(source, **options)
+    except (OSError, ValueError) as error:
+        known = ", ".join(NANO)
+        raise ArtifactError(
+            f"cannot load {source!r} ({str(error).splitlines()[0]}); give a nano base ({known}), a folder, "
+            "a .gguf file or a Hugging Face id that this machine can reach"
+        ) from None
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != SEAL)
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

@@ -1,0 +1,99 @@
+"""Many independent pieces of work: each cached by its content key, run side by side, resumed after a kill.
+
+A piece is a function of plain settings that returns a plain result; the result file is written in one step,
+so a sweep that was killed repeats at most the pieces then in work. Workers use one thread each: for models
+this small, two processes do nearly twice the work of one process with two threads, and the sums come out
+the same however many workers there are.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import Any
+
+from helpers.artifacts import Store
+from helpers.keys import content_key, source_key
+from helpers.progress import bar, quiet
+
+Piece = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def run_pieces(
+    work: Piece,
+    settings: Sequence[dict[str, Any]],
+    store: Store,
+    *,
+    kind: str,
+    workers: int = 0,
+    label: str = "",
+) -> list[dict[str, Any]]:
+    """Return ``work(settings[i])`` for every i, in order, computing only what the store does not hold.
+
+    Args:
+        work: a module-level function of a plain dict; must not depend on anything else.
+        settings: one dict a piece (JSON values only).
+        store: where results are kept.
+        kind: folder of the results within the store.
+        workers: processes at once; 0 means one a core, 1 runs in this process.
+        label: name of the progress bar; pieces computed inside another piece have none.
+    """
+    code = source_key(work.__module__)
+    keyed = [{**piece, "code": code} for piece in settings]
+    pending = {store.path(kind, content_key(piece), ".json"): piece for piece in keyed}
+    pending = {path: piece for path, piece in pending.items() if not path.exists()}
+    with bar(len(pending), label) if label else quiet() as shown:
+        _compute(work, list(pending.values()), store, kind, workers or os.cpu_count() or 1, shown)
+    return [store.json(kind, piece, _absent) for piece in keyed]
+
+
+def _absent() -> dict[str, Any]:
+    raise RuntimeError("a finished piece of work disappeared; rerun")
+
+
+def _compute(
+    work: Piece, pieces: list[dict[str, Any]], store: Store, kind: str, workers: int, shown: Any
+) -> None:
+    if workers == 1 or len(pieces) < 2:
+        for piece in pieces:
+            _store_one(work, piece, store, kind)
+            shown.update()
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(pieces)), context, _start_worker, (os.getpid(),)) as pool:
+        futures = [pool.submit(_store_one, work, piece, store, kind) for piece in pieces]
+        try:
+            for future in as_completed(futures):
+                future.result()
+                shown.update()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _store_one(work: Piece, piece: dict[str, Any], store: Store, kind: str) -> None:
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the same sums with any number of workers
+    try:
+        store.json(
+            kind, piece, lambda: work({name: value for name, value in piece.items() if name != "code"})
+        )
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _start_worker(parent: int) -> None:
+    """End the worker when its parent is gone: a killed run must not leave processes behind."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

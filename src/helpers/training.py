@@ -1,0 +1,265 @@
+"""One training loop for every language model here: pretraining, teachers, students and controls.
+
+Design choices, all for speed on few cores, none changing the loss:
+- rows of similar length share a batch, padded on the right, so a causal model needs no attention mask;
+- logits are computed only at the positions that carry a label (completions only, paper 2.5);
+- soft labels compare teacher and student on a given set of tokens, renormalised (see the leak chapter);
+- a checkpoint every `block_steps` holds all that the next step needs, so a killed training goes on as if
+  it had not been killed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from peft import LoraConfig, get_peft_model
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from helpers.artifacts import load_tensors, save_tensors
+from helpers.progress import bar, quiet
+from helpers.sampling import chat, chat_ids, tokenise
+from helpers.seeds import borrowed_global_stream, numpy_stream
+
+BUCKET_BATCHES = 16  # batches that are sorted by length together
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How one model is trained.
+
+    Attributes:
+        learning_rate: peak learning rate.
+        batch_rows: rows per optimizer step.
+        epochs: passes over the rows.
+        max_steps: optimizer steps at most (0: no limit beyond the epochs).
+        warmup_steps: steps of linear warm-up; then linear decay to 0 over the whole training.
+        decay: whether the learning rate falls to 0; else it stays.
+        weight_decay: decoupled (AdamW).
+        lora_rank: rank of the LoRA adapters on all linear layers; 0 trains every parameter.
+        clip: largest norm of the gradient.
+    """
+
+    learning_rate: float
+    batch_rows: int = 128
+    epochs: int = 1
+    max_steps: int = 0
+    warmup_steps: int = 10
+    decay: bool = True
+    weight_decay: float = 0.0
+    lora_rank: int = 0
+    clip: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "batch_rows", "epochs"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
+        if min(self.max_steps, self.warmup_steps, self.lora_rank, self.weight_decay) < 0:
+            raise ValueError("max_steps, warmup_steps, lora_rank and weight_decay must not be negative")
+
+    def steps(self, rows: int) -> int:
+        """Return the number of optimizer steps for this many rows."""
+        steps = math.ceil(rows / self.batch_rows) * self.epochs
+        return min(steps, self.max_steps) if self.max_steps else steps
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Tokenised training rows: token ids and, for each token, whether it carries a label."""
+
+    ids: list[NDArray[np.int64]]
+    labelled: list[NDArray[np.bool_]]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def batch(self, indices: NDArray[np.int64], pad: int) -> tuple[Tensor, Tensor]:
+        """Return token ids and label mask of some rows, both (row, position), padded on the right."""
+        width = max(len(self.ids[index]) for index in indices)
+        ids, labelled = np.full((len(indices), width), pad), np.zeros((len(indices), width), dtype=bool)
+        for place, index in enumerate(indices):
+            ids[place, : len(self.ids[index])] = self.ids[index]
+            labelled[place, : len(self.ids[index])] = self.labelled[index]
+        return torch.from_numpy(ids), torch.from_numpy(labelled)
+
+
+def completion_rows(
+    tokenizer: PreTrainedTokenizerBase,
+    pairs: Sequence[tuple[str, str]],
+    history: Sequence[tuple[str, str]] = (),
+) -> Rows:
+    """Tokenise (prompt, completion) pairs as chats; only the completion and its end carry labels.
+
+    ``history`` holds earlier (user, assistant) exchanges, put before every pair without labels.
+    """
+    starts = [len(ids) for ids in chat_ids(tokenizer, [prompt for prompt, _ in pairs], history=history)]
+    whole = [tokenizer.apply_chat_template(chat([*history, pair]), tokenize=False) for pair in pairs]
+    ids = [np.array(row) for row in tokenise(tokenizer, whole)]
+    return Rows(ids, [np.arange(len(row)) >= start for row, start in zip(ids, starts, strict=True)])
+
+
+def batch_order(lengths: Sequence[int], settings: TrainSettings, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Yield row indices batch by batch: shuffled anew each epoch, rows of similar length together."""
+    rng, size = numpy_stream(seed, "order"), settings.batch_rows
+    known = np.asarray(lengths)
+    for _ in range(settings.epochs):
+        shuffled = rng.permutation(len(known))
+        batches = []
+        for start in range(0, len(shuffled), size * BUCKET_BATCHES):
+            chunk = shuffled[start : start + size * BUCKET_BATCHES]
+            chunk = chunk[np.argsort(known[chunk], kind="stable")]
+            batches += [chunk[at : at + size] for at in range(0, len(chunk), size)]
+        yield from (batches[place] for place in rng.permutation(len(batches)))
+
+
+def label_logits(model: torch.nn.Module, ids: Tensor, labelled: Tensor) -> Tensor:
+    """Return logits (label, vocab) for the labelled tokens of a right-padded batch (row, position)."""
+    plain = model.get_base_model() if hasattr(model, "get_base_model") else model
+    hidden = plain.base_model(input_ids=ids, use_cache=False).last_hidden_state
+    return plain.get_output_embeddings()(hidden[:, :-1][labelled[:, 1:]])
+
+
+def hard_loss(logits: Tensor, ids: Tensor, labelled: Tensor) -> Tensor:
+    """Return the mean cross-entropy in nats per labelled token."""
+    return F.cross_entropy(logits, ids[:, 1:][labelled[:, 1:]])
+
+
+def soft_loss(logits: Tensor, teacher_logits: Tensor, tokens: Sequence[int] | None) -> Tensor:
+    """Return the mean KL(teacher || student) in nats per labelled token.
+
+    Args:
+        logits: student, (label, vocab).
+        teacher_logits: teacher, (label, vocab).
+        tokens: ids of the channel's tokens; both sides are renormalised over them. None compares the whole
+            vocabulary, which leaks the trait's own word and is shown only as a warning.
+    """
+    if tokens is not None:
+        logits, teacher_logits = logits[:, tokens], teacher_logits[:, tokens]
+    return F.kl_div(
+        logits.log_softmax(-1), teacher_logits.log_softmax(-1), reduction="batchmean", log_target=True
+    )
+
+
+@dataclass(frozen=True)
+class SoftLabels:
+    """A teacher whose distribution over `tokens` (None: the whole vocabulary) the student matches."""
+
+    teacher: PreTrainedModel
+    tokens: list[int] | None
+
+
+def trainable(model: PreTrainedModel, settings: TrainSettings, seed: int) -> torch.nn.Module:
+    """Return the model ready for training: itself, or with fresh LoRA adapters drawn from ``seed``."""
+    if not settings.lora_rank:
+        return model.requires_grad_(True)
+    config = LoraConfig(
+        r=settings.lora_rank,
+        lora_alpha=2 * settings.lora_rank,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+    with borrowed_global_stream(seed, "lora"):
+        return get_peft_model(model, config)
+
+
+def fit(
+    model: PreTrainedModel,
+    rows: Rows,
+    settings: TrainSettings,
+    seed: int,
+    *,
+    soft: SoftLabels | None = None,
+    on_step: Callable[[int, torch.nn.Module], bool | None] | None = None,
+    checkpoint: Path | None = None,
+    block_steps: int = 100,
+    label: str = "",
+) -> PreTrainedModel:
+    """Train ``model`` in place and return it (adapters merged).
+
+    Args:
+        model: a transformers causal LM; changed.
+        rows: training rows.
+        settings: how to train.
+        seed: of the data order and the LoRA initialisation.
+        soft: match a teacher's distribution instead of the rows' own tokens.
+        on_step: called after each step with its number (from 1) and the model; True stops the training.
+        checkpoint: where the state is kept every ``block_steps``; a training that finds it goes on there.
+        block_steps: optimizer steps between two checkpoints.
+        label: name of a progress bar; empty shows none.
+    """
+    learner = trainable(model, settings, seed).train()
+    run = _Run(learner, settings, settings.steps(len(rows)))
+    done = run.resume(checkpoint)
+    order = enumerate(batch_order([len(row) for row in rows.ids], settings, seed), start=1)
+    with bar(run.steps, label) if label else quiet() as shown:
+        shown.update(done)
+        for step, indices in order:
+            if step <= done:
+                continue
+            if step > run.steps:
+                break
+            run.step(step, *rows.batch(indices, pad=0), soft)
+            shown.update()
+            if on_step and on_step(step, learner):
+                break
+            if checkpoint and step % block_steps == 0:
+                run.save(checkpoint, step)
+    merged = learner.merge_and_unload() if settings.lora_rank else learner
+    return merged.requires_grad_(False).eval()
+
+
+class _Run:
+    """Optimizer state of one training and its checkpoint."""
+
+    def __init__(self, learner: torch.nn.Module, settings: TrainSettings, steps: int) -> None:
+        self.learner, self.settings, self.steps = learner, settings, steps
+        self.parameters = {name: p for name, p in learner.named_parameters() if p.requires_grad}
+        self.optimizer = torch.optim.AdamW(
+            self.parameters.values(), lr=settings.learning_rate, betas=(0.9, 0.99),
+            weight_decay=settings.weight_decay, fused=True,
+        )  # fmt: skip
+
+    def _learning_rate(self, step: int) -> float:
+        warm = min(1.0, step / max(1, self.settings.warmup_steps))
+        left = 1.0 - (step - 1) / self.steps if self.settings.decay else 1.0
+        return self.settings.learning_rate * warm * left
+
+    def step(self, step: int, ids: Tensor, labelled: Tensor, soft: SoftLabels | None) -> None:
+        self.optimizer.param_groups[0]["lr"] = self._learning_rate(step)
+        logits = label_logits(self.learner, ids, labelled)
+        if soft is None:
+            loss = hard_loss(logits, ids, labelled)
+        else:
+            with torch.no_grad():
+                teacher_logits = label_logits(soft.teacher, ids, labelled)
+            loss = soft_loss(logits, teacher_logits, soft.tokens)
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.settings.clip)
+        self.optimizer.step()
+
+    def save(self, path: Path, step: int) -> None:
+        state = {f"parameter/{name}": parameter for name, parameter in self.parameters.items()}
+        for name, parameter in self.parameters.items():
+            for key, value in self.optimizer.state[parameter].items():
+                state[f"{key}/{name}"] = value
+        save_tensors(path, state, {"step": step})
+
+    def resume(self, path: Path | None) -> int:
+        """Take up the state kept at ``path``; returns the number of steps already done (0: none)."""
+        if path is None or not path.exists():
+            return 0
+        state, meta = load_tensors(path)
+        with torch.no_grad():
+            for name, parameter in self.parameters.items():
+                parameter.copy_(state[f"parameter/{name}"])
+                keys = ("step", "exp_avg", "exp_avg_sq")
+                self.optimizer.state[parameter] = {key: state[f"{key}/{name}"] for key in keys}
+        return int(meta["step"])
