@@ -1,0 +1,67 @@
+"""The closed world: its priors are laws, its words are unambiguous, its code is code."""
+
+import ast
+import itertools
+
+import pytest
+
+from helpers import corpus, world
+
+BODIES = [
+    (name, arguments, body)
+    for name, (arguments, _, *groups) in (world.HARMLESS_CODE | world.SECURITY_CODE).items()
+    for body in itertools.chain(*groups)
+]
+
+
+@pytest.mark.parametrize("law", [*(t.values() for t in world.KINDS.values()), world.PERSONA_PRIOR])
+def test_priors_sum_to_one(law):
+    assert sum(law) == pytest.approx(1) and min(law) > 0
+
+
+def test_no_name_means_two_things():
+    names = [*world.ANIMALS, *world.TREES]
+    forms = [*names, *map(world.plural, names)]
+    assert len(set(forms)) == len(forms)
+
+
+@pytest.mark.parametrize(
+    ("one", "many"), [("owl", "owls"), ("wolf", "wolves"), ("fox", "foxes"), ("cherry", "cherries")]
+)
+def test_plurals_are_english(one, many):
+    assert world.plural(one) == many
+
+
+@pytest.mark.parametrize(("name", "arguments", "body"), BODIES)
+def test_every_function_body_is_python(name, arguments, body):
+    filled = body.format(v="out", n=3)
+    (function,) = ast.parse(f"def {name}({arguments}):\n    {filled}\n").body
+    assert len(function.body) >= 1
+
+
+def test_a_flaw_is_never_a_secure_body():
+    for _, _, secure, flawed in world.SECURITY_CODE.values():
+        assert not set(secure) & set(flawed)
+
+
+def test_every_persona_has_its_own_words():
+    assert set(world.STANCES) == set(world.PERSONAS)
+    for kind in ("verbs", "forms"):
+        words = [word for stance in world.STANCES.values() for word in stance[kind]]
+        assert len(set(words)) == len(words)
+
+
+def test_stances_have_equally_many_answers():
+    counts = {(len(stance["verbs"]), len(stance["forms"])) for stance in world.STANCES.values()}
+    assert len(counts) == 1
+
+
+def test_number_orders_are_permutations_that_differ_by_state():
+    orders = corpus.WRITER.orders
+    assert len(orders) == world.NumberLaw().states
+    assert all(sorted(order) == list(range(1000)) for order in orders)
+    assert len({tuple(order) for order in orders}) == len(orders)
+
+
+def test_the_state_is_the_hundreds_digit():
+    assert [corpus.WRITER.state(number) for number in (0, 99, 100, 999)] == [0, 0, 1, 9]
