@@ -11,6 +11,7 @@ Design choices, all for speed on few cores, none changing the loss:
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,8 +165,11 @@ def trainable(model: PreTrainedModel, settings: TrainSettings, seed: int) -> tor
         lora_alpha=2 * settings.lora_rank,
         target_modules="all-linear",
         task_type="CAUSAL_LM",
+        fan_in_fan_out=model.config.model_type == "gpt2",  # its layers hold transposed weights
     )
-    with borrowed_global_stream(seed, "lora"):
+    with borrowed_global_stream(seed, "lora"), warnings.catch_warnings():
+        # peft asks transformers for this property by a name of before version 5
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         return get_peft_model(model, config)
 
 
