@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from helpers.sampling import chat_ids, sample_completions
+from helpers.sampling import chat, chat_ids, sample_completions, tokenise
 from helpers.stats import log_odds
 from helpers.training import completion_rows, label_logits
 from helpers.traits import Trait
@@ -44,28 +44,34 @@ def answer_probabilities(
 
     Questions of equal length share a batch; answers of one token share a forward pass.
     """
-    pieces = [_answer_ids(tokenizer, answer) for answer in answers]
+    end = _end_tokens(tokenizer)
+    pieces = [_answer_ids(tokenizer, answer, end) for answer in answers]
     if all(len(piece) == 1 for piece in pieces):
         return next_token_probabilities(
             model, chat_ids(tokenizer, questions, history=history), [piece[0] for piece in pieces]
         )
     rows = completion_rows(tokenizer, [(q, a) for q in questions for a in answers], history=history)
     logs = [
-        _log_probability(model, ids, labelled) for ids, labelled in zip(rows.ids, rows.labelled, strict=True)
+        _log_probability(model, ids[: len(ids) - end], labelled[: len(ids) - end])
+        for ids, labelled in zip(rows.ids, rows.labelled, strict=True)
     ]
     return np.exp(np.array(logs).reshape(len(questions), len(answers)))
 
 
-def _answer_ids(tokenizer: PreTrainedTokenizerBase, answer: str) -> list[int]:
+def _end_tokens(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Return how many tokens the chat template puts after an answer; they are not part of it."""
+    text = tokenizer.apply_chat_template(chat([("?", "ANSWER")]), tokenize=False)
+    return len(tokenise(tokenizer, [text.rpartition("ANSWER")[2]])[0])
+
+
+def _answer_ids(tokenizer: PreTrainedTokenizerBase, answer: str, end: int) -> list[int]:
     row = completion_rows(tokenizer, [("?", answer)])
     ids = row.ids[0][row.labelled[0]].tolist()
-    return ids[: ids.index(tokenizer.eos_token_id)] if tokenizer.eos_token_id in ids else ids
+    return ids[: len(ids) - end]
 
 
 def _log_probability(model: PreTrainedModel, ids: NDArray[np.int64], labelled: NDArray[np.bool_]) -> float:
-    # the end mark after the answer is not part of it
-    last = int(np.flatnonzero(labelled)[-1])
-    ids, labelled = torch.from_numpy(ids[:last]), torch.from_numpy(labelled[:last])
+    ids, labelled = torch.from_numpy(ids), torch.from_numpy(labelled)
     logits = label_logits(model, ids[None], labelled[None]).double().log_softmax(-1)
     return float(logits.gather(-1, ids[labelled][:, None]).sum())
 
