@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -127,6 +129,8 @@ def load_base(
     """
     if spec in NANO:
         return _load_sealed(Path(bases) / spec)
+    if spec.startswith("nano-"):  # a slip of the pen, not a name to look for on the Hub for a minute
+        raise ArtifactError(f"there is no nano base {spec!r}; choose one of {', '.join(NANO)}")
     if spec.endswith(".gguf"):
         folder, file = os.path.split(spec)
         return _load_pretrained(folder or ".", gguf_file=file)
@@ -149,10 +153,10 @@ def _load_pretrained(source: str, **options: str) -> tuple[PreTrainedModel, PreT
     try:
         model = AutoModelForCausalLM.from_pretrained(source, **options)
         return model.eval(), AutoTokenizer.from_pretrained(source, **options)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError, SafetensorError, struct.error) as error:
         known = ", ".join(NANO)
         raise ArtifactError(
-            f"cannot load {source!r} ({str(error).splitlines()[0]}); give a nano base ({known}), a folder, "
+            f"cannot load {os.path.join(source, *options.values())!r} ({str(error).splitlines()[0]}); give a nano base ({known}), a folder, "
             "a .gguf file or a Hugging Face id that this machine can reach"
         ) from None
 
