@@ -87,27 +87,41 @@ def pretrain_bases(names: list[str], settings: BaseSettings, run_dir: str) -> pd
     if unknown := [name for name in names if name not in NANO]:
         raise ValueError(f"unknown base model {unknown[0]!r}; choose from {', '.join(NANO)}")
     pieces = [{"name": name, "settings": asdict(settings), "run_dir": run_dir} for name in names]
-    made = run_pieces(_pretrain, pieces, Store(Path(run_dir) / "cells"), kind="base", label="pretraining")
+    store = Store(Path(run_dir) / "cells")
+    for piece in pieces:
+        _forget_lost(piece, store)
+    made = run_pieces(_pretrain, pieces, store, kind="base", label="pretraining")
     rows = [
-        {"base": name, "architecture": NANO[name].architecture, **facts}
+        {"base": name, "architecture": NANO[name].architecture, "parameters": facts["parameters"]}
         for name, facts in zip(names, made, strict=True)
     ]
     return pd.DataFrame(rows)
+
+
+def _piece_key(piece: dict[str, Any]) -> str:
+    return content_key({**piece, "code": source_key(__name__)})  # as `run_pieces` keys it
+
+
+def _forget_lost(piece: dict[str, Any], store: Store) -> None:
+    """Drop the note that a base was made if its folder is gone or by now holds one of other settings."""
+    note = store.path("base", _piece_key(piece), ".json")
+    if note.exists() and read_json(note)["result"]["seal"] != base_seal(piece["run_dir"], piece["name"]):
+        note.unlink()
 
 
 def _pretrain(piece: dict[str, Any]) -> dict[str, Any]:
     settings, run_dir = BaseSettings(**piece["settings"]), Path(piece["run_dir"])
     tokenizer = build_tokenizer()
     model = build_nano(NANO[piece["name"]], tokenizer)
-    key = content_key({**piece, "code": source_key(__name__)})
-    checkpoint = run_dir / "checkpoints" / f"{piece['name']}-{key[:16]}.safetensors"
+    checkpoint = run_dir / "checkpoints" / f"{piece['name']}-{_piece_key(piece)[:16]}.safetensors"
     fit(
         model, corpus_rows(tokenizer, settings), settings.training(), settings.corpus_seed,
         checkpoint=checkpoint,
     )  # fmt: skip
     save_base(model, tokenizer, run_dir / "bases" / piece["name"])
     checkpoint.unlink(missing_ok=True)
-    return {"parameters": sum(parameter.numel() for parameter in model.parameters())}
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return {"parameters": parameters, "seal": base_seal(str(run_dir), piece["name"])}
 
 
 def health_table(names: list[str], run_dir: str, questions: int = 400) -> pd.DataFrame:
