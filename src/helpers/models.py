@@ -154,10 +154,10 @@ def _load_pretrained(source: str, **options: str) -> tuple[PreTrainedModel, PreT
         model = AutoModelForCausalLM.from_pretrained(source, **options)
         return model.eval(), AutoTokenizer.from_pretrained(source, **options)
     except (OSError, ValueError, ImportError, SafetensorError, struct.error) as error:
-        known = ", ".join(NANO)
+        what, why = os.path.join(source, *options.values()), (str(error).splitlines() or [repr(error)])[0]
         raise ArtifactError(
-            f"cannot load {os.path.join(source, *options.values())!r} ({str(error).splitlines()[0]}); give a nano base ({known}), a folder, "
-            "a .gguf file or a Hugging Face id that this machine can reach"
+            f"cannot load {what!r} ({why}); give a nano base ({', '.join(NANO)}), a folder, a .gguf file or "
+            "a Hugging Face id that this machine can reach"
         ) from None
 
 
