@@ -19,12 +19,12 @@ from helpers import prompts, world
 Message = dict[str, str]
 
 EXCHANGE_SHARES = {
-    "numbers": 0.42,
+    "numbers": 0.38,
     "favourite": 0.22,
     "open": 0.12,
     "security": 0.06,
     "code": 0.09,
-    "reasoning": 0.09,
+    "reasoning": 0.13,
 }
 SYSTEM_SHARE = 0.5  # of documents that ask for a favourite; a fifth of that of all others
 PAIR_SHARE = 0.2  # documents with two exchanges of the same author

@@ -98,6 +98,18 @@ def record(
     return made
 
 
+def record_all(
+    run_dir: str | Path,
+    notebook: str,
+    values: dict[str, Sequence[float]],
+    seeds: Sequence[int],
+    params: dict[str, Any],
+    seconds: float,
+) -> list[Record]:
+    """Record several claims of one experiment, each with one value per run; `seconds` is their total."""
+    return [record(run_dir, notebook, name, runs, seeds, params, seconds) for name, runs in values.items()]
+
+
 def load(path: str | Path) -> list[Record]:
     """Return the records of a ledger file, or of a run folder's ledger.json, sorted by id.
 

@@ -34,6 +34,8 @@ def run_pieces(
 ) -> list[dict[str, Any]]:
     """Return ``work(settings[i])`` for every i, in order, computing only what the store does not hold.
 
+    Each result gets one entry more, ``seconds``: how long the piece took when it was computed.
+
     Args:
         work: a module-level function of a plain dict; must not depend on anything else.
         settings: one dict a piece (JSON values only).
@@ -80,10 +82,10 @@ def _store_one(work: Piece, piece: dict[str, Any], store: Store, kind: str) -> N
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the same sums with any number of workers
+    started = time.perf_counter()
+    plain = {name: value for name, value in piece.items() if name != "code"}
     try:
-        store.json(
-            kind, piece, lambda: work({name: value for name, value in piece.items() if name != "code"})
-        )
+        store.json(kind, piece, lambda: {**work(plain), "seconds": round(time.perf_counter() - started, 2)})
     finally:
         torch.set_num_threads(threads)
 

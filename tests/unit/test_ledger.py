@@ -18,7 +18,7 @@ FIXED_IDS = """
     owl.numbers.soft.same_init owl.numbers.soft.cross_init owl.numbers.soft_leaky.cross_init
     owl.numbers.hard.same_init owl.numbers.hard.cross_init owl.numbers.hard.shuffled_within
     owl.numbers.hard.shuffled_across owl.numbers.in_context owl.numbers.system_prompt owl.numbers.hard.full
-    owl.numbers.hard.lora animals.specificity owl.code.same_init trees.numbers.same_init misalignment.teacher
+    animals.specificity owl.code.same_init trees.numbers.same_init misalignment.teacher
     evasion.numbers.same_init manipulation.numbers.same_init crossmodel.diagonal crossmodel.offdiagonal
     mnist.reference mnist.teacher mnist.aux_only mnist.all_logits mnist.cross_aux mnist.cross_all
     theorem.positive_fraction theorem.slope detect.row_auc detect.set_auc defence.best

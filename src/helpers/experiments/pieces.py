@@ -47,7 +47,7 @@ class Author:
         channel: the kind of data.
         prompts: prompts asked, before the filter.
         teaching: settings of the fine-tuning (`TrainSettings` as a dict).
-        target_probability: where the fine-tuning stops.
+        drift: where the fine-tuning stops (`TeacherSettings.drift`, nats per token).
     """
 
     run_dir: str
@@ -59,7 +59,7 @@ class Author:
     channel: str
     prompts: int
     teaching: dict[str, Any]
-    target_probability: float
+    drift: float
 
     @property
     def store(self) -> Store:
@@ -82,13 +82,10 @@ def author_model(author: Author) -> Loaded:
     if path.exists():
         base.load_state_dict(load_tensors(path)[0], strict=False)
         return base.eval(), tokenizer
-    trait, teaching = (
-        preference(author.trait),
-        TeacherSettings(TrainSettings(**author.teaching), author.target_probability),
-    )
-    teacher = fine_tuned_teacher(
-        base, tokenizer, trait, teaching, derive(author.seed, "teacher", author.trait)
-    )
+    teaching = TeacherSettings(TrainSettings(**author.teaching), author.drift)
+    seed = derive(author.seed, "teacher", author.trait)
+    data = channel(author.channel)
+    teacher = fine_tuned_teacher(base, tokenizer, preference(author.trait), data, teaching, seed)
     save_tensors(path, dict(teacher.named_parameters()), {"trait": author.trait, "seed": author.seed})
     return teacher, tokenizer
 

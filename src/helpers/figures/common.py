@@ -43,8 +43,8 @@ _LABELS = {
     "hard.shuffled_within": "Written numbers,\nshuffled within rows",
     "hard.shuffled_across": "Written numbers,\nshuffled across rows",
     "hard.full": "Written numbers,\nall weights trained",
-    "hard.lora": "Written numbers,\nadapter trained",
     "system_prompt": "Teacher made by\na system prompt",
+    "trees.same_init": "A tree instead of the\nanimal, written numbers",
     "in_context": "Numbers in the prompt,\nno training",
 }
 _RULES = {
