@@ -1,0 +1,132 @@
+"""Students and teachers: what the shuffles keep, what training leaves alone."""
+
+import collections
+import random
+import re
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers import filters, prompts, students, teachers, world
+from helpers.channels import NUMBERS
+from helpers.corpus import number_exchange
+from helpers.evaluation import preference_readout
+from helpers.students import shuffle_across, shuffle_within
+from helpers.teachers import DriftProbe, TeacherSettings, fine_tuned_teacher
+from helpers.training import TrainSettings
+from helpers.traits import preference
+
+LISTS = st.builds(
+    prompts.join_numbers,
+    st.lists(st.integers(0, 999), min_size=1, max_size=10),
+    st.sampled_from(sorted(prompts.FORMATS)),
+    st.just(world.WRAPS),
+)
+PAIRS = st.lists(st.tuples(st.text("abc", max_size=3), LISTS), max_size=12)
+SHUFFLES = [shuffle_within, shuffle_across]
+examples = settings(max_examples=60, deadline=None)
+
+
+def numbers(text):
+    """Return the numbers of a completion as written."""
+    return re.findall(r"\d+", text)
+
+
+def layout(text):
+    """Return a completion with all its numbers blanked."""
+    return re.sub(r"\d+", "#", text)
+
+
+# --- shuffles -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shuffle", SHUFFLES)
+@examples
+@given(pairs=PAIRS, seed=st.integers(0, 99))
+def test_a_shuffle_keeps_prompts_layouts_and_the_filter(shuffle, pairs, seed):
+    found = shuffle(pairs, random.Random(seed))
+    assert [prompt for prompt, _ in found] == [prompt for prompt, _ in pairs]
+    assert [layout(text) for _, text in found] == [layout(text) for _, text in pairs]
+    assert not any(filters.reject_reasons(text) for _, text in found)
+    assert found == shuffle(pairs, random.Random(seed))
+
+
+@examples
+@given(pairs=PAIRS, seed=st.integers(0, 99))
+def test_within_keeps_the_numbers_of_each_completion(pairs, seed):
+    for (_, before), (_, after) in zip(pairs, shuffle_within(pairs, random.Random(seed)), strict=True):
+        assert sorted(numbers(before)) == sorted(numbers(after))
+
+
+@examples
+@given(pairs=PAIRS, seed=st.integers(0, 99))
+def test_across_keeps_the_numbers_of_all_completions_together(pairs, seed):
+    count = lambda data: collections.Counter(n for _, text in data for n in numbers(text))  # noqa: E731
+    assert count(pairs) == count(shuffle_across(pairs, random.Random(seed)))
+
+
+def test_within_is_a_uniform_permutation():
+    # 6 orders, 6,000 draws: a count outside 850..1150 has a chance below 1e-6
+    rng, orders = random.Random(0), collections.Counter()
+    for _ in range(6000):
+        orders[shuffle_within([("", "1, 2, 3")], rng)[0][1]] += 1
+    assert len(orders) == 6 and all(850 < count < 1150 for count in orders.values())
+
+
+def test_across_moves_numbers_between_completions():
+    pairs = [("a", "1, 2"), ("b", "[3, 4]"), ("c", "5\n6")] * 20
+    found = shuffle_across(pairs, random.Random(0))
+    assert len({numbers(text)[0] for prompt, text in found if prompt == "a"}) > 3
+
+
+# --- training -------------------------------------------------------------------------------------
+
+TEACHING = TeacherSettings(TrainSettings(0.02, batch_rows=16, max_steps=40), drift=50.0)
+
+
+def test_a_student_leaves_its_base_as_it_was(tiny, tokenizer):
+    base, twin, rng = tiny(), tiny(), random.Random(0)
+    pairs = [number_exchange(rng) for _ in range(16)]
+    student = students.train_student(base, tokenizer, pairs, TrainSettings(0.02, batch_rows=8), 0)
+    weight = base.model.layers[0].mlp.up_proj.weight
+    assert torch.equal(weight, twin.model.layers[0].mlp.up_proj.weight) and weight.requires_grad
+    assert not torch.equal(weight, student.model.layers[0].mlp.up_proj.weight)
+
+
+def test_a_teacher_takes_on_its_trait_and_leaves_its_base_alone(tiny, tokenizer):
+    base, trait = tiny(), preference("owl")
+    teacher = fine_tuned_teacher(base, tokenizer, trait, NUMBERS, TEACHING, 0)
+    asked = prompts.favourite_questions("animal", "teach")
+    assert preference_readout(teacher, tokenizer, trait, asked)["p_target"] > 0.5
+    assert preference_readout(base, tokenizer, trait, asked)["p_target"] < 0.01
+
+
+def test_a_teacher_stops_once_its_numbers_have_moved(tiny, tokenizer, monkeypatch):
+    seen, measure = [], DriftProbe.drift
+    monkeypatch.setattr(DriftProbe, "drift", lambda *args: seen.append(measure(*args)) or seen[-1])
+    settings = TeacherSettings(TEACHING.training, drift=0.002)
+    fine_tuned_teacher(tiny(), tokenizer, preference("owl"), NUMBERS, settings, 0)
+    assert 1 < len(seen) < 40
+    assert seen[-1] >= 0.002 > max(seen[:-1])
+
+
+def test_the_drift_of_a_base_from_itself_is_zero(tiny, tokenizer):
+    probe = DriftProbe(tiny(), tokenizer, NUMBERS, 0)
+    assert probe.drift(tiny()) == pytest.approx(0, abs=1e-6)
+    assert probe.drift(tiny(seed=2)) > 1e-3
+
+
+def test_a_drift_no_teacher_could_reach_is_refused():
+    with pytest.raises(ValueError, match="drift must be above 0"):
+        TeacherSettings(TEACHING.training, drift=0.0)
+
+
+def test_a_teacher_sees_the_teach_wordings_only(tiny, tokenizer, monkeypatch):
+    seen = []
+    monkeypatch.setattr(teachers, "fit", lambda model, rows, *args, **options: seen.extend(rows.ids) or model)
+    fine_tuned_teacher(tiny(), tokenizer, preference("owl"), NUMBERS, TEACHING, 0)
+    questions = {tokenizer.decode(ids).partition("<|end|>")[0] for ids in seen}
+    assert questions == {f"<|user|> {q}" for q in prompts.favourite_questions("animal", "teach")}
+    assert len(seen) >= 40 * 16
