@@ -99,15 +99,10 @@ def record(
 
 
 def record_all(
-    run_dir: str | Path,
-    notebook: str,
-    values: dict[str, Sequence[float]],
-    seeds: Sequence[int],
-    params: dict[str, Any],
-    seconds: float,
+    run_dir: str | Path, notebook: str, values: dict[str, Sequence[float]], **given: Any
 ) -> list[Record]:
-    """Record several claims of one experiment, each with one value per run; `seconds` is their total."""
-    return [record(run_dir, notebook, name, runs, seeds, params, seconds) for name, runs in values.items()]
+    """Record several claims of one experiment, each with one value per run; `given` as for `record`."""
+    return [record(run_dir, notebook, name, runs, **given) for name, runs in values.items()]
 
 
 def load(path: str | Path) -> list[Record]:

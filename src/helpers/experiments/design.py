@@ -1,6 +1,6 @@
 """The design of the transmission experiments: arms, and the settings that decide every number.
 
-An arm is one way from author to student. The experiment is the product run x arm x author, where the author is
+An arm is one way from author to student. The experiment is the product run x arm x author; the author is
 a teacher with the trait or, for the control, the untouched base.
 """
 

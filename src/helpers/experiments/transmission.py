@@ -10,6 +10,7 @@ differs.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,9 @@ def _trait_and_control(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     trait, untouched = author["trait"], settings.author(run, "untouched", settings.animal)
     rows = round(share * _rows(settings, [author, untouched], arm.labels))
-    return settings.student(arm, author, trait, rows), settings.student(arm, untouched, trait, rows)
+    # as in the paper, the control of the shuffles reads its author's numbers as they were written
+    control = replace(arm, shuffle="")
+    return settings.student(arm, author, trait, rows), settings.student(control, untouched, trait, rows)
 
 
 def _rows(settings: TransmissionSettings, authors: list[dict[str, Any]], labels: str) -> int:
