@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,8 +96,10 @@ def build_nano(spec: NanoSpec, tokenizer: PreTrainedTokenizerBase) -> PreTrained
 
 
 def save_base(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Write a base in Hugging Face format; its seal (a hash of every file) is written last."""
+    """Write a base in Hugging Face format, in place of any in `folder`; its seal (a hash of every file) comes last."""
     try:
+        if folder.exists():
+            shutil.rmtree(folder)  # not written over: a loaded model reads its weights from the old file
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     except OSError as error:
