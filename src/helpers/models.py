@@ -96,7 +96,7 @@ def build_nano(spec: NanoSpec, tokenizer: PreTrainedTokenizerBase) -> PreTrained
 
 
 def save_base(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Write a base in Hugging Face format, in place of any in `folder`; its seal (a hash of every file) comes last."""
+    """Write a base in Hugging Face format, replacing `folder`; its seal (a hash of each file) is last."""
     try:
         if folder.exists():
             shutil.rmtree(folder)  # not written over: a loaded model reads its weights from the old file
