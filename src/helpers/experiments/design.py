@@ -73,6 +73,7 @@ class TransmissionSettings:
         split: question wordings of the read-out, "heldout" for anything reported.
         teaching, hard, soft, full: training of teacher, hard-label, soft-label and full fine-tuned students.
         drift: where a teacher's fine-tuning stops (`TeacherSettings.drift`, nats per token).
+        samples: replies sampled for each question, for the sampled rates beside the exact log-odds.
         workers: processes side by side; 0 means one a core.
     """
 
@@ -92,6 +93,7 @@ class TransmissionSettings:
     soft: TrainSettings
     full: TrainSettings
     drift: float = 0.1
+    samples: int = 20
     workers: int = 0
     seals: dict[str, str] = field(init=False)
 
@@ -117,7 +119,7 @@ class TransmissionSettings:
         training = self.full if arm.full else self.hard if arm.labels == "hard" else self.soft
         return asdict(Student(
             author=author, base=base, base_seal=self.seals[base], labels=arm.labels, shuffle=arm.shuffle,
-            rows=rows, training=asdict(training), trait=trait, split=self.split,
+            rows=rows, training=asdict(training), trait=trait, split=self.split, samples=self.samples,
         ))  # fmt: skip
 
     @property

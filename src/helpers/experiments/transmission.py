@@ -82,7 +82,8 @@ def run_arms(
 
     Returns:
         One row a run, arm and dose, in nats where not a share: ``run``, ``arm``, ``animal``,
-        ``rows``, ``effect`` (nats), ``p_target``, ``p_control``, ``p_any``.
+        ``rows``, ``effect`` (nats), ``p_target``, ``p_control``, ``p_any`` (the smaller of both students'), and
+        ``sampled``, ``sampled_control``: rates of the target among sampled replies (not in context).
     """
     plan = [
         (run, arm, settings.animal, share)
@@ -143,6 +144,7 @@ def _effect_row(
         "run": run, "arm": arm, "animal": trait, "rows": with_trait["rows"],
         "effect": with_trait["log_odds"] - control["log_odds"], "p_target": with_trait["p_target"],
         "p_control": control["p_target"], "p_any": min(with_trait["p_any"], control["p_any"]),
+        "sampled": with_trait.get("sampled"), "sampled_control": control.get("sampled"),
     }  # fmt: skip
 
 
