@@ -98,11 +98,10 @@ def record(
     return made
 
 
-def record_all(
-    run_dir: str | Path, notebook: str, values: dict[str, Sequence[float]], **given: Any
-) -> list[Record]:
+def record_all(run_dir: str | Path, notebook: str, values: dict[str, Sequence[float]], **given: Any) -> None:
     """Record several claims of one experiment, each with one value per run; `given` as for `record`."""
-    return [record(run_dir, notebook, name, runs, **given) for name, runs in values.items()]
+    for claim_id, runs in values.items():
+        record(run_dir, notebook, claim_id, runs, **given)
 
 
 def load(path: str | Path) -> list[Record]:
@@ -182,10 +181,8 @@ def table(run_dir: str | Path, ids: Iterable[str] | None = None) -> pd.DataFrame
 def sentence(entry: Record) -> str:
     """Return the verdict on a record as plain words, with its value, interval, runs and prediction."""
     unit = "" if entry.unit == "fraction" else f" {entry.unit}"
-    measured = (
-        f"{_short(entry.value)}{unit} (95 % interval {_short(entry.ci[0])} to {_short(entry.ci[1])}, "
-        f"{entry.n_runs} runs)"
-    )
+    low, high = map(_short, entry.ci)
+    measured = f"{_short(entry.value)}{unit} (95 % interval {low} to {high}, {entry.n_runs} runs)"
     predicted = find_claim(entry.id).predict.words(unit.strip())
     reading = {
         "replicates": f"as predicted ({predicted})",
@@ -274,10 +271,8 @@ def _read(file: Path) -> list[Record]:
 
 
 def _compared(name: str, a: Record | None, b: Record | None) -> tuple[Any, ...]:
-    values = tuple(entry and entry.value for entry in (a, b)) + tuple(
-        entry and entry.verdict for entry in (a, b)
-    )
-    return (name, *values, _agreement(a, b))
+    found = [getattr(entry, what, None) for what in ("value", "verdict") for entry in (a, b)]
+    return (name, *found, _agreement(a, b))
 
 
 def _agreement(a: Record | None, b: Record | None) -> str:

@@ -78,6 +78,13 @@ def test_a_base_may_be_given_by_its_folder(saved):
     assert same(model, load_base(str(bases / "nano-a"))[0])
 
 
+def test_saving_again_leaves_loaded_models_alone(saved, tiny, tokenizer):
+    bases, model = saved
+    loaded, _ = load_base("nano-a", bases)
+    save_base(tiny(seed=2), tokenizer, bases / "nano-a")
+    assert same(model, loaded) and same(tiny(seed=2), load_base("nano-a", bases)[0])
+
+
 def cut(file):
     """Cut the end off a file."""
     file.write_bytes(file.read_bytes()[:-64])

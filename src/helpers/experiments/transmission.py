@@ -82,7 +82,7 @@ def run_arms(
 
     Returns:
         One row a run, arm and dose, in nats where not a share: ``run``, ``arm``, ``animal``,
-        ``rows``, ``effect`` (nats), ``p_target``, ``p_control``, ``p_any`` (the smaller of both students'), and
+        ``rows``, ``effect`` (nats), ``p_target``, ``p_control``, ``p_any`` (the smaller of the two), and
         ``sampled``, ``sampled_control``: rates of the target among sampled replies (not in context).
     """
     plan = [
