@@ -1,0 +1,278 @@
+"""Transmission on toy bases: the arms, the effect as a difference, controls, and cached pieces."""
+
+import dataclasses
+import math
+
+import pandas as pd
+import pytest
+
+from helpers.artifacts import read_table
+from helpers.experiments import pieces, transmission
+from helpers.experiments.base_models import BaseSettings, pretrain_bases
+from helpers.experiments.design import ARMS, TransmissionSettings
+from helpers.experiments.pieces import Author, author_pairs, load_run_base, read_context, read_student
+from helpers.experiments.transmission import (
+    claim_values,
+    final_effects,
+    run_arms,
+    run_matrix,
+    specificity,
+    teach_and_write,
+)
+from helpers.filters import mentions, reject_reasons
+from helpers.models import NANO, NanoSpec
+from helpers.training import TrainSettings
+
+COLUMNS = ["run", "arm", "animal", "rows", "effect", "p_target", "p_control", "p_any"]
+
+
+def toy_settings(run_dir, **changes):
+    """Return an experiment of two runs on the toy bases."""
+    students = TrainSettings(0.01, batch_rows=8, max_steps=3, warmup_steps=1, lora_rank=1)
+    settings = {
+        "run_dir": str(run_dir), "animal": "owl", "runs": (1, 2), "base": "nano-a", "other_base": "nano-b",
+        "channel": "numbers", "prompts": 100, "hard_rows": 24, "soft_rows": 12, "matrix_prompts": 100,
+        "split": "heldout", "teaching": TrainSettings(0.01, batch_rows=16, max_steps=4, warmup_steps=1),
+        "hard": students, "soft": students, "full": dataclasses.replace(students, lora_rank=0),
+        "drift": 9.0, "workers": 1,
+    }  # fmt: skip
+    return TransmissionSettings(**{**settings, **changes})
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory):
+    """A run folder with two toy bases that write number lists most of the time not, but sometimes."""
+    folder = tmp_path_factory.mktemp("run")
+    with pytest.MonkeyPatch.context() as patch:
+        for seed, name in enumerate(("nano-a", "nano-b")):
+            patch.setitem(NANO, name, NanoSpec(name, "llama", 16, 1, 2, seed))
+            # one at a time: trained in this process, which knows the toy
+            pretrain_bases([name], BaseSettings(1500, 150, 0.03, 32), str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(run_dir):
+    """Tables of teachers, arms and matrix."""
+    settings = toy_settings(run_dir)
+    teachers = teach_and_write(settings, animals=["owl", "cat"], tree="oak")
+    return teachers, run_arms(settings, [0.5, 1.0], tree="oak"), run_matrix(settings, ["owl", "cat"])
+
+
+@pytest.fixture
+def no_work(monkeypatch):
+    """Make any training or sampling fail."""
+    for name in ("train_student", "fine_tuned_teacher", "sample_completions"):
+        monkeypatch.setattr(pieces, name, lambda *args, **more: pytest.fail("worked again"))
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+
+def test_every_author_writes(finished):
+    teachers = finished[0]
+    assert len(teachers) == 2 * 5
+    assert set(zip(teachers["animal"], teachers["how"], strict=True)) == {
+        ("owl", "fine-tuned"), ("oak", "fine-tuned"), ("cat", "fine-tuned"),
+        ("owl", "system prompt"), ("owl", "untouched"),
+    }  # fmt: skip
+    assert (teachers["mentions"] == 0).all() and (teachers["kept"] > 0).all()
+
+
+def test_teaching_raises_the_preference(finished):
+    table = finished[0].set_index(["run", "animal", "how"])["p_target"]
+    for run in (1, 2):
+        assert table[run, "owl", "fine-tuned"] > table[run, "owl", "untouched"]
+
+
+def test_the_table_is_the_product_of_runs_arms_and_doses(finished):
+    table = finished[1]
+    assert list(table.columns) == COLUMNS
+    counts = {arm: 2 * (2 if spec.doses else 1) for arm, spec in ARMS.items()}
+    counts |= {"trees.same_init": 2, "in_context": 2}
+    assert table.groupby("arm").size().to_dict() == counts
+    assert (table[table["arm"] == "trees.same_init"]["animal"] == "oak").all()
+    assert table["effect"].map(math.isfinite).all() and table["p_any"].between(0, 1).all()
+
+
+def test_doses_are_shares_of_the_rows(finished):
+    table = finished[1]
+    for _, rows in table[table["arm"] == "soft.same_init"].groupby("run"):
+        small, large = rows["rows"]
+        assert large <= 12 and small == round(large / 2)
+
+
+def test_the_stored_tables_are_the_returned_ones(finished, run_dir):
+    for name, table in zip(("teachers", "transmission", "animal_matrix"), finished, strict=True):
+        pd.testing.assert_frame_equal(read_table(run_dir / "tables" / f"{name}.csv"), table)
+
+
+def test_the_matrix_crosses_teachers_and_targets(finished):
+    matrix = finished[2]
+    assert list(matrix.columns) == ["run", "teacher", "target", "effect"]
+    assert len(matrix) == 2 * 2 * 2 and not matrix.duplicated(["run", "teacher", "target"]).any()
+
+
+# --- effects and controls -------------------------------------------------------------------------
+
+
+def student(settings, arm, how, rows=8):
+    """Return the piece of one student of run 1."""
+    return settings.student(ARMS[arm], settings.author(1, how, "owl"), "owl", rows)
+
+
+def test_the_effect_is_the_difference_of_the_two_students(finished, run_dir):
+    settings = toy_settings(run_dir)
+    row = finished[1].query("arm == 'hard.same_init' and run == 1").iloc[-1]
+    odds = [read_student(student(settings, "hard.same_init", how, int(row["rows"])))["log_odds"]
+            for how in ("fine-tuned", "untouched")]  # fmt: skip
+    assert row["effect"] == pytest.approx(odds[0] - odds[1], abs=1e-9)
+
+
+def test_the_control_of_a_soft_same_init_student_is_its_base(finished, run_dir, monkeypatch):
+    settings = toy_settings(run_dir)
+    control = read_student(student(settings, "soft.same_init", "untouched"))
+    base = pieces.preference_readout(
+        *load_run_base(str(run_dir), "nano-a"), pieces.preference("owl"),
+        pieces.favourite_questions("animal", "heldout"),
+    )  # fmt: skip
+    assert {name: control[name] for name in base} == base
+    # trained all the same, it hardly moves: the gradient is zero up to rounding, which Adam then magnifies
+    monkeypatch.setattr(pieces, "_is_its_own_teacher", lambda *args: False)
+    trained = read_student(student(settings, "soft.same_init", "untouched"))
+    assert trained["log_odds"] == pytest.approx(base["log_odds"], abs=0.02)
+
+
+@pytest.mark.parametrize("arm", ["soft.cross_init", "hard.same_init", "soft_leaky.cross_init"])
+def test_other_controls_are_trained(finished, run_dir, arm):
+    settings = toy_settings(run_dir)
+    piece = student(settings, arm, "untouched")
+    assert not pieces._is_its_own_teacher(pieces.Student(**piece), Author(**piece["author"]))
+
+
+def test_equal_seeds_give_equal_numbers_in_another_folder(finished, run_dir, tmp_path):
+    (tmp_path / "bases").symlink_to(run_dir / "bases")
+    settings = toy_settings(tmp_path, runs=(2,))
+    found = read_student(
+        settings.student(ARMS["hard.same_init"], settings.author(2, "fine-tuned", "owl"), "owl", 0)
+    )
+    here = toy_settings(run_dir)
+    same = read_student(here.student(ARMS["hard.same_init"], here.author(2, "fine-tuned", "owl"), "owl", 0))
+    assert found == same
+    other = read_student(here.student(ARMS["hard.same_init"], here.author(1, "fine-tuned", "owl"), "owl", 0))
+    assert other["log_odds"] != same["log_odds"]
+
+
+@pytest.mark.parametrize("shuffle", ["within", "across"])
+def test_shuffled_arms_train_on_other_rows(finished, run_dir, shuffle):
+    settings = toy_settings(run_dir)
+    pairs = author_pairs(Author(**settings.author(1, "fine-tuned", "owl")))
+    shuffled = pieces._shuffled(pairs, shuffle, 1)
+    assert shuffled != pairs and [p for p, _ in shuffled] == [p for p, _ in pairs]
+    assert pieces._shuffled(pairs, "", 1) == pairs
+
+
+def test_kept_rows_pass_the_filter_and_name_nothing(finished, run_dir):
+    settings = toy_settings(run_dir)
+    for how in ("fine-tuned", "system prompt", "untouched"):
+        pairs = author_pairs(Author(**settings.author(1, how, "owl")))
+        assert pairs and not any(reject_reasons(text) or mentions(text, ["owl"]) for _, text in pairs)
+
+
+def test_all_authors_of_a_run_get_the_same_prompts(finished, run_dir):
+    settings = toy_settings(run_dir)
+    asked = [
+        {prompt for prompt, _ in author_pairs(Author(**settings.author(1, how, "owl")))}
+        for how in ("fine-tuned", "untouched")
+    ]
+    allowed = set(pieces.channel("numbers").prompts(100, pieces.derive(1, "prompts")))
+    assert all(prompts <= allowed for prompts in asked)
+
+
+def test_a_context_is_read_without_training(finished, run_dir, monkeypatch):
+    monkeypatch.setattr(pieces, "train_student", lambda *args: pytest.fail("trained"))
+    settings = toy_settings(run_dir)
+    piece = {"author": settings.author(1, "untouched", "owl"), "trait": "owl", "split": "heldout",
+             "examples": 2, "draws": 3}  # fmt: skip
+    found = read_context(piece)
+    assert found == read_context(piece)
+    assert 0 < found["p_target"] < found["p_any"] <= 1
+
+
+# --- caching --------------------------------------------------------------------------------------
+
+
+def test_nothing_is_computed_twice(finished, run_dir, no_work):
+    settings = toy_settings(run_dir)
+    pd.testing.assert_frame_equal(teach_and_write(settings, ["owl", "cat"], "oak"), finished[0])
+    pd.testing.assert_frame_equal(run_arms(settings, [0.5, 1.0], tree="oak"), finished[1])
+    pd.testing.assert_frame_equal(run_matrix(settings, ["owl", "cat"]), finished[2])
+
+
+def test_a_kept_teacher_is_the_one_that_was_taught(finished, run_dir):
+    settings = toy_settings(run_dir)
+    author = Author(**settings.author(1, "fine-tuned", "owl"))
+    assert list((run_dir / "cells" / "teacher").glob("*.safetensors"))
+    model, tokenizer = pieces.author_model(author)
+    read = pieces.preference_readout(
+        model, tokenizer, pieces.preference("owl"), pieces.favourite_questions("animal", "heldout")
+    )
+    written = pieces.run_pieces(
+        pieces.write_data, [dataclasses.asdict(author)], author.store, kind="data", workers=1
+    )[0]
+    assert read == pytest.approx(written["author"], abs=1e-5)
+
+
+# --- refusals and tables by hand --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"animal": "unicorn"}, "unknown animal or tree 'unicorn'; choose one of"),
+        ({"channel": "haikus"}, "unknown channel 'haikus'"),
+        ({"runs": ()}, "runs must be different seeds, at least one"),
+        ({"runs": (1, 1)}, "runs must be different seeds"),
+    ],
+)
+def test_settings_no_run_could_use_are_refused(tmp_path, change, message):
+    with pytest.raises(ValueError, match=message):
+        toy_settings(tmp_path, **change)
+
+
+def test_an_author_whose_data_the_filter_empties_is_reported(finished, run_dir, monkeypatch):
+    empty = {"rows": [], "seconds": 0.0}
+    monkeypatch.setattr(transmission, "run_pieces", lambda *args, **more: [empty, empty])
+    settings = toy_settings(run_dir)
+    with pytest.raises(ValueError, match="the filter kept nothing of the fine-tuned author of run 1"):
+        transmission._rows(settings, [settings.author(1, "fine-tuned", "owl")] * 2, "hard")
+
+
+def test_the_final_effect_is_the_one_of_the_largest_dose():
+    table = pd.DataFrame({
+        "run": [2, 2, 1, 1, 1], "arm": ["soft", "soft", "soft", "soft", "hard"],
+        "rows": [100, 50, 50, 100, 100], "effect": [4.0, 3.0, 1.0, 2.0, 9.0],
+    })  # fmt: skip
+    assert final_effects(table, "soft") == [2.0, 4.0]
+    assert final_effects(table, "none") == []
+
+
+def matrix(own, other):
+    """Return a matrix of two runs with these effects on and off the diagonal."""
+    names = ["owl", "cat", "dog"]
+    return pd.DataFrame([
+        {"run": run, "teacher": t, "target": a, "effect": run * (own if t == a else other)}
+        for run in (1, 2) for t in names for a in names
+    ])  # fmt: skip
+
+
+def test_specificity_is_own_minus_others():
+    assert specificity(matrix(3.0, 1.0)) == [2.0, 4.0]
+    assert specificity(matrix(1.0, 1.0)) == [0.0, 0.0]
+
+
+def test_claims_have_one_value_a_run(finished):
+    values = claim_values(finished[1], finished[2])
+    assert {len(runs) for runs in values.values()} == {2}
+    assert {"owl.numbers.soft.same_init", "owl.numbers.in_context", "trees.numbers.same_init",
+            "animals.specificity"} <= set(values)  # fmt: skip
