@@ -205,7 +205,9 @@ def test_update_readme_writes_between_its_marks_only(tmp_path):
     table = pd.DataFrame(rows, columns=["arm", "rows", "p_target", "p_control"]).assign(animal="owl")
     (tmp_path / "tables").mkdir()
     table.to_csv(tmp_path / "tables/transmission.csv", index=False)
-    pd.DataFrame({"animal": ["owl", "wolf"], "p_target": [0.9, 0.8]}).to_csv(tmp_path / "tables/teachers.csv")
+    teachers = {"animal": ["owl", "owl", "wolf"], "how": ["fine-tuned", "untouched", "fine-tuned"]}
+    teachers = pd.DataFrame({**teachers, "p_target": [0.9, 0.1, 0.8]})
+    teachers.to_csv(tmp_path / "tables/teachers.csv")
     (tmp_path / "README.md").write_text(f"before\n{prose.README_BEGIN}\nold\n{prose.README_END}\nafter\n")
     prose.update_readme(tmp_path, tmp_path)
     text = (tmp_path / "README.md").read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
