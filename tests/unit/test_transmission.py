@@ -124,7 +124,7 @@ def student(settings, arm, how, rows=8):
 def test_the_effect_is_the_difference_of_the_two_students(finished, run_dir):
     settings = toy_settings(run_dir)
     row = finished[1].query("arm == 'hard.same_init' and run == 1").iloc[-1]
-    odds = [read_student(student(settings, "hard.same_init", how, int(row["rows"])))["log_odds"]
+    odds = [read_student(student(settings, "hard.same_init", how, int(row["rows_read"])))["log_odds"]
             for how in ("fine-tuned", "untouched")]  # fmt: skip
     assert row["effect"] == pytest.approx(odds[0] - odds[1], abs=1e-9)
 

@@ -81,9 +81,10 @@ def run_arms(
         tree: a tree whose teacher is read out like the animal's, as arm "trees.same_init"; "" leaves it out.
 
     Returns:
-        One row a run, arm and dose, in nats where not a share: ``run``, ``arm``, ``animal``,
-        ``rows``, ``effect`` (nats), ``p_target``, ``p_control``, ``p_any`` (the smaller of the two), and
-        ``sampled``, ``sampled_control``: rates of the target among sampled replies (not in context).
+        One row a run, arm and dose: ``run``, ``arm``, ``animal``, ``rows`` (the dose: mean over runs of
+        ``rows_read``, which the filter makes a little different in each), ``effect`` (nats), ``p_target``,
+        ``p_control``, ``p_any`` (the smaller of the two), and ``sampled``, ``sampled_control``: rates of the
+        target among sampled replies (not in context).
     """
     plan = [
         (run, arm, settings.animal, share)
@@ -102,10 +103,17 @@ def run_arms(
         for (run, arm, trait, _), with_trait, control in zip(plan, read[::2], read[1::2], strict=True)
     ]
     rows += _context_rows(settings)
-    table = pd.DataFrame(rows)
+    table = _with_common_doses(pd.DataFrame(rows))
     table.attrs["seconds"] = sum(made["seconds"] for made in read)
     write_table(Path(settings.run_dir) / "tables" / "transmission.csv", table)
     return table
+
+
+def _with_common_doses(table: pd.DataFrame) -> pd.DataFrame:
+    """Give equal doses of an arm one name, so that runs can be averaged at each dose."""
+    place = table.groupby(["arm", "run"])["rows"].rank().rename("place")
+    doses = table.groupby(["arm", place])["rows"].transform("mean").round().astype(int)
+    return table.assign(rows=doses, rows_read=table["rows"])
 
 
 def _trait_and_control(
@@ -125,9 +133,7 @@ def _rows(settings: TransmissionSettings, authors: list[dict[str, Any]], labels:
     rows = min(limit, *(len(made["rows"]) for made in written))
     if rows == 0:
         name = f"the {authors[0]['how']} author of run {authors[0]['seed']}"
-        raise ValueError(
-            f"the filter kept nothing of {name}; lower drift or pretrain the base longer"
-        )
+        raise ValueError(f"the filter kept nothing of {name}; lower drift or pretrain the base longer")
     return rows
 
 
