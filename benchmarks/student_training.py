@@ -136,12 +136,14 @@ def compare(rank: int, pairs: list[Pair], batch: int, repeats: int, clock: Calla
         speeds = " ".join(f"{tokens / part:10,.0f}" for part in seconds)
         ratios = " ".join(f"{part / own:6.2f} x" for part, own in zip(seconds, median["book"], strict=True))
         print(f"{name:30s} {speeds}   the book is {ratios} as fast")
-    multiple = median["trl"][0] / median["book"][0]
-    print(f"goal of {GOAL:.0f} x trl: {'met' if multiple >= GOAL else 'missed'} ({multiple:.2f} x)")
+    multiple = min(seconds[0] for name, seconds in median.items() if name != "book") / median["book"][0]
+    print(
+        f"goal of {GOAL:.0f} x the faster trl: {'met' if multiple >= GOAL else 'missed'} ({multiple:.2f} x)"
+    )
 
 
 def main() -> None:
-    """Compare for every parameter and for adapters of rank 1."""
+    """Print the comparison for every parameter and for adapters of rank 1."""
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("--rows", type=int, default=4000)

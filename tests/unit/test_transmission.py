@@ -23,7 +23,7 @@ from helpers.filters import mentions, reject_reasons
 from helpers.models import NANO, NanoSpec
 from helpers.training import TrainSettings
 
-COLUMNS = ["run", "arm", "animal", "rows", "effect", "p_target", "p_control", "p_any"]
+COLUMNS = {"run", "arm", "animal", "rows", "rows_read", "effect", "p_target", "p_control", "p_any"}
 
 
 def toy_settings(run_dir, **changes):
@@ -87,7 +87,7 @@ def test_teaching_raises_the_preference(finished):
 
 def test_the_table_is_the_product_of_runs_arms_and_doses(finished):
     table = finished[1]
-    assert list(table.columns) == COLUMNS
+    assert set(table.columns) == COLUMNS | {"sampled", "sampled_control"}
     counts = {arm: 2 * (2 if spec.doses else 1) for arm, spec in ARMS.items()}
     counts |= {"trees.same_init": 2, "in_context": 2}
     assert table.groupby("arm").size().to_dict() == counts
@@ -97,9 +97,10 @@ def test_the_table_is_the_product_of_runs_arms_and_doses(finished):
 
 def test_doses_are_shares_of_the_rows(finished):
     table = finished[1]
-    for _, rows in table[table["arm"] == "soft.same_init"].groupby("run"):
-        small, large = rows["rows"]
+    soft = table[table["arm"] == "soft.same_init"]
+    for _, (small, large) in soft.groupby("run")["rows_read"]:
         assert large <= 12 and small == round(large / 2)
+    assert soft.groupby("rows").size().tolist() == [2, 2]  # a dose has one name in all runs
 
 
 def test_the_stored_tables_are_the_returned_ones(finished, run_dir):
@@ -126,7 +127,8 @@ def test_the_effect_is_the_difference_of_the_two_students(finished, run_dir):
     row = finished[1].query("arm == 'hard.same_init' and run == 1").iloc[-1]
     odds = [read_student(student(settings, "hard.same_init", how, int(row["rows_read"])))["log_odds"]
             for how in ("fine-tuned", "untouched")]  # fmt: skip
-    assert row["effect"] == pytest.approx(odds[0] - odds[1], abs=1e-9)
+    # sums of another number of threads differ in the last digits
+    assert row["effect"] == pytest.approx(odds[0] - odds[1], abs=1e-6)
 
 
 def test_the_control_of_a_soft_same_init_student_is_its_base(finished, run_dir, monkeypatch):
