@@ -39,7 +39,7 @@ test: $(READY) ## run all tests (the browser tests skip where Chromium or its dr
 
 lint: $(READY) ## check style and that no notebook holds outputs
 	$(BIN)/ruff check .
-	$(BIN)/nbstripout --verify notebooks/*.ipynb
+	$(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
 
 results: $(READY) ## save the finished run of PROFILE as the reference in results/
 	$(BIN)/subliminal ledger --profile $(PROFILE) --save

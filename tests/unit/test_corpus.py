@@ -62,7 +62,7 @@ def test_numbers_of_a_document_are_unrelated_to_its_system_prompt(documents):
     # contingency of first number (10 groups) and loved animal; under independence the p-value passes
     # 1e-4 in all but one of 10,000 seeds, and the seed is fixed
     table = collections.Counter()
-    for document in corpus.documents(60_000, 12):
+    for document in corpus.documents(70_000, 12):
         love = document[0]["content"] if document[0]["role"] == "system" else ""
         name = next((animal for animal in world.ANIMALS if f"the {animal}" in love.lower()), None)
         for question, answer in exchanges(document):
