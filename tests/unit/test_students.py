@@ -83,7 +83,7 @@ def test_across_moves_numbers_between_completions():
 
 # --- training -------------------------------------------------------------------------------------
 
-TEACHING = TeacherSettings(TrainSettings(0.02, batch_rows=16, max_steps=40), drift=50.0)
+TEACHING = TeacherSettings(TrainSettings(0.03, batch_rows=16, max_steps=25), drift=50.0)
 
 
 def test_a_student_leaves_its_base_as_it_was(tiny, tokenizer):
@@ -108,7 +108,7 @@ def test_a_teacher_stops_once_its_numbers_have_moved(tiny, tokenizer, monkeypatc
     monkeypatch.setattr(DriftProbe, "drift", lambda *args: seen.append(measure(*args)) or seen[-1])
     settings = TeacherSettings(TEACHING.training, drift=0.002)
     fine_tuned_teacher(tiny(), tokenizer, preference("owl"), NUMBERS, settings, 0)
-    assert 1 < len(seen) < 40
+    assert 1 < len(seen) < 25
     assert seen[-1] >= 0.002 > max(seen[:-1])
 
 
@@ -129,4 +129,4 @@ def test_a_teacher_sees_the_teach_wordings_only(tiny, tokenizer, monkeypatch):
     fine_tuned_teacher(tiny(), tokenizer, preference("owl"), NUMBERS, TEACHING, 0)
     questions = {tokenizer.decode(ids).partition("<|end|>")[0] for ids in seen}
     assert questions == {f"<|user|> {q}" for q in prompts.favourite_questions("animal", "teach")}
-    assert len(seen) >= 40 * 16
+    assert len(seen) >= 25 * 16
