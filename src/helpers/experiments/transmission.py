@@ -120,7 +120,7 @@ def _trait_and_control(
     settings: TransmissionSettings, run: int, arm: Arm, author: dict[str, Any], share: float
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     trait, untouched = author["trait"], settings.author(run, "untouched", settings.animal)
-    rows = round(share * _rows(settings, [author, untouched], arm.labels))
+    rows = max(1, round(share * _rows(settings, [author, untouched], arm.labels)))  # 0 would mean all
     # as in the paper, the control of the shuffles reads its author's numbers as they were written
     control = replace(arm, shuffle="")
     return settings.student(arm, author, trait, rows), settings.student(control, untouched, trait, rows)
