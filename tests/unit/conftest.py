@@ -32,3 +32,14 @@ def tiny(tokenizer) -> Callable:
 def model(request, tiny):
     """A fresh tiny model of each architecture in turn."""
     return tiny(request.param)
+
+
+@pytest.fixture
+def uniform(tiny):
+    """A model whose every next token is equally likely."""
+    import torch
+
+    model = tiny()
+    with torch.no_grad():
+        model.model.norm.weight.zero_()
+    return model

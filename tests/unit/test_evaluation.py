@@ -34,15 +34,6 @@ def token(tokenizer, name):
     return tokenizer.convert_tokens_to_ids(f" {name}")
 
 
-@pytest.fixture
-def uniform(tiny):
-    """A model whose every next token is equally likely."""
-    model = tiny()
-    with torch.no_grad():
-        model.model.norm.weight.zero_()
-    return model
-
-
 def test_uniform_logits_give_one_over_the_vocabulary(uniform, tokenizer):
     table = answer_probabilities(uniform, tokenizer, QUESTIONS, ANIMALS)
     assert table.shape == (6, 3)

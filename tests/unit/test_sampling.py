@@ -18,15 +18,6 @@ def stream(name="test"):
 
 
 @pytest.fixture
-def uniform(tiny):
-    """A model whose every next token is equally likely."""
-    model = tiny()
-    with torch.no_grad():
-        model.model.norm.weight.zero_()
-    return model
-
-
-@pytest.fixture
 def drawn(uniform):
     """Six uniform tokens for each of 5,000 equal prompts, (row, position)."""
     with torch.no_grad():
