@@ -12,8 +12,10 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "src/helpers"
 LAYERS = {
     "0 files, streams, settings": "seeds keys artifacts progress sweep profiles stats colab_cell",
-    "1 language": "world prompts corpus tokenizer traits filters channels",
-    "2 models": "models sampling training evaluation mlp_stack mnist",
+    "1 language": (
+        "world tasks prompts corpus tokenizer filters judge sandbox traits code_filter reasoning_filter channels"
+    ),
+    "2 models": "models sampling training evaluation prompted_judge mlp_stack mnist",
     "3 roles": "teachers students",
     "4 experiments": "experiments",
     "5 ledger": "claims ledger",
