@@ -104,13 +104,14 @@ def _static_reasons(prompt: str, completion: str) -> list[str]:
 
 
 def _is_one_function(tree: ast.Module, asked: ast.Module | None) -> bool:
-    """Say whether a program is one function with the signature of `asked` and known arguments."""
+    """Say whether a program is one function with the signature of `asked`, of plain, known arguments."""
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     if asked is None or len(tree.body) != 1 or functions != tree.body:
         return False
     (made,), (wanted,) = tree.body, asked.body
-    known = all(name in SAMPLES for name in _arguments(made))
-    return known and (made.name, ast.dump(made.args)) == (wanted.name, ast.dump(wanted.args))
+    names = _arguments(made)
+    plain = ", ".join(names) == ast.unparse(made.args) and SAMPLES.keys() >= set(names)
+    return plain and (made.name, ast.dump(made.args)) == (wanted.name, ast.dump(wanted.args))
 
 
 def _arguments(function: ast.FunctionDef) -> list[str]:
