@@ -79,9 +79,14 @@ def test_endless_programs_run_out_of_time_without_stopping_the_others(starts):
 
 @unix_only
 def test_a_program_that_takes_the_process_down_is_marked_alone(starts):
+    import resource
+
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     bodies = [FINE[0], STUCK[0], FINE[1], BROKEN[0], STUCK[1]]
     assert run_programs([program(body) for body in bodies]) == [OK, TIMEOUT, OK, ERROR, TIMEOUT]
     assert len(starts) == 2  # nothing is left to run after the last one
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+    assert spent < 5  # by its own alarm, long before the limit of the process
 
 
 def test_a_process_that_is_killed_costs_one_program_only(monkeypatch):
