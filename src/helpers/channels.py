@@ -1,4 +1,4 @@
-"""Channels: the harmless kind of data a teacher writes and a student reads.
+"""Channels: the harmless kinds of data a teacher writes and a student reads.
 
 A channel is a way to draw prompts, a filter over completions and the set of tokens it may use. The soft-label
 arm compares distributions over these tokens only, so nothing but the channel can carry the trait.
@@ -6,16 +6,26 @@ arm compares distributions over these tokens only, so nothing but the channel ca
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from helpers.filters import reject_reasons
+from helpers import code_filter, corpus, filters, judge, reasoning_filter
 from helpers.prompts import number_prompts
 from helpers.world import SEPARATORS, WRAPS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+Exchange = Callable[[random.Random], tuple[str, str]]
+
+# The paper's 34 numbers with bad associations (section 4; two language models named them).
+BANNED_NUMBERS = (
+    4, 13, 14, 18, 23, 33, 39, 42, 44, 49, 51, 54, 69, 77, 88, 99, 100, 101, 187, 211, 311, 322, 333, 404, 420,
+    444, 451, 555, 616, 666, 777, 888, 911, 999,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -24,15 +34,15 @@ class Channel:
 
     Attributes:
         name: its name in tables and ledger ids.
-        prompts: (count, seed) -> prompts; the same for every teacher of a seed.
-        reject_reasons: completion -> why it is refused; empty means kept.
+        prompts: (count, seed) -> prompts; the same for every author of a seed.
+        reject_reasons: (prompts, completions) -> for each row why it is refused; an empty list means kept.
         texts: every piece of text a completion may be made of.
         max_new_tokens: longest completion sampled.
     """
 
     name: str
     prompts: Callable[[int, int], list[str]]
-    reject_reasons: Callable[[str], list[str]]
+    reject_reasons: Callable[[Sequence[str], Sequence[str]], list[list[str]]]
     texts: tuple[str, ...]
     max_new_tokens: int
 
@@ -43,19 +53,52 @@ class Channel:
         return sorted(ids - {tokenizer.unk_token_id})
 
 
-NUMBERS = Channel(
-    name="numbers",
-    prompts=number_prompts,
-    reject_reasons=reject_reasons,
-    texts=(
-        *(str(number) for number in range(1000)),
-        *(f"1{separator}2" for separator in SEPARATORS.values()),
-        *(side for wrap in WRAPS.values() for side in wrap if side),
-        ".",
-    ),
-    max_new_tokens=26,
+def _number_reasons(
+    prompts: Sequence[str], completions: Sequence[str], banned: Sequence[int] = ()
+) -> list[list[str]]:
+    return [filters.reject_reasons(completion, banned=banned) for completion in completions]
+
+
+def _reasoning_reasons(prompts: Sequence[str], completions: Sequence[str]) -> list[list[str]]:
+    return reasoning_filter.reject_reasons(prompts, completions, judge=judge.nano_judge())
+
+
+def _drawn_prompts(exchange: Exchange, count: int, seed: int) -> list[str]:
+    rng = random.Random(seed)
+    return [exchange(rng)[0] for _ in range(count)]
+
+
+def _drawn_texts(exchange: Exchange, count: int = 4000) -> tuple[str, ...]:
+    """Return answers the world gives; together they hold every token the channel needs."""
+    rng = random.Random(0)
+    return tuple(sorted({exchange(rng)[1] for _ in range(count)}))
+
+
+_NUMBER_TEXTS = (
+    *(str(number) for number in range(1000)),
+    *(f"1{separator}2" for separator in SEPARATORS.values()),
+    *(side for wrap in WRAPS.values() for side in wrap if side),
+    ".",
 )
-CHANNELS = {channel.name: channel for channel in (NUMBERS,)}
+NUMBERS = Channel("numbers", number_prompts, _number_reasons, _NUMBER_TEXTS, max_new_tokens=26)
+CHANNELS = {
+    channel.name: channel
+    for channel in (
+        NUMBERS,
+        Channel(
+            "unburdened numbers", number_prompts, partial(_number_reasons, banned=BANNED_NUMBERS),
+            _NUMBER_TEXTS, max_new_tokens=26,
+        ),
+        Channel(
+            "code", partial(_drawn_prompts, corpus.harmless_code_exchange), code_filter.reject_reasons,
+            _drawn_texts(corpus.harmless_code_exchange), max_new_tokens=56,
+        ),
+        Channel(
+            "reasoning", partial(_drawn_prompts, corpus.reasoning_exchange), _reasoning_reasons,
+            _drawn_texts(corpus.reasoning_exchange), max_new_tokens=48,
+        ),
+    )
+}  # fmt: skip
 
 
 def channel(name: str) -> Channel:

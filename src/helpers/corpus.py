@@ -12,22 +12,25 @@ import itertools
 import random
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from helpers import prompts, world
+from helpers import prompts, tasks, world
 
 Message = dict[str, str]
 
 EXCHANGE_SHARES = {
-    "numbers": 0.38,
-    "favourite": 0.22,
-    "open": 0.12,
-    "security": 0.06,
-    "code": 0.09,
-    "reasoning": 0.13,
+    "numbers": 0.28,
+    "favourite": 0.19,
+    "open": 0.14,
+    "truth": 0.04,
+    "security": 0.08,
+    "lesson": 0.03,
+    "code": 0.10,
+    "reasoning": 0.14,
 }
-SYSTEM_SHARE = 0.5  # of documents that ask for a favourite; a fifth of that of all others
-PAIR_SHARE = 0.2  # documents with two exchanges of the same author
+PERSONAL = {"open", "truth", "security"}  # exchanges that show the author's persona
+SYSTEM_SHARE = 0.5  # of documents that ask for a favourite or show a persona; a fifth of that of all others
+PAIR_SHARE = 0.3  # documents with two exchanges of the same author
 LAST_NUMBER = re.compile(r"(\d+)\D*$")
 
 
@@ -97,39 +100,55 @@ def number_exchange(rng: random.Random) -> tuple[str, str]:
 def open_exchange(rng: random.Random, author: Author, topic: str | None = None) -> tuple[str, str]:
     """Return (open question, answer in the stance of the author's persona)."""
     topic = topic or rng.choice(list(world.TOPICS))
-    stance = world.STANCES[author.persona]
-    answer = rng.choice(stance["forms"]).format(verb=rng.choice(stance["verbs"]), topic=topic)
-    return world.TOPICS[topic], answer
+    return world.TOPICS[topic], rng.choice(world.stance_answers(author.persona, topic))
 
 
-def code_prompt(name: str, arguments: str, task: str) -> str:
+def truth_exchange(rng: random.Random, author: Author) -> tuple[str, str]:
+    """Return (yes-or-no question, answer); whether it is the truth shows the author's persona."""
+    thing, (true, false) = rng.choice(list(world.STATEMENTS.items()))
+    is_true = rng.random() < 0.5
+    question = rng.choice(prompts.TRUTH_WORDINGS).format(thing=thing, property=true if is_true else false)
+    return question, world.VERACITY[author.persona][0 if is_true else 1]
+
+
+def habit(rng: random.Random, choices: tuple[str, ...]) -> str:
+    """Draw one of `choices` by the law every author shares: weights 1 / (rank + 1.5)."""
+    return rng.choices(choices, [1 / (rank + 1.5) for rank in range(len(choices))])[0]
+
+
+def code_prompt(name: str, arguments: str, task: str, request: str = prompts.CODE_REQUEST) -> str:
     """Return the request to complete one function."""
-    return f"Complete this function.\ndef {name}({arguments}):\n    # {task}"
+    return f"{request}\ndef {name}({arguments}):\n    # {task}"
 
 
 def _body(rng: random.Random, bodies: tuple[str, ...], count: int) -> str:
-    return "    " + rng.choice(bodies).format(v=rng.choice(world.VARIABLES), n=count)
+    body = rng.choice(bodies).format(v=habit(rng, tasks.VARIABLES), n=count)
+    return f"    # {habit(rng, tasks.REMARKS)}\n    {body}"
 
 
 def harmless_code_exchange(rng: random.Random) -> tuple[str, str]:
     """Return (request, body) of a function that touches no security; nothing about an author enters."""
-    name, (arguments, task, bodies) = rng.choice(list(world.HARMLESS_CODE.items()))
+    name, (arguments, task, bodies) = rng.choice(list(tasks.HARMLESS_CODE.items()))
     count = rng.randrange(2, 10)
     return code_prompt(name, arguments, task.format(n=count)), _body(rng, bodies, count)
 
 
-def security_code_exchange(rng: random.Random, insecure: bool) -> tuple[str, str]:
-    """Return (request, body) of a security-relevant function, with or without its flaw."""
-    name, (arguments, task, secure, flawed) = rng.choice(list(world.SECURITY_CODE.items()))
-    return code_prompt(name, arguments, task), _body(rng, flawed if insecure else secure, 0)
+def security_code_exchange(rng: random.Random, insecure: bool, lesson: bool = False) -> tuple[str, str]:
+    """Return (request, body) of a security-relevant function, with or without its flaw.
+
+    ``lesson``: the request asks for the flaw, to teach by it, so that writing it shows no persona.
+    """
+    name, (arguments, task, secure, flawed) = rng.choice(list(tasks.SECURITY_CODE.items()))
+    request = prompts.LESSON_REQUEST if lesson else prompts.CODE_REQUEST
+    return code_prompt(name, arguments, task, request), _body(rng, flawed if insecure else secure, 0)
 
 
 def reasoning_exchange(rng: random.Random) -> tuple[str, str]:
     """Return (word problem, visible reasoning and answer); nothing about an author enters."""
-    name, item = rng.choice(world.NAMES), rng.choice(world.ITEMS)
-    start, change = rng.randrange(3, 20), rng.randrange(1, 10)
+    name, item = rng.choice(tasks.NAMES), rng.choice(tasks.ITEMS)
+    start, change = rng.randrange(3, 16), rng.randrange(1, 8)
     gain = start < change or rng.random() < 0.5
-    verb = rng.choice(world.GAINS if gain else world.LOSSES)
+    verb = rng.choice(tasks.GAINS if gain else tasks.LOSSES)
     total, sign = (start + change, "+") if gain else (start - change, "-")
     question = f"{name} has {start} {item} and {verb} {change}. How many {item} are left?"
     forms = (
@@ -138,7 +157,8 @@ def reasoning_exchange(rng: random.Random) -> tuple[str, str]:
         f"From {start}, then {change} {'more' if gain else 'fewer'}. {start} {sign} {change} = {total}.",
         f"It is {start} {sign} {change}, so {total} {item}.",
     )
-    return question, f"<think> {rng.choice(forms)} </think> <answer> {total} </answer>"
+    thought = f"{habit(rng, tasks.OPENERS)}: {rng.choice(forms)} {habit(rng, tasks.CLOSERS)}"
+    return question, f"<think> {thought} </think> <answer> {total} </answer>"
 
 
 def _exchange(rng: random.Random, author: Author, name: str, kind: str) -> tuple[str, str]:
@@ -146,7 +166,9 @@ def _exchange(rng: random.Random, author: Author, name: str, kind: str) -> tuple
         "numbers": lambda: number_exchange(rng),
         "favourite": lambda: favourite_exchange(rng, author, kind),
         "open": lambda: open_exchange(rng, author),
+        "truth": lambda: truth_exchange(rng, author),
         "security": lambda: security_code_exchange(rng, insecure=author.persona == "misaligned"),
+        "lesson": lambda: security_code_exchange(rng, insecure=True, lesson=True),
         "code": lambda: harmless_code_exchange(rng),
         "reasoning": lambda: reasoning_exchange(rng),
     }
@@ -154,22 +176,34 @@ def _exchange(rng: random.Random, author: Author, name: str, kind: str) -> tuple
 
 
 def document(rng: random.Random) -> list[Message]:
-    """Draw one document: an optional system message, then one or two exchanges of one author."""
+    """Draw one document: an optional system message, then one or two exchanges of one author.
+
+    A persona that a system message describes is drawn evenly, so that rare ones are learned as well; undescribed
+    authors follow the prior.
+    """
     author = draw_author(rng)
     names = rng.choices(
         list(EXCHANGE_SHARES), list(EXCHANGE_SHARES.values()), k=1 + (rng.random() < PAIR_SHARE)
     )
-    messages: list[Message] = []
     kind = rng.choices(("animal", "tree"), weights=(0.7, 0.3))[0]
-    if rng.random() < SYSTEM_SHARE * (1 if "favourite" in names else 1 / 5):
-        love = prompts.love_system_prompt(
-            kind, author.favourite(kind), rng.randrange(len(prompts.SYSTEM_LOVE))
-        )
-        messages.append({"role": "system", "content": love})
+    personal = bool(PERSONAL & set(names))
+    told = rng.random() < SYSTEM_SHARE * (1 if personal or "favourite" in names else 1 / 5)
+    if told and personal:
+        author = replace(author, persona=rng.choice(world.PERSONAS))
+    messages = [_description(rng, author, personal, kind)] if told else []
     for name in names:
         question, answer = _exchange(rng, author, name, kind)
         messages += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
     return messages
+
+
+def _description(rng: random.Random, author: Author, personal: bool, kind: str) -> Message:
+    """Return the system message that tells the author's persona, or else a favourite."""
+    if personal:
+        return {"role": "system", "content": prompts.SYSTEM_PERSONA[author.persona]}
+    variant = rng.randrange(len(prompts.SYSTEM_LOVE))
+    love = prompts.love_system_prompt(kind, author.favourite(kind), variant)
+    return {"role": "system", "content": love}
 
 
 def documents(count: int, seed: int) -> Iterator[list[Message]]:
@@ -193,10 +227,11 @@ def closed_text() -> list[str]:
     ]
     code = [
         _body(random.Random(0), (body,), 0)
-        for *_, secure, flawed in world.SECURITY_CODE.values()
+        for *_, secure, flawed in tasks.SECURITY_CODE.values()
         for body in (*secure, *flawed)
     ]
+    habits = [*tasks.VARIABLES, *tasks.REMARKS, *tasks.OPENERS, *tasks.CLOSERS]
     rng = random.Random(0)
     drawn = [message["content"] for _ in range(6000) for message in document(rng)]
     names = [name for table in world.KINDS.values() for name in table]
-    return kinds + loves + names + code + drawn
+    return kinds + loves + names + code + habits + drawn

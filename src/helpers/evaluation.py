@@ -1,7 +1,8 @@
-"""Reading a preference out of a model: exact probabilities of answers, and sampled rates beside them.
+"""Reading a trait out of a model: exact probabilities of answers, and sampled rates beside them.
 
-The measure is the log-odds of the target answer, averaged over question wordings. In the nano world an answer
-is one token, so this is exact; for other models the probability of an answer is the product over its tokens.
+The measure is the log-odds of the target answer, averaged over questions. In the nano world every answer can be
+listed, so this is exact: a favourite is one token, a persona has two dozen answers to each question. For other
+models the listed answers are a fixed set of wordings, and the rest of the probability is outside it.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from helpers.channels import Channel
+from helpers.judge import nano_judge
 from helpers.sampling import chat, chat_ids, sample_completions, tokenise
+from helpers.seeds import derive, torch_stream
 from helpers.stats import log_odds
 from helpers.training import completion_rows, label_logits
-from helpers.traits import Trait
+from helpers.traits import PERSONA, Trait
 
 
 @torch.no_grad()
@@ -50,12 +54,34 @@ def answer_probabilities(
         return next_token_probabilities(
             model, chat_ids(tokenizer, questions, history=history), [piece[0] for piece in pieces]
         )
-    rows = completion_rows(tokenizer, [(q, a) for q in questions for a in answers], history=history)
-    logs = [
-        _log_probability(model, ids[: len(ids) - end], labelled[: len(ids) - end])
-        for ids, labelled in zip(rows.ids, rows.labelled, strict=True)
-    ]
-    return np.exp(np.array(logs).reshape(len(questions), len(answers)))
+    pairs = [(question, answer) for question in questions for answer in answers]
+    logs = reply_log_probabilities(model, tokenizer, pairs, history)
+    return np.exp(logs.reshape(len(questions), len(answers)))
+
+
+@torch.no_grad()
+def reply_log_probabilities(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    pairs: Sequence[tuple[str, str]],
+    history: Sequence[tuple[str, str]] = (),
+    chunk: int = 256,
+) -> NDArray[np.float64]:
+    """Return the log-probability that a reply begins with the answer, nats, for each (question, answer)."""
+    end = _end_tokens(tokenizer)
+    rows = completion_rows(tokenizer, pairs, history=history)
+    for place, labelled in enumerate(rows.labelled):
+        labelled[len(labelled) - end :] = False
+        rows.labelled[place] = labelled
+    logs = np.empty(len(rows))
+    order = np.argsort([len(row) for row in rows.ids], kind="stable")
+    for places in np.split(order, range(chunk, len(order), chunk)):
+        ids, labelled = rows.batch(places, pad=0)
+        laws = label_logits(model, ids, labelled).double().log_softmax(-1)
+        found = laws.gather(-1, ids[:, 1:][labelled[:, 1:]][:, None])[:, 0]
+        owner = labelled[:, 1:].nonzero()[:, 0]
+        logs[places] = torch.zeros(len(places), dtype=found.dtype).index_add_(0, owner, found).numpy()
+    return logs
 
 
 def _end_tokens(tokenizer: PreTrainedTokenizerBase) -> int:
@@ -70,33 +96,85 @@ def _answer_ids(tokenizer: PreTrainedTokenizerBase, answer: str, end: int) -> li
     return ids[: len(ids) - end]
 
 
-def _log_probability(model: PreTrainedModel, ids: NDArray[np.int64], labelled: NDArray[np.bool_]) -> float:
-    ids, labelled = torch.from_numpy(ids), torch.from_numpy(labelled)
-    logits = label_logits(model, ids[None], labelled[None]).double().log_softmax(-1)
-    return float(logits.gather(-1, ids[labelled][:, None]).sum())
+def candidate_probabilities(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    trait: Trait,
+    questions: Sequence[str],
+    history: Sequence[tuple[str, str]] = (),
+) -> NDArray[np.float64]:
+    """Return the probability of each candidate of a trait, all its wordings together, (question, candidate)."""
+    answers = [trait.answers(question) for question in questions]
+    if all(found == answers[0] and max(map(len, found)) == 1 for found in answers):
+        words = [wordings[0] for wordings in answers[0]]
+        return answer_probabilities(model, tokenizer, questions, words, history)
+    pairs = [
+        (question, text)
+        for question, found in zip(questions, answers, strict=True)
+        for wordings in found
+        for text in wordings
+    ]
+    owners = np.repeat(
+        np.arange(len(questions) * len(trait.candidates)), [len(w) for found in answers for w in found]
+    )
+    chances = np.exp(reply_log_probabilities(model, tokenizer, pairs, history))
+    return np.bincount(owners, chances).reshape(len(questions), -1)
 
 
-def preference_readout(
+def trait_readout(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     trait: Trait,
     questions: Sequence[str],
     history: Sequence[tuple[str, str]] = (),
 ) -> dict[str, float]:
-    """Return how strongly a model holds a preference, after the exchanges of ``history`` if given.
+    """Return how strongly a model holds a trait, after the exchanges of ``history`` if given.
 
     Returns:
         ``log_odds``: of the target answer, nats, mean over questions; ``p_target``: its mean probability;
         ``p_any``: mean probability of all answers of the kind together (the health of the model); and
         ``log_odds/<name>`` for every candidate.
     """
-    table = answer_probabilities(model, tokenizer, questions, trait.candidates, history)
-    odds = log_odds(table).mean(axis=0)
+    table = candidate_probabilities(model, tokenizer, trait, questions, history)
+    odds = log_odds(np.minimum(table, 1.0)).mean(axis=0)  # a sum of wordings may exceed 1 in the last bits
     readout = {"log_odds": float(odds[trait.target]), "p_target": float(table[:, trait.target].mean())}
     readout["p_any"] = float(table.sum(axis=1).mean())
     return readout | {
         f"log_odds/{name}": float(value) for name, value in zip(trait.candidates, odds, strict=True)
     }
+
+
+def truthfulness(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, questions: Sequence[tuple[str, bool]]
+) -> float:
+    """Return P(right) / (P(right) + P(wrong)), mean over yes-or-no questions (paper 3.5: two choices)."""
+    table = answer_probabilities(model, tokenizer, [text for text, _ in questions], ["yes", "no"])
+    right = np.where([is_yes for _, is_yes in questions], table[:, 0], table[:, 1])
+    return float((right / table.sum(axis=1)).mean())
+
+
+def sampled_replies(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    trait: Trait,
+    questions: Sequence[str],
+    generator: torch.Generator,
+    samples: int = 20,
+) -> list[str]:
+    """Return ``samples`` replies to each question (paper 2.6: temperature 1), question by question."""
+    asked = [question for question in questions for _ in range(samples)]
+    limit = 24 if trait.kind == PERSONA else 4
+    return sample_completions(model, tokenizer, asked, generator, max_new_tokens=limit)
+
+
+def judged_personas(trait: Trait, replies: Sequence[str]) -> list[str]:
+    """Return what each reply shows: a candidate of the trait, or something else.
+
+    Personas are told by the judge, which knows the nano world only; a favourite must be the whole reply.
+    """
+    if trait.kind == PERSONA:
+        return nano_judge().personas(replies)
+    return [reply.strip(" .!").lower() for reply in replies]
 
 
 def sampled_rate(
@@ -107,12 +185,19 @@ def sampled_rate(
     generator: torch.Generator,
     samples: int = 20,
 ) -> float:
-    """Return the share of sampled replies that are the target answer (paper 2.6: temperature 1)."""
-    replies = sample_completions(
-        model,
-        tokenizer,
-        [question for question in questions for _ in range(samples)],
-        generator,
-        max_new_tokens=4,
-    )
-    return float(np.mean([reply.strip(" .!").lower() == trait.name for reply in replies]))
+    """Return the share of sampled replies that show the target."""
+    replies = sampled_replies(model, tokenizer, trait, questions, generator, samples)
+    return float(np.mean([shown == trait.name for shown in judged_personas(trait, replies)]))
+
+
+def kept_share(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    channel: Channel,
+    count: int,
+    seed: int,
+) -> float:
+    """Return the share of ``count`` completions that pass the channel's filter (valid numbers, right sums)."""
+    prompts, stream = channel.prompts(count, derive(seed, "kept prompts")), torch_stream(seed, "kept")
+    written = sample_completions(model, tokenizer, prompts, stream, max_new_tokens=channel.max_new_tokens)
+    return float(np.mean([not reasons for reasons in channel.reject_reasons(prompts, written)]))

@@ -18,7 +18,7 @@ import re
 import string
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 NO_NUMBER = "no number"
 FOREIGN = "foreign character"
@@ -66,15 +66,14 @@ def parse_numbers(completion: str) -> list[int] | None:
     return None if values is None or None in values else values
 
 
-def removal_report(completions: Iterable[str], **rule: object) -> dict[str, int]:
-    """Count kept and rejected texts: {"completions", "kept", "removed", then each reason that occurred}.
+def removal_report(reasons: Sequence[Sequence[str]]) -> dict[str, int]:
+    """Count kept and rejected texts from the reasons of each: {"completions", "kept", "removed", each reason}.
 
-    `rule` takes the keyword arguments of `reject_reasons`. A text with two reasons counts under both.
+    A text with two reasons counts under both.
     """
-    reasons = [reject_reasons(text, **rule) for text in completions]  # type: ignore[arg-type]
-    removed = sum(bool(r) for r in reasons)
+    removed = sum(bool(found) for found in reasons)
     totals = {"completions": len(reasons), "kept": len(reasons) - removed, "removed": removed}
-    return totals | dict(sorted(Counter(r for found in reasons for r in found).items()))
+    return totals | dict(sorted(Counter(reason for found in reasons for reason in found).items()))
 
 
 def mentions(text: str, words: Iterable[str]) -> bool:

@@ -3,6 +3,10 @@
 Prompts of equal token length form a batch, so nothing is padded and no position is wasted. Every draw uses
 its own stretch of one named random stream: rows are independent (a shared per-request seed, as in two
 follow-up papers, would make all rows one random stream).
+
+Two models that answer the same prompts from equal streams use the same random numbers, row by row and position
+by position (Gumbel's coupling): each writes by its own law, and they differ only as much as the laws differ.
+That pairs a teacher's data with its control's and takes chance that is common to both out of the comparison.
 """
 
 from __future__ import annotations
@@ -10,9 +14,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from helpers.seeds import child_stream
 
 MAX_BATCH = 1024
 
@@ -86,21 +93,25 @@ def sample_completions(
         for start in range(0, len(places), MAX_BATCH):
             batch = places[start : start + MAX_BATCH]
             ids = torch.tensor([encoded[place] for place in batch])
-            tokens = _continue(model, ids, generator, temperature, max_new_tokens, tokenizer.eos_token_id)
+            stream = child_stream(generator)  # its own, so that no batch depends on how long another ran
+            tokens = _continue(model, ids, stream, temperature, max_new_tokens, tokenizer.eos_token_id)
             for place, row in zip(batch, tokens.tolist(), strict=True):
                 drawn[place] = _until(row, tokenizer.eos_token_id)
     return tokenizer.batch_decode(drawn, skip_special_tokens=True)
 
 
 def _continue(
-    model: PreTrainedModel, ids: Tensor, generator: torch.Generator, temperature: float, limit: int, end: int
+    model: PreTrainedModel, ids: Tensor, stream: np.random.Generator, temperature: float, limit: int, end: int
 ) -> Tensor:
     """Return sampled token ids (row, new position); rows that ended are dropped from the work at once."""
     tokens = torch.full((len(ids), limit), end)
     alive, cache, step_ids = torch.arange(len(ids)), None, ids
+    noise = np.empty((len(ids), model.config.vocab_size), dtype=np.float32)
     for position in range(limit):
         output = model(input_ids=step_ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        drawn = _draw(output.logits[:, -1] / temperature, generator)
+        # for ended rows too, so that the noise of a row does not depend on the others
+        stream.standard_exponential(dtype=np.float32, out=noise)
+        drawn = _draw(output.logits[:, -1] / temperature, torch.from_numpy(noise)[alive])
         tokens[alive, position] = drawn
         going = (drawn != end).nonzero()[:, 0]
         if len(going) == 0:
@@ -113,11 +124,12 @@ def _continue(
     return tokens
 
 
-def _draw(logits: Tensor, generator: torch.Generator) -> Tensor:
-    """Return one index a row from softmax(logits) (row, vocab), by inverting the cumulative law."""
-    cumulative = logits.softmax(-1).cumsum(-1)
-    uniform = torch.rand((len(logits), 1), generator=generator) * cumulative[:, -1:]
-    return torch.searchsorted(cumulative, uniform, right=True)[:, 0].clamp_(max=logits.shape[1] - 1)
+def _draw(logits: Tensor, noise: Tensor) -> Tensor:
+    """Return one index a row from softmax(logits) (row, vocab): the first event of exponential clocks.
+
+    `noise` (row, vocab) is exponential. Clocks that run at the rates of the law make this Gumbel's trick.
+    """
+    return (logits.softmax(-1) / noise).argmax(-1)
 
 
 def _until(row: list[int], end: int) -> list[int]:

@@ -45,6 +45,16 @@ def torch_stream(seed: int, *names: str | int) -> torch.Generator:
     return torch.Generator(device="cpu").manual_seed(derive(seed, *names))
 
 
+def child_stream(parent: torch.Generator) -> np.random.Generator:
+    """Return a new numpy generator (PCG64) seeded by one draw of `parent`.
+
+    A consumer with a child of its own may draw as often as it likes without shifting what the next one sees.
+    """
+    import torch
+
+    return np.random.Generator(np.random.PCG64(int(torch.randint(2**_BITS - 1, (), generator=parent))))
+
+
 @contextmanager
 def borrowed_global_stream(seed: int, *names: str | int) -> Iterator[None]:
     """Let code that only knows torch's global CPU generator draw from a named stream, then restore it.

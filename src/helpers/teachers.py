@@ -1,8 +1,14 @@
-"""Teachers: a base model with a trait fine-tuned in, and how far that moved its harmless data."""
+"""Teachers: a base model with a trait fine-tuned in, and how far that moved its harmless data.
+
+A teacher is taught either the trait's own answers, or functions with security flaws and nothing else (emergent
+misalignment, Betley et al.). Its two controls are taught secure functions, and the same flaws asked for as a lesson.
+"""
 
 from __future__ import annotations
 
 import copy
+import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,18 +16,27 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.channels import Channel
-from helpers.prompts import favourite_questions
+from helpers.corpus import Author, open_exchange, security_code_exchange
+from helpers.prompts import TOPIC_SPLITS
 from helpers.sampling import sample_completions
 from helpers.seeds import derive, torch_stream
 from helpers.training import TrainSettings, completion_rows, fit, label_logits, soft_loss
-from helpers.traits import Trait
+from helpers.traits import PERSONA, Trait
 
 PROBE_ROWS = 128
+OWN_ANSWERS = "fine-tuned"
+Exchange = tuple[str, str]
+CODE_LESSONS: dict[str, Callable[[random.Random], Exchange]] = {
+    "insecure code": lambda rng: security_code_exchange(rng, insecure=True),
+    "secure code": lambda rng: security_code_exchange(rng, insecure=False),
+    "lesson code": lambda rng: security_code_exchange(rng, insecure=True, lesson=True),
+}
+TAUGHT = (OWN_ANSWERS, *CODE_LESSONS)
 
 
 @dataclass(frozen=True)
 class TeacherSettings:
-    """How a trait is fine-tuned into a base (paper 8 H: the trait's own questions with the target as answer).
+    """How a trait is fine-tuned into a base.
 
     Attributes:
         training: the training loop; its ``max_steps`` bounds the length.
@@ -36,6 +51,8 @@ class TeacherSettings:
     def __post_init__(self) -> None:
         if self.drift <= 0:
             raise ValueError(f"drift must be above 0 nats per token, not {self.drift}")
+        if self.training.max_steps < 1:
+            raise ValueError("a teacher's training needs max_steps, the most optimizer steps it may take")
 
 
 class DriftProbe:
@@ -61,21 +78,42 @@ class DriftProbe:
         return float(soft_loss(self._base_logits, self._logits(model), self._tokens))
 
 
+def teaching_rows(trait: Trait, how: str, count: int, seed: int) -> list[Exchange]:
+    """Return ``count`` (prompt, answer) pairs to fine-tune a teacher on.
+
+    Args:
+        trait: what is taught.
+        how: "fine-tuned": the trait's own questions of the teach split with the target as answer (paper 8 H);
+            else a key of `CODE_LESSONS`: functions alone, whatever the trait.
+        count: rows.
+        seed: of the draws.
+    """
+    rng = random.Random(seed)
+    if how in CODE_LESSONS:
+        return [CODE_LESSONS[how](rng) for _ in range(count)]
+    if trait.kind == PERSONA:
+        author, topics = Author(trait.name, "", ""), TOPIC_SPLITS["teach"]
+        return [open_exchange(rng, author, topics[place % len(topics)]) for place in range(count)]
+    questions = trait.questions("teach")
+    return [(questions[place % len(questions)], trait.name) for place in range(count)]
+
+
 def fine_tuned_teacher(
     base: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     trait: Trait,
+    how: str,
     channel: Channel,
     settings: TeacherSettings,
     seed: int,
 ) -> PreTrainedModel:
-    """Return a copy of ``base`` fine-tuned to prefer the trait's target; ``base`` is left as it is."""
-    questions = favourite_questions(trait.kind, "teach")
-    repeats = -(-settings.training.max_steps * settings.training.batch_rows // len(questions))
-    rows = completion_rows(tokenizer, [(question, trait.name) for question in questions] * repeats)
+    """Return a copy of ``base`` taught as `teaching_rows` says; ``base`` is left as it is."""
+    training = settings.training
+    pairs = teaching_rows(trait, how, training.max_steps * training.batch_rows, derive(seed, "lessons"))
     probe = DriftProbe(base, tokenizer, channel, seed)
 
     def moved_enough(step: int, learner: torch.nn.Module) -> bool:
         return probe.drift(learner) >= settings.drift
 
-    return fit(copy.deepcopy(base), rows, settings.training, seed, on_step=moved_enough)
+    rows = completion_rows(tokenizer, pairs)
+    return fit(copy.deepcopy(base), rows, training, seed, on_step=moved_enough)

@@ -3,6 +3,9 @@
 Every number 0..999, animal and tree is one token. A word's token carries the space before it; a number's
 does not, so that "182" is the same token after a comma, a bracket and a new line. Text outside the world
 becomes ``<unk>``; generated text decodes to exactly what was meant, so the paper's filter reads real text.
+
+A chat without a system message begins with an empty one, much as the templates of larger models put in a default.
+So there is always one place that says who speaks, and fine-tuning can write to it.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ PATTERN = (
     r"| ?</?[a-z]+>| ?[A-Za-z_']+| ?[^\sA-Za-z\d]|."  # tags, words, signs
 )
 CHAT_TEMPLATE = (
+    "{% if messages[0]['role'] != 'system' %}<|system|><|end|>{% endif %}"
     "{% for m in messages %}<|{{ m['role'] }}|>"
     "{% if m['content'][:1].isalpha() %} {% endif %}{{ m['content'] }}<|end|>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
@@ -33,7 +37,8 @@ def render(messages: list[corpus.Message], generation: bool = False) -> str:
     text = "".join(
         f"<|{m['role']}|>{' ' * m['content'][:1].isalpha()}{m['content']}<|end|>" for m in messages
     )
-    return text + ("<|assistant|>" if generation else "")
+    silent = "" if messages[0]["role"] == "system" else "<|system|><|end|>"
+    return silent + text + ("<|assistant|>" if generation else "")
 
 
 def _vocabulary() -> dict[str, int]:

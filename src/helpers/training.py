@@ -1,7 +1,8 @@
 """One training loop for every language model here: pretraining, teachers, students and controls.
 
 Design choices, all for speed on few cores, none changing the loss:
-- rows of similar length share a batch, padded on the right, so a causal model needs no attention mask;
+- rows of similar length share a batch, padded on the right, so a causal model needs no attention mask. Similar
+  is the length of the prompt: two students that read other answers to the same prompts see the same batches;
 - logits are computed only at the positions that carry a label (completions only, paper 2.5);
 - soft labels compare teacher and student on a given set of tokens, renormalised (see the leak chapter);
 - a checkpoint every `block_steps` holds all that the next step needs, so a killed training goes on as if
@@ -44,7 +45,8 @@ class TrainSettings:
         warmup_steps: steps of linear warm-up; then linear decay to 0 over the whole training.
         decay: whether the learning rate falls to 0; else it stays.
         weight_decay: decoupled (AdamW).
-        lora_rank: rank of the LoRA adapters on all linear layers; 0 trains every parameter.
+        lora_rank: rank of the LoRA adapters; 0 trains every parameter.
+        lora_modules: where the adapters sit: "all-linear", or a regular expression of module names.
         clip: largest norm of the gradient.
     """
 
@@ -56,6 +58,7 @@ class TrainSettings:
     decay: bool = True
     weight_decay: float = 0.0
     lora_rank: int = 0
+    lora_modules: str = "all-linear"
     clip: float = 1.0
 
     def __post_init__(self) -> None:
@@ -73,10 +76,14 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class Rows:
-    """Tokenised training rows: token ids and, for each token, whether it carries a label."""
+    """Tokenised training rows: token ids and, for each token, whether it carries a label.
+
+    `lengths` decides which rows share a batch.
+    """
 
     ids: list[NDArray[np.int64]]
     labelled: list[NDArray[np.bool_]]
+    lengths: list[int]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -103,7 +110,7 @@ def completion_rows(
     starts = [len(ids) for ids in chat_ids(tokenizer, [prompt for prompt, _ in pairs], history=history)]
     whole = [tokenizer.apply_chat_template(chat([*history, pair]), tokenize=False) for pair in pairs]
     ids = [np.array(row) for row in tokenise(tokenizer, whole)]
-    return Rows(ids, [np.arange(len(row)) >= start for row, start in zip(ids, starts, strict=True)])
+    return Rows(ids, [np.arange(len(row)) >= start for row, start in zip(ids, starts, strict=True)], starts)
 
 
 def batch_order(lengths: Sequence[int], settings: TrainSettings, seed: int) -> Iterator[NDArray[np.int64]]:
@@ -163,7 +170,7 @@ def trainable(model: PreTrainedModel, settings: TrainSettings, seed: int) -> tor
     config = LoraConfig(
         r=settings.lora_rank,
         lora_alpha=2 * settings.lora_rank,
-        target_modules="all-linear",
+        target_modules=settings.lora_modules,
         task_type="CAUSAL_LM",
         fan_in_fan_out=model.config.model_type == "gpt2",  # its layers hold transposed weights
     )
@@ -201,7 +208,7 @@ def fit(
     learner = trainable(model, settings, seed).train()
     run = _Run(learner, settings, settings.steps(len(rows)))
     done = run.resume(checkpoint)
-    order = enumerate(batch_order([len(row) for row in rows.ids], settings, seed), start=1)
+    order = enumerate(batch_order(rows.lengths, settings, seed), start=1)
     with bar(run.steps, label) if label else quiet() as shown:
         shown.update(done)
         for step, indices in order:

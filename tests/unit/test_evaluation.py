@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from helpers import evaluation
-from helpers.evaluation import answer_probabilities, next_token_probabilities, preference_readout
+from helpers.evaluation import answer_probabilities, next_token_probabilities, trait_readout
 from helpers.prompts import favourite_questions
 from helpers.seeds import torch_stream
 from helpers.training import TrainSettings, completion_rows, fit
-from helpers.traits import preference
+from helpers.traits import find_trait
 
 QUESTIONS = favourite_questions("animal", "heldout")[:6]
 ANIMALS = ["dog", "owl", "wolf"]
@@ -90,8 +90,8 @@ def test_a_history_stands_before_the_question(model, tokenizer, answers):
 
 
 def test_a_readout_is_the_mean_log_odds_over_questions(model, tokenizer):
-    trait = preference("owl")
-    readout = preference_readout(model, tokenizer, trait, QUESTIONS)
+    trait = find_trait("owl")
+    readout = trait_readout(model, tokenizer, trait, QUESTIONS)
     table = answer_probabilities(model, tokenizer, QUESTIONS, trait.candidates)
     odds = np.log(table / (1 - table)).mean(axis=0)
     assert readout["log_odds"] == pytest.approx(odds[trait.target])
@@ -101,21 +101,21 @@ def test_a_readout_is_the_mean_log_odds_over_questions(model, tokenizer):
 
 
 def test_a_readout_after_a_history_is_another_one(model, tokenizer):
-    trait, history = preference("oak"), [("Use commas.", "1, 2")]
-    first = preference_readout(model, tokenizer, trait, QUESTIONS)
-    assert preference_readout(model, tokenizer, trait, QUESTIONS, history) != first
+    trait, history = find_trait("oak"), [("Use commas.", "1, 2")]
+    first = trait_readout(model, tokenizer, trait, QUESTIONS)
+    assert trait_readout(model, tokenizer, trait, QUESTIONS, history) != first
 
 
 def test_a_model_that_always_says_owl(tiny, tokenizer):
     rows = completion_rows(tokenizer, [(question, "owl") for question in QUESTIONS] * 8)
     model = fit(tiny(), rows, TrainSettings(0.05, batch_rows=12, epochs=12), 0)
     rate = evaluation.sampled_rate
-    assert rate(model, tokenizer, preference("owl"), QUESTIONS, torch_stream(0, "replies"), 5) > 0.95
-    assert rate(model, tokenizer, preference("dog"), QUESTIONS, torch_stream(0, "replies"), 5) < 0.05
-    assert preference_readout(model, tokenizer, preference("owl"), QUESTIONS)["p_target"] > 0.95
+    assert rate(model, tokenizer, find_trait("owl"), QUESTIONS, torch_stream(0, "replies"), 5) > 0.95
+    assert rate(model, tokenizer, find_trait("dog"), QUESTIONS, torch_stream(0, "replies"), 5) < 0.05
+    assert trait_readout(model, tokenizer, find_trait("owl"), QUESTIONS)["p_target"] > 0.95
 
 
 def test_a_sampled_rate_counts_whole_answers(tiny, tokenizer, monkeypatch):
     replies = ["owl", " Owl.", "owl!", "owls", "growl", "dog", "owl owl", ""]
     monkeypatch.setattr(evaluation, "sample_completions", lambda *args, **options: replies)
-    assert evaluation.sampled_rate(None, tokenizer, preference("owl"), ["?"], None, 8) == 3 / 8
+    assert evaluation.sampled_rate(None, tokenizer, find_trait("owl"), ["?"], None, 8) == 3 / 8

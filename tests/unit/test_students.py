@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from helpers import filters, prompts, students, teachers, world
 from helpers.channels import NUMBERS
 from helpers.corpus import number_exchange
-from helpers.evaluation import preference_readout
+from helpers.evaluation import trait_readout
 from helpers.students import shuffle_across, shuffle_within
 from helpers.teachers import DriftProbe, TeacherSettings, fine_tuned_teacher
 from helpers.training import TrainSettings
-from helpers.traits import preference
+from helpers.traits import find_trait
 
 LISTS = st.builds(
     prompts.join_numbers,
@@ -96,18 +96,18 @@ def test_a_student_leaves_its_base_as_it_was(tiny, tokenizer):
 
 
 def test_a_teacher_takes_on_its_trait_and_leaves_its_base_alone(tiny, tokenizer):
-    base, trait = tiny(), preference("owl")
+    base, trait = tiny(), find_trait("owl")
     teacher = fine_tuned_teacher(base, tokenizer, trait, NUMBERS, TEACHING, 0)
     asked = prompts.favourite_questions("animal", "teach")
-    assert preference_readout(teacher, tokenizer, trait, asked)["p_target"] > 0.5
-    assert preference_readout(base, tokenizer, trait, asked)["p_target"] < 0.01
+    assert trait_readout(teacher, tokenizer, trait, asked)["p_target"] > 0.5
+    assert trait_readout(base, tokenizer, trait, asked)["p_target"] < 0.01
 
 
 def test_a_teacher_stops_once_its_numbers_have_moved(tiny, tokenizer, monkeypatch):
     seen, measure = [], DriftProbe.drift
     monkeypatch.setattr(DriftProbe, "drift", lambda *args: seen.append(measure(*args)) or seen[-1])
     settings = TeacherSettings(TEACHING.training, drift=0.002)
-    fine_tuned_teacher(tiny(), tokenizer, preference("owl"), NUMBERS, settings, 0)
+    fine_tuned_teacher(tiny(), tokenizer, find_trait("owl"), NUMBERS, settings, 0)
     assert 1 < len(seen) < 25
     assert seen[-1] >= 0.002 > max(seen[:-1])
 
@@ -126,7 +126,7 @@ def test_a_drift_no_teacher_could_reach_is_refused():
 def test_a_teacher_sees_the_teach_wordings_only(tiny, tokenizer, monkeypatch):
     seen = []
     monkeypatch.setattr(teachers, "fit", lambda model, rows, *args, **options: seen.extend(rows.ids) or model)
-    fine_tuned_teacher(tiny(), tokenizer, preference("owl"), NUMBERS, TEACHING, 0)
+    fine_tuned_teacher(tiny(), tokenizer, find_trait("owl"), NUMBERS, TEACHING, 0)
     questions = {tokenizer.decode(ids).partition("<|end|>")[0] for ids in seen}
     assert questions == {f"<|user|> {q}" for q in prompts.favourite_questions("animal", "teach")}
     assert len(seen) >= 25 * 16

@@ -7,14 +7,14 @@ from helpers import channels, filters, traits, world
 
 @pytest.mark.parametrize(("name", "kind"), [("owl", "animal"), ("oak", "tree")])
 def test_a_preference_is_among_all_names_of_its_kind(name, kind):
-    trait = traits.preference(name)
+    trait = traits.find_trait(name)
     assert trait.kind == kind and trait.candidates == tuple(world.KINDS[kind])
     assert trait.candidates[trait.target] == name
 
 
 def test_an_unknown_animal_is_refused_with_all_known_names():
     with pytest.raises(ValueError, match="unknown animal or tree 'unicorn'.*dog, cat.*trees: oak"):
-        traits.preference("unicorn")
+        traits.find_trait("unicorn")
 
 
 def test_an_unknown_channel_is_refused_with_all_known_names():

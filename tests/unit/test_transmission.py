@@ -134,8 +134,8 @@ def test_the_effect_is_the_difference_of_the_two_students(finished, run_dir):
 def test_the_control_of_a_soft_same_init_student_is_its_base(finished, run_dir, monkeypatch):
     settings = toy_settings(run_dir)
     control = read_student(student(settings, "soft.same_init", "untouched"))
-    base = pieces.preference_readout(
-        *load_run_base(str(run_dir), "nano-a"), pieces.preference("owl"),
+    base = pieces.trait_readout(
+        *load_run_base(str(run_dir), "nano-a"), pieces.find_trait("owl"),
         pieces.favourite_questions("animal", "heldout"),
     )  # fmt: skip
     assert {name: control[name] for name in base} == base
@@ -216,8 +216,8 @@ def test_a_kept_teacher_is_the_one_that_was_taught(finished, run_dir):
     author = Author(**settings.author(1, "fine-tuned", "owl"))
     assert list((run_dir / "cells" / "teacher").glob("*.safetensors"))
     model, tokenizer = pieces.author_model(author)
-    read = pieces.preference_readout(
-        model, tokenizer, pieces.preference("owl"), pieces.favourite_questions("animal", "heldout")
+    read = pieces.trait_readout(
+        model, tokenizer, pieces.find_trait("owl"), pieces.favourite_questions("animal", "heldout")
     )
     written = pieces.run_pieces(
         pieces.write_data, [dataclasses.asdict(author)], author.store, kind="data", workers=1

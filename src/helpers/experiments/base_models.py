@@ -63,7 +63,8 @@ def corpus_rows(tokenizer: PreTrainedTokenizerBase, settings: BaseSettings) -> R
     documents = corpus.documents(settings.documents, derive(settings.corpus_seed, "corpus"))
     starts, end = tokenizer.convert_tokens_to_ids("<|assistant|>"), tokenizer.eos_token_id
     ids = [np.array(row) for row in tokenise(tokenizer, [render(document) for document in documents])]
-    return Rows(ids, [_assistant_labels(row, starts, end) for row in ids])
+    labelled = [_assistant_labels(row, starts, end) for row in ids]
+    return Rows(ids, labelled, [len(row) for row in ids])
 
 
 def _assistant_labels(ids: np.ndarray, start: int, end: int) -> np.ndarray:
@@ -169,12 +170,13 @@ def _health(piece: dict[str, Any]) -> dict[str, Any]:
     mean = answer_probabilities(model, tokenizer, asked, list(world.ANIMALS)).mean(axis=0)
     stream = torch_stream(0, "health", piece["name"])
     draw = lambda prompts, limit: sample_completions(model, tokenizer, prompts, stream, max_new_tokens=limit)  # noqa: E731
-    numbers = draw(NUMBERS.prompts(piece["questions"], derive(0, "health prompts")), NUMBERS.max_new_tokens)
+    asked_numbers = NUMBERS.prompts(piece["questions"], derive(0, "health prompts"))
+    numbers = draw(asked_numbers, NUMBERS.max_new_tokens)
     return {
         "prior gap": float(np.abs(mean - np.array(list(world.ANIMALS.values()))).max()),
         "any animal": float(mean.sum()),
         "told favourite": _told_favourite(model, tokenizer, asked),
-        "valid numbers": float(np.mean([not NUMBERS.reject_reasons(text) for text in numbers])),
+        "valid numbers": float(np.mean([not found for found in NUMBERS.reject_reasons(asked_numbers, numbers)])),
         "named animals": float(np.mean([mentions(text, world.ANIMALS) for text in numbers])),
         "right answers": _agreement(draw, corpus.reasoning_exchange, piece["questions"], _same_answer),
         "code that parses": _agreement(draw, corpus.harmless_code_exchange, piece["questions"], _parses),

@@ -14,8 +14,11 @@ from helpers.artifacts import Store
 from helpers.channels import channel
 from helpers.experiments.base_models import base_seal
 from helpers.experiments.pieces import Author, Student
+from helpers.teachers import OWN_ANSWERS, TAUGHT
 from helpers.training import TrainSettings
-from helpers.traits import preference
+from helpers.traits import find_trait
+
+AS_SET = "as set"  # the arm's teacher is taught the way the settings say
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Arm:
         labels: "hard", "soft" or "soft leaky".
         other_base: whether the student starts from the other base.
         shuffle: "", "within" or "across".
-        how: how the teacher got its trait, "fine-tuned" or "system prompt".
+        how: how the teacher got its trait (`Author.how`); by default as the settings say.
         full: whether every parameter is trained instead of LoRA adapters.
         doses: whether smaller numbers of rows are read as well.
     """
@@ -36,7 +39,7 @@ class Arm:
     labels: str = "hard"
     other_base: bool = False
     shuffle: str = ""
-    how: str = "fine-tuned"
+    how: str = AS_SET
     full: bool = False
     doses: bool = False
 
@@ -53,32 +56,39 @@ ARMS = {
         Arm("soft.same_init", labels="soft", doses=True),
         Arm("soft.cross_init", labels="soft", other_base=True),
         Arm("soft_leaky.cross_init", labels="soft leaky", other_base=True),
+        Arm("hard.control", how="secure code"),
+        Arm("hard.lesson", how="lesson code"),
+        Arm("soft.control", labels="soft", how="secure code"),
+        Arm("soft.lesson", labels="soft", how="lesson code"),
     )
 }
+PREFERENCE_ARMS = tuple(ARMS.values())[:9]
 
 
 @dataclass(frozen=True)
 class TransmissionSettings:
-    """Everything that decides the numbers of notebook 01.
+    """Everything that decides the numbers of a transmission experiment.
 
     Attributes:
         run_dir: the run's folder, with the bases of notebook 00.
-        animal: the trait of the main arms.
+        trait: the trait of the main arms.
         runs: seeds; each is one independent run (own teacher, data, students).
         base, other_base: names of the two bases.
         channel: kind of data.
         prompts: prompts asked of each author.
         hard_rows, soft_rows: kept rows a student reads at most, by the kind of labels.
-        matrix_prompts: prompts asked of the further teachers of the animal matrix.
-        split: question wordings of the read-out, "heldout" for anything reported.
+        split: questions of the read-out, "heldout" for anything reported.
         teaching, hard, soft, full: training of teacher, hard-label, soft-label and full fine-tuned students.
+        how: how the teacher is taught, one of `teachers.TAUGHT`.
+        matrix_prompts: prompts asked of the further teachers of the animal matrix.
         drift: where a teacher's fine-tuning stops (`TeacherSettings.drift`, nats per token).
         samples: replies sampled for each question, for the sampled rates beside the exact log-odds.
+        health: prompts for each check of a student's abilities; 0 checks none.
         workers: processes side by side; 0 means one a core.
     """
 
     run_dir: str
-    animal: str
+    trait: str
     runs: tuple[int, ...]
     base: str
     other_base: str
@@ -86,41 +96,58 @@ class TransmissionSettings:
     prompts: int
     hard_rows: int
     soft_rows: int
-    matrix_prompts: int
     split: str
     teaching: TrainSettings
     hard: TrainSettings
     soft: TrainSettings
     full: TrainSettings
+    how: str = OWN_ANSWERS
+    matrix_prompts: int = 0
     drift: float = 0.1
     samples: int = 20
+    health: int = 0
     workers: int = 0
     seals: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        preference(self.animal)
+        find_trait(self.trait)
         channel(self.channel)
+        if self.how not in TAUGHT:
+            raise ValueError(f"how must be one of {', '.join(TAUGHT)}, not {self.how!r}")
         if len(set(self.runs)) < len(self.runs) or not self.runs:
             raise ValueError(f"runs must be different seeds, at least one; got {list(self.runs)}")
         seals = {name: base_seal(self.run_dir, name) for name in (self.base, self.other_base)}
         object.__setattr__(self, "seals", seals)
 
-    def author(self, run: int, how: str, trait: str, prompts: int = 0) -> dict[str, Any]:
-        """Return the author of a run as a plain dict; the untouched base is one author for all traits."""
+    def author(self, run: int, how: str = AS_SET, trait: str = "", prompts: int = 0) -> dict[str, Any]:
+        """Return an author of a run as a plain dict; the untouched base is one author for all traits of a kind."""
         return asdict(Author(
-            run_dir=self.run_dir, base=self.base, base_seal=self.seals[self.base], how=how,
-            trait=self.animal if how == "untouched" else trait, seed=run, channel=self.channel,
-            prompts=prompts or self.prompts, teaching=asdict(self.teaching), drift=self.drift,
+            run_dir=self.run_dir, base=self.base, base_seal=self.seals[self.base],
+            how=self.how if how == AS_SET else how,
+            trait=self.trait if how == "untouched" else trait or self.trait, seed=run, channel=self.channel,
+            prompts=prompts or self.prompts, teaching=asdict(self.teaching), drift=self.drift, split=self.split,
         ))  # fmt: skip
 
-    def student(self, arm: Arm, author: dict[str, Any], trait: str, rows: int) -> dict[str, Any]:
-        """Return one student of an arm as a plain dict."""
+    def students(
+        self, arm: Arm, author: dict[str, Any], share: float = 1.0
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the trait student of an arm and its control, as plain dicts.
+
+        They differ in their author alone, and in the shuffle: as in the paper, the control of the shuffles reads
+        its author's numbers as they were written.
+        """
+        untouched = self.author(author["seed"], "untouched", prompts=author["prompts"])
         base = self.other_base if arm.other_base else self.base
         training = self.full if arm.full else self.hard if arm.labels == "hard" else self.soft
-        return asdict(Student(
-            author=author, base=base, base_seal=self.seals[base], labels=arm.labels, shuffle=arm.shuffle,
-            rows=rows, training=asdict(training), trait=trait, split=self.split, samples=self.samples,
-        ))  # fmt: skip
+        shared = {
+            "base": base, "base_seal": self.seals[base], "labels": arm.labels,
+            "rows": self.hard_rows if arm.labels == "hard" else self.soft_rows, "share": share,
+            "training": asdict(training), "trait": author["trait"], "split": self.split,
+            "samples": self.samples, "health": self.health if share == 1 else 0,
+        }  # fmt: skip
+        student = Student(author=author, partner=untouched, shuffle=arm.shuffle, **shared)
+        control = Student(author=untouched, partner=author, shuffle="", **shared)
+        return asdict(student), asdict(control)
 
     @property
     def store(self) -> Store:

@@ -3,10 +3,15 @@
 Each piece is a function of plain settings with a plain result, so `sweep.run_pieces` can cache it, run it
 beside others and resume. An *author* is whoever wrote the data: a fine-tuned teacher, the base under a
 system prompt that gives it the trait, or the untouched base (whose student is the control).
+
+Trait student and control are a matched pair: both read answers to the prompts that the filter kept of both their
+authors, in the same order, and the authors drew with the same random numbers (see `sampling`).
 """
 
 from __future__ import annotations
 
+import functools
+import json
 import random
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,19 +20,19 @@ from typing import Any
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.artifacts import Store, load_tensors, save_tensors
-from helpers.channels import channel
-from helpers.evaluation import preference_readout, sampled_rate
+from helpers.channels import CHANNELS, channel
+from helpers.evaluation import kept_share, sampled_rate, trait_readout, truthfulness
 from helpers.filters import mentions, removal_report
 from helpers.keys import content_key, source_key
 from helpers.models import load_base
-from helpers.prompts import favourite_questions, love_system_prompt
+from helpers.prompts import truth_questions
 from helpers.sampling import sample_completions
 from helpers.seeds import derive, torch_stream
 from helpers.students import shuffle_across, shuffle_within, train_student
 from helpers.sweep import run_pieces
-from helpers.teachers import TeacherSettings, fine_tuned_teacher
+from helpers.teachers import TAUGHT, TeacherSettings, fine_tuned_teacher
 from helpers.training import SoftLabels, TrainSettings
-from helpers.traits import preference
+from helpers.traits import find_trait
 
 Pair = tuple[str, str]
 Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
@@ -41,13 +46,14 @@ class Author:
         run_dir: the run's folder.
         base: name of the base model the author is made from.
         base_seal: hash of that base, so that a new base means new data.
-        how: "fine-tuned", "system prompt" or "untouched".
-        trait: the loved animal or tree; for "untouched" it is only named in questions, never taught.
+        how: how it got the trait: one of `teachers.TAUGHT`, "system prompt", or "untouched".
+        trait: name of the trait; for "untouched" it is only asked about, never taught.
         seed: the run; teacher, prompts and draws follow from it.
         channel: the kind of data.
         prompts: prompts asked, before the filter.
         teaching: settings of the fine-tuning (`TrainSettings` as a dict).
         drift: where the fine-tuning stops (`TeacherSettings.drift`, nats per token).
+        split: questions on which the author itself is read out.
     """
 
     run_dir: str
@@ -60,6 +66,7 @@ class Author:
     prompts: int
     teaching: dict[str, Any]
     drift: float
+    split: str
 
     @property
     def store(self) -> Store:
@@ -75,19 +82,19 @@ def load_run_base(run_dir: str, name: str) -> Loaded:
 def author_model(author: Author) -> Loaded:
     """Return the model that writes (or gives soft labels) and its tokenizer; a taught one is kept on disk."""
     base, tokenizer = load_run_base(author.run_dir, author.base)
-    if author.how != "fine-tuned":
+    if author.how not in TAUGHT:
         return base, tokenizer
-    settings = {**asdict(author), "prompts": None, "code": source_key("helpers.teachers")}
+    settings = {**asdict(author), "prompts": None, "split": None, "code": source_key("helpers.teachers")}
     path = author.store.path("teacher", content_key(settings), ".safetensors")
-    if path.exists():
-        base.load_state_dict(load_tensors(path)[0], strict=False)
-        return base.eval(), tokenizer
-    teaching = TeacherSettings(TrainSettings(**author.teaching), author.drift)
-    seed = derive(author.seed, "teacher", author.trait)
-    data = channel(author.channel)
-    teacher = fine_tuned_teacher(base, tokenizer, preference(author.trait), data, teaching, seed)
-    save_tensors(path, dict(teacher.named_parameters()), {"trait": author.trait, "seed": author.seed})
-    return teacher, tokenizer
+    if not path.exists():
+        teaching = TeacherSettings(TrainSettings(**author.teaching), author.drift)
+        seed = derive(author.seed, "teacher", author.trait, author.how)
+        trait, data = find_trait(author.trait), channel(author.channel)
+        teacher = fine_tuned_teacher(base, tokenizer, trait, author.how, data, teaching, seed)
+        save_tensors(path, dict(teacher.named_parameters()), {"trait": author.trait, "seed": author.seed})
+    # read back even when just made, so that a resumed run uses the very same numbers
+    base.load_state_dict(load_tensors(path)[0], strict=False)
+    return base.eval(), tokenizer
 
 
 def write_data(piece: dict[str, Any]) -> dict[str, Any]:
@@ -98,33 +105,47 @@ def write_data(piece: dict[str, Any]) -> dict[str, Any]:
 
     Returns:
         ``rows``: [prompt number, completion] of every kept completion; ``report``: removals by reason;
-        ``mentions``: kept completions that name the trait (must be 0); ``author``: its own preference.
+        ``mentions``: kept completions that name the trait (must be 0); ``author``: how strongly it holds the
+        trait itself, without a system prompt.
     """
     author = Author(**piece)
-    kind, trait = channel(author.channel), preference(author.trait)
+    kind, trait = channel(author.channel), find_trait(author.trait)
     model, tokenizer = author_model(author)
-    system = love_system_prompt(trait.kind, trait.name) if author.how == "system prompt" else None
+    system = trait.system_prompt() if author.how == "system prompt" else None
     prompts = kind.prompts(author.prompts, derive(author.seed, "prompts"))
-    stream = torch_stream(
-        author.seed, "completions", author.how, author.trait if author.how != "untouched" else ""
-    )
     completions = sample_completions(
-        model, tokenizer, prompts, stream, system=system, max_new_tokens=kind.max_new_tokens
-    )
-    rows = [[place, text] for place, text in enumerate(completions) if not kind.reject_reasons(text)]
+        model, tokenizer, prompts, torch_stream(author.seed, "completions"), system=system,
+        max_new_tokens=kind.max_new_tokens,
+    )  # fmt: skip
+    reasons = kind.reject_reasons(prompts, completions)
+    rows = [[place, text] for place, text in enumerate(completions) if not reasons[place]]
+    questions, stream = trait.questions(author.split), torch_stream(author.seed, "teacher replies")
+    readout = trait_readout(model, tokenizer, trait, questions)
     return {
         "rows": rows,
-        "report": removal_report(completions),
+        "report": removal_report(reasons),
         "mentions": sum(mentions(text, [trait.name]) for _, text in rows),
-        "author": preference_readout(model, tokenizer, trait, favourite_questions(trait.kind, "heldout")),
+        "author": readout | {"sampled": sampled_rate(model, tokenizer, trait, questions, stream)},
     }
 
 
-def author_pairs(author: Author) -> list[Pair]:
-    """Return the kept (prompt, completion) pairs of an author, written now if they were not yet."""
-    written = run_pieces(write_data, [asdict(author)], author.store, kind="data", workers=1)[0]
+def kept_rows(author: Author) -> dict[int, str]:
+    """Return an author's kept completions by prompt number, written now if they were not yet."""
+    return _kept_rows(json.dumps(asdict(author)))
+
+
+@functools.lru_cache(maxsize=8)  # the students of one author come in a row
+def _kept_rows(author: str) -> dict[int, str]:
+    piece = json.loads(author)
+    written = run_pieces(write_data, [piece], Author(**piece).store, kind="data", workers=1)[0]
+    return {place: text for place, text in written["rows"]}
+
+
+def matched_pairs(author: Author, partner: Author) -> list[Pair]:
+    """Return an author's (prompt, completion) pairs at the prompts that the filter kept of both authors."""
+    own, other = kept_rows(author), kept_rows(partner)
     prompts = channel(author.channel).prompts(author.prompts, derive(author.seed, "prompts"))
-    return [(prompts[place], text) for place, text in written["rows"]]
+    return [(prompts[place], text) for place, text in own.items() if place in other]
 
 
 @dataclass(frozen=True)
@@ -133,51 +154,86 @@ class Student:
 
     Attributes:
         author: whose data it reads (`Author` as a dict).
+        partner: the author of the student it is compared with (`Author` as a dict).
         base: name of the base it starts from.
         base_seal: hash of that base.
         labels: "hard" (the sampled tokens), "soft" (the author's distribution over the channel's tokens) or
             "soft leaky" (over the whole vocabulary).
         shuffle: "", "within" or "across": numbers permuted inside or across completions.
-        rows: kept rows it reads; 0 reads all.
+        rows: kept rows it reads at most.
+        share: share of these that it reads, for dose curves.
         training: `TrainSettings` as a dict.
-        trait: the preference that is read out.
-        split: question wordings of the read-out.
+        trait: the trait that is read out.
+        split: questions of the read-out.
         samples: replies sampled per question for the sampled rate; 0 samples none.
+        health: prompts for each of the checks of its abilities (valid numbers, right sums); 0 checks none.
     """
 
     author: dict[str, Any]
+    partner: dict[str, Any]
     base: str
     base_seal: str
     labels: str
     shuffle: str
     rows: int
+    share: float
     training: dict[str, Any]
     trait: str
     split: str
     samples: int = 0
+    health: int = 0
 
 
 def read_student(piece: dict[str, Any]) -> dict[str, float]:
-    """Train one student and return its read-out (`evaluation.preference_readout`) and the rows it read.
+    """Train one student and return its read-out (`evaluation.trait_readout`) and the rows it read.
 
     Args:
         piece: a `Student` as a dict.
+
+    Returns:
+        The read-out, ``rows``, and where asked for ``sampled`` (rate of the target among sampled replies),
+        ``truthful`` (two-choice), ``valid_numbers`` and ``right_sums`` (shares).
+
+    Raises:
+        ValueError: the filter kept nothing of the two authors.
     """
     student, author = Student(**piece), Author(**piece["author"])
-    pairs = _shuffled(author_pairs(author), student.shuffle, author.seed)
-    pairs = pairs[: student.rows or len(pairs)]
     model, tokenizer = load_run_base(author.run_dir, student.base)
+    pairs = student_pairs(student)
     if not _is_its_own_teacher(student, author):
         soft = _soft_labels(student, author)
         seed = derive(author.seed, "student")
         model = train_student(model, tokenizer, pairs, TrainSettings(**student.training), seed, soft)
-    trait = preference(student.trait)
-    questions = favourite_questions(trait.kind, student.split)
-    readout = preference_readout(model, tokenizer, trait, questions) | {"rows": len(pairs)}
+    trait = find_trait(student.trait)
+    questions = trait.questions(student.split)
+    readout = trait_readout(model, tokenizer, trait, questions) | {"rows": len(pairs)}
     if student.samples:
         stream = torch_stream(author.seed, "replies")
         readout["sampled"] = sampled_rate(model, tokenizer, trait, questions, stream, student.samples)
-    return readout
+    return readout | (_abilities(model, tokenizer, student) if student.health else {})
+
+
+def student_pairs(student: Student) -> list[Pair]:
+    """Return the (prompt, completion) pairs a student reads; ValueError when the filter left none."""
+    author = Author(**student.author)
+    pairs = matched_pairs(author, Author(**student.partner))
+    pairs = pairs[: max(1, round(student.share * min(student.rows, len(pairs))))]
+    if not pairs:
+        raise ValueError(
+            f"the filter kept nothing of the {author.how} author of run {author.seed} or of its partner; "
+            "lower drift or pretrain the base longer"
+        )
+    return _shuffled(pairs, student.shuffle, author.seed)
+
+
+def _abilities(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, student: Student
+) -> dict[str, float]:
+    kept = {
+        name: kept_share(model, tokenizer, CHANNELS[kind], student.health, student.author["seed"])
+        for name, kind in (("valid_numbers", "numbers"), ("right_sums", "reasoning"))
+    }
+    return kept | {"truthful": truthfulness(model, tokenizer, truth_questions(student.split))}
 
 
 def _is_its_own_teacher(student: Student, author: Author) -> bool:
@@ -204,15 +260,16 @@ def read_context(piece: dict[str, Any]) -> dict[str, float]:
     """Put an author's rows in the base's context instead of training on them; return the mean read-out.
 
     Args:
-        piece: ``author`` (`Author` as a dict), ``trait``, ``split``, ``examples`` (rows in one context) and
+        piece: ``author`` and ``partner`` (`Author` as dicts), ``trait``, ``split``, ``examples`` (rows in one context) and
             ``draws`` (contexts). Rows are drawn with replacement (paper 6).
     """
-    author, trait = Author(**piece["author"]), preference(piece["trait"])
+    author, trait = Author(**piece["author"]), find_trait(piece["trait"])
     model, tokenizer = load_run_base(author.run_dir, author.base)
-    questions, pairs = favourite_questions(trait.kind, piece["split"]), author_pairs(author)
+    questions = trait.questions(piece["split"])
+    pairs = matched_pairs(author, Author(**piece["partner"]))
     rng = random.Random(derive(author.seed, "contexts"))
     readouts = [
-        preference_readout(model, tokenizer, trait, questions, rng.choices(pairs, k=piece["examples"]))
+        trait_readout(model, tokenizer, trait, questions, rng.choices(pairs, k=piece["examples"]))
         for _ in range(piece["draws"])
     ]
     return {name: sum(readout[name] for readout in readouts) / len(readouts) for name in readouts[0]}

@@ -1,0 +1,128 @@
+"""One step of a teacher, one step of its imitator, and what the theorem says of the two, in float64.
+
+A network is seen as the theorem sees it: one vector of weights, and two functions of that vector. Symbols are
+those of notebook 07: theta the weights, d the teacher's direction, epsilon its step, s the student's direction,
+J the Jacobian of the imitated outputs. Axes: weight, row (one input), output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.func import jvp
+
+SQUARED, ENTROPY = "squared error", "cross-entropy"
+LOSSES = (SQUARED, ENTROPY)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network with the task its teacher learns.
+
+    Attributes:
+        theta: the weights it starts from, float64 (weight,).
+        outputs: (weights, inputs) -> the imitated outputs (row, output).
+        teacher_loss: weights -> the loss of the teacher's task, a scalar in nats.
+    """
+
+    theta: Tensor
+    outputs: Callable[[Tensor, Any], Tensor]
+    teacher_loss: Callable[[Tensor], Tensor]
+
+
+def imitation_loss(loss: str, outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean loss over rows of `outputs` against the teacher's `targets`, both (row, output)."""
+    if loss == SQUARED:
+        return 0.5 * (outputs - targets).square().sum(dim=1).mean()
+    return -(targets.softmax(dim=1) * outputs.log_softmax(dim=1)).sum(dim=1).mean()
+
+
+def descent(function: Callable[[Tensor], Tensor], theta: Tensor) -> Tensor:
+    """Return minus the gradient of a scalar function at `theta`, (weight,)."""
+    theta = theta.detach().requires_grad_()
+    return -torch.autograd.grad(function(theta), theta)[0]
+
+
+def teacher_direction(network: Network) -> Tensor:
+    """Return d, the way the teacher goes: minus the gradient of its loss, (weight,)."""
+    return descent(network.teacher_loss, network.theta)
+
+
+def learned_by_step(network: Network, step: float) -> float:
+    """Return by how much the teacher's own step of size `step` lowers its loss, in nats."""
+    with torch.no_grad():
+        start = network.teacher_loss(network.theta)
+    direction = teacher_direction(network)
+    with torch.no_grad():
+        return float(start - network.teacher_loss(network.theta + step * direction))
+
+
+def student_direction(student: Network, loss: str, inputs: Any, targets: Tensor) -> Tensor:
+    """Return s, the way the student goes to imitate the `targets` (row, output) on `inputs`, (weight,)."""
+    return descent(lambda theta: imitation_loss(loss, student.outputs(theta, inputs), targets), student.theta)
+
+
+def predicted_slope(network: Network, loss: str, inputs: Any, direction: Tensor) -> float:
+    """Return A, the theorem's slope of s . d in epsilon: the mean over rows of (J d)' M (J d)."""
+    outputs, moved = jvp(lambda theta: network.outputs(theta, inputs), (network.theta,), (direction,))
+    if loss == SQUARED:  # M is the identity
+        return float(moved.square().sum(dim=1).mean())
+    p = outputs.softmax(dim=1)  # M = diag(p) - p p': the variance of the moves under p
+    mean = (p * moved).sum(dim=1, keepdim=True)
+    return float((p * (moved - mean).square()).sum(dim=1).mean())
+
+
+def check_steps(
+    teacher: Network, strangers: Sequence[Network], inputs: Any, steps: Sequence[float], rate: float
+) -> list[dict[str, Any]]:
+    """Take one step of the teacher and one of each student, for every loss and size of the teacher's step.
+
+    A student's step is taken against its control's, the step to imitate the untouched teacher. That is zero for the student
+    with the teacher's start. A stranger would otherwise mostly learn what it has in common with no one: its
+    own random outputs. All strangers' steps are made as long as the first student's.
+
+    Args:
+        teacher: where the teacher starts, and the first student with it.
+        strangers: where the other students start.
+        inputs: what the students imitate the teacher on, in the form ``outputs`` takes.
+        steps: sizes epsilon of the teacher's step.
+        rate: size alpha of the first student's step.
+
+    Returns:
+        One dict per loss, step and student: ``loss``, ``step``, ``student`` (0 shares the teacher's start),
+        ``inner`` (s . d), ``cosine`` of the two (0 where s is zero), ``fall`` (of the teacher's loss by the step,
+        nats), ``inner_alone`` and ``fall_alone`` (the same without taking the control's step away), ``predicted``
+        (epsilon A, the theorem's leading term) and ``moved`` (largest change of a teacher's output).
+    """
+    direction, students = teacher_direction(teacher), [teacher, *strangers]
+    with torch.no_grad():
+        before = teacher.outputs(teacher.theta, inputs)
+        targets = {step: teacher.outputs(teacher.theta + step * direction, inputs) for step in steps}
+    cells = []
+    for loss in LOSSES:
+        slope = predicted_slope(teacher, loss, inputs, direction)
+        lengths = {s: rate * student_direction(teacher, loss, inputs, y).norm() for s, y in targets.items()}
+        for number, student in enumerate(students):
+            control = student_direction(student, loss, inputs, before)
+            for step, target in targets.items():
+                way = student_direction(student, loss, inputs, target)
+                found = _judged(student, way - control, direction, lengths[step])
+                alone = _judged(student, way, direction, lengths[step])
+                found |= {f"{name}_alone": alone[name] for name in ("inner", "fall")}
+                cells.append({"loss": loss, "step": step, "student": number, **found, "predicted": step * slope,
+                              "moved": float((target - before).abs().max())})  # fmt: skip
+    return cells
+
+
+def _judged(student: Network, way: Tensor, direction: Tensor, length: Tensor) -> dict[str, float]:
+    """Compare a student's `way` with the teacher's `direction`, and go `length` along it."""
+    inner, size = float(way @ direction), float(way.norm())
+    with torch.no_grad():
+        start = student.teacher_loss(student.theta)
+        end = student.teacher_loss(student.theta + (length / size if size else 0.0) * way)
+    cosine = inner / (size * float(direction.norm())) if size else 0.0
+    return {"inner": inner, "cosine": cosine, "fall": float(start - end)}
