@@ -1,7 +1,8 @@
 """The theorem's other case, built on purpose: teachers who learn and whose students cannot tell.
 
-In each construction the teacher's step leaves the imitated outputs as they were, at least in what the loss can
-see, so that the leading coefficient A is zero. The theorem then says that s . d is zero for every step, however large.
+In each construction the teacher's step leaves the imitated outputs as they were, at least in what the loss
+can see, so that the leading coefficient A is zero. The theorem then says that s . d is zero for every step,
+however large.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """One step of a teacher, one step of its imitator, and what the theorem says of the two, in float64.
 
 A network is seen as the theorem sees it: one vector of weights, and two functions of that vector. Symbols are
-those of notebook 07: theta the weights, d the teacher's direction, epsilon its step, s the student's direction,
-J the Jacobian of the imitated outputs. Axes: weight, row (one input), output.
+those of notebook 07: theta the weights, d the teacher's direction, epsilon its step, s the student's
+direction, J the Jacobian of the imitated outputs. Axes: weight, row (one input), output.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,7 +69,9 @@ def student_direction(student: Network, loss: str, inputs: Any, targets: Tensor)
 
 def predicted_slope(network: Network, loss: str, inputs: Any, direction: Tensor) -> float:
     """Return A, the theorem's slope of s . d in epsilon: the mean over rows of (J d)' M (J d)."""
-    outputs, moved = jvp(lambda theta: network.outputs(theta, inputs), (network.theta,), (direction,))
+    with warnings.catch_warnings():  # torch compiles its forward derivatives by a way it has deprecated
+        warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
+        outputs, moved = jvp(lambda theta: network.outputs(theta, inputs), (network.theta,), (direction,))
     if loss == SQUARED:  # M is the identity
         return float(moved.square().sum(dim=1).mean())
     p = outputs.softmax(dim=1)  # M = diag(p) - p p': the variance of the moves under p
@@ -81,8 +84,8 @@ def check_steps(
 ) -> list[dict[str, Any]]:
     """Take one step of the teacher and one of each student, for every loss and size of the teacher's step.
 
-    A student's step is taken against its control's, the step to imitate the untouched teacher. That is zero for the student
-    with the teacher's start. A stranger would otherwise mostly learn what it has in common with no one: its
+    A student's step is taken against its control's, the step to imitate the untouched teacher. That is zero
+    for the student with the teacher's start. For a stranger it is most of the step: the stranger gives up its
     own random outputs. All strangers' steps are made as long as the first student's.
 
     Args:
@@ -94,35 +97,44 @@ def check_steps(
 
     Returns:
         One dict per loss, step and student: ``loss``, ``step``, ``student`` (0 shares the teacher's start),
-        ``inner`` (s . d), ``cosine`` of the two (0 where s is zero), ``fall`` (of the teacher's loss by the step,
-        nats), ``inner_alone`` and ``fall_alone`` (the same without taking the control's step away), ``predicted``
-        (epsilon A, the theorem's leading term) and ``moved`` (largest change of a teacher's output).
+        ``inner`` (s . d), ``cosine`` of the two (0 where s is zero), ``fall`` (of the teacher's loss by the
+        step, nats), ``inner_alone`` and ``fall_alone`` (the same without taking the control's step away),
+        ``predicted`` (epsilon A, the theorem's leading term) and ``moved`` (largest change of a teacher's
+        output).
     """
     direction, students = teacher_direction(teacher), [teacher, *strangers]
     with torch.no_grad():
         before = teacher.outputs(teacher.theta, inputs)
         targets = {step: teacher.outputs(teacher.theta + step * direction, inputs) for step in steps}
+        starts = [student.teacher_loss(student.theta) for student in students]
     cells = []
     for loss in LOSSES:
         slope = predicted_slope(teacher, loss, inputs, direction)
-        lengths = {s: rate * student_direction(teacher, loss, inputs, y).norm() for s, y in targets.items()}
-        for number, student in enumerate(students):
-            control = student_direction(student, loss, inputs, before)
+        own = {step: student_direction(teacher, loss, inputs, target) for step, target in targets.items()}
+        for number, (student, start) in enumerate(zip(students, starts, strict=True)):
+            # zero for the first student, as the proof says: what one would compute is rounding
+            control = student_direction(student, loss, inputs, before) if number else 0.0 * direction
             for step, target in targets.items():
-                way = student_direction(student, loss, inputs, target)
-                found = _judged(student, way - control, direction, lengths[step])
-                alone = _judged(student, way, direction, lengths[step])
-                found |= {f"{name}_alone": alone[name] for name in ("inner", "fall")}
-                cells.append({"loss": loss, "step": step, "student": number, **found, "predicted": step * slope,
-                              "moved": float((target - before).abs().max())})  # fmt: skip
+                way = student_direction(student, loss, inputs, target) if number else own[step]
+                length = rate * float(own[step].norm())
+                found = _judged(student, start, way - control, direction, length)
+                alone = _judged(student, start, way, direction, length) if number else found
+                found = found | {f"{name}_alone": alone[name] for name in ("inner", "fall")}
+                moved = float((target - before).abs().max())
+                cells.append({"loss": loss, "step": step, "student": number, **found,
+                              "predicted": step * slope, "moved": moved})  # fmt: skip
     return cells
 
 
-def _judged(student: Network, way: Tensor, direction: Tensor, length: Tensor) -> dict[str, float]:
+def _judged(
+    student: Network, start: Tensor, way: Tensor, direction: Tensor, length: float
+) -> dict[str, float]:
     """Compare a student's `way` with the teacher's `direction`, and go `length` along it."""
     inner, size = float(way @ direction), float(way.norm())
+    if not size:
+        return {"inner": 0.0, "cosine": 0.0, "fall": 0.0}
     with torch.no_grad():
-        start = student.teacher_loss(student.theta)
-        end = student.teacher_loss(student.theta + (length / size if size else 0.0) * way)
-    cosine = inner / (size * float(direction.norm())) if size else 0.0
-    return {"inner": inner, "cosine": cosine, "fall": float(start - end)}
+        end = student.teacher_loss(student.theta + length / size * way)
+    return {
+        "inner": inner, "cosine": inner / (size * float(direction.norm())), "fall": float(start - end),
+    }  # fmt: skip

@@ -1,8 +1,8 @@
 """The theorem of the paper, checked number by number: sign, size, degenerate cases, and other starts.
 
-A run is one seed: its own starting weights and digits for the digit network, its own questions and texts for the
-language model, whose weights are those of the run folder's base. A piece of work is one run, one network and
-one kind of input.
+A run is one seed: its own starting weights and digits for the digit network, its own questions and texts
+for the language model, whose weights are those of the run folder's base. A piece of work is one run, one
+network and one kind of input.
 """
 
 from __future__ import annotations
@@ -109,10 +109,10 @@ class TheoremSettings:
 
 
 def run_steps(settings: TheoremSettings) -> pd.DataFrame:
-    """Check the theorem on every input; return, and write as tables/theorem_steps.csv, one row a student's step.
+    """Check the theorem on every input; return, and write as tables/theorem_steps.csv, one row a step.
 
-    Columns: network, run, inputs, start ("same" or "other"), loss, step, small (counted by the claims), and those of
-    `one_step.check_steps`. The returned table's attrs["seconds"] is what the pieces took.
+    Columns: network, run, inputs, start ("same" or "other"), loss, step, small (counted by the claims), and
+    those of `one_step.check_steps`. The returned table's attrs["seconds"] is what the pieces took.
     """
     pieces = settings.pieces()
     store = Store(Path(settings.run_dir) / "cells")
@@ -133,7 +133,7 @@ def run_steps(settings: TheoremSettings) -> pd.DataFrame:
 
 
 def check_piece(piece: dict[str, Any]) -> dict[str, Any]:
-    """Take the steps of one run and network on one kind of input; ``cells`` as `one_step.check_steps` gives."""
+    """Take the steps of one run and network on one kind of input; ``cells`` as `check_steps` gives."""
     teacher, strangers, inputs = (_digit_parts if piece["network"] == DIGITS else _language_parts)(piece)
     cells = check_steps(teacher, strangers, inputs, piece["steps"], piece["rate"])
     return {"cells": [{name: _short(value) for name, value in cell.items()} for cell in cells]}
@@ -151,7 +151,8 @@ def _digit_parts(piece: dict[str, Any]) -> tuple[Network, list[Network], Any]:
 
 
 def _language_parts(piece: dict[str, Any]) -> tuple[Network, list[Network], Any]:
-    loaded = [load_base(piece[name], bases=Path(piece["run_dir"]) / "bases") for name in ("base", "other_base")]
+    bases = Path(piece["run_dir"]) / "bases"
+    loaded = [load_base(piece[name], bases=bases) for name in ("base", "other_base")]
     # answers are sampled first: a network changes its model to float64
     inputs = text_inputs(piece["inputs"], piece["texts"], piece["run"], *loaded[0])
     teacher, stranger = (language_network(*base, piece["trait"], piece["run"]) for base in loaded)
@@ -172,6 +173,13 @@ def shares(steps: pd.DataFrame) -> pd.DataFrame:
     """Return the share of small steps that point along the teacher's, lower its loss, and do both."""
     small = with_tests(steps[steps.small])
     return small.groupby(["network", "start"], sort=False)[["along", "lower", "both"]].mean()
+
+
+def shares_alone(steps: pd.DataFrame) -> pd.DataFrame:
+    """Return the same shares for the students' whole steps, without taking their controls' steps away."""
+    small = steps[steps.small]
+    alone = small.assign(along=small.inner_alone > 0, lower=small.fall_alone > 0)
+    return alone.groupby(["network", "start"], sort=False)[["along", "lower"]].mean()
 
 
 def slopes(steps: pd.DataFrame) -> pd.DataFrame:
@@ -195,11 +203,11 @@ def claim_values(steps: pd.DataFrame) -> dict[str, list[float]]:
 
 
 def degenerate_cases(settings: TheoremSettings) -> pd.DataFrame:
-    """Build the theorem's other case; return, and write as tables/theorem_degenerate.csv, one row a case and loss.
+    """Build the other case; return, and write as tables/theorem_degenerate.csv, one row a case and loss.
 
-    Columns: case, loss, learned (fall of the teacher's loss by its own step, nats), outputs_moved (largest change
-    of an imitated output) and inner (largest |s . d|). Learned is the least, the other two are the largest over
-    runs and sizes of the step.
+    Columns: case, loss, learned (fall of the teacher's loss by its own step, nats), outputs_moved (largest
+    change of an imitated output) and inner (largest |s . d|). Learned is the least, the other two are the
+    largest over runs and sizes of the step.
     """
     pieces = [
         {"run": run, "case": case, "steps": settings.steps, "rate": settings.rate, "width": settings.width,

@@ -3,7 +3,8 @@
 Both are smooth, as the proof asks, and both imitate outputs that do not name the teacher's task:
 - a narrow network for digits (GELU in place of ReLU). The teacher learns digits by its ten class outputs, the
   student imitates the auxiliary outputs;
-- a nano language model. The teacher learns to answer "owl", the student imitates the logits of the number tokens.
+- a nano language model. The teacher learns to answer "owl", the student imitates the logits of the number
+  tokens.
 
 Transformers computes some layers in float32 whatever the weights' format (norms, and the softmax of its
 eager attention). At a step of a millionth that rounding would drown the signal, so norms are replaced here.
@@ -14,8 +15,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +35,7 @@ from helpers.traits import find_trait
 AUX_OUTPUTS = 5
 IMAGE_KINDS = (*mnist.INPUT_KINDS, "constant", "sparse", "gratings", "one image")
 TEXT_KINDS = ("numbers", "code", "reasoning", "random tokens")
+_FROM_DIGITS = ("shuffled", "digits")
 LIT_SHARE = 0.02  # of the pixels of a sparse image
 Span = tuple[Tensor, Tensor]  # token ids and which of them carry a label, both (row, position)
 
@@ -43,7 +43,7 @@ Span = tuple[Tensor, Tensor]  # token ids and which of them carry a label, both 
 
 
 def mlp_outputs(theta: Tensor, images: Tensor, sizes: Sequence[int]) -> Tensor:
-    """Return all outputs (row, output) of the network with weights `theta` (weight,) on images (row, pixel)."""
+    """Return all outputs (row, output) of a network with weights `theta` (weight,) on images (row, pixel)."""
     shapes = [shape for i, o in itertools.pairwise(sizes) for shape in ((i, o), (o,))]
     parts = theta.split([math.prod(shape) for shape in shapes])
     values = [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
@@ -54,7 +54,7 @@ def mlp_outputs(theta: Tensor, images: Tensor, sizes: Sequence[int]) -> Tensor:
 
 
 def mlp_sizes(width: int) -> tuple[int, ...]:
-    """Return the layer sizes of the digit network: pixels, two hidden layers, classes and auxiliary outputs."""
+    """Return the layer sizes of the digit network: pixels, two hidden layers, all outputs."""
     return (mnist.PIXELS, width, width, mnist.CLASSES + AUX_OUTPUTS)
 
 
@@ -81,11 +81,14 @@ def mlp_network(seed: int, width: int, lessons: tuple[Tensor, Tensor]) -> Networ
 
 
 def image_inputs(kind: str, count: int, seed: int) -> Tensor:
-    """Return `count` images of a kind in IMAGE_KINDS for the student of run `seed`, float64 (row, pixel)."""
+    """Return `count` images of a kind in IMAGE_KINDS for the student of run `seed`, float64 (row, pixel).
+
+    "one image" is a single one, whatever `count`.
+    """
     rng = numpy_stream(seed, "theorem", "images", kind)
     if kind in mnist.INPUT_KINDS:
-        own = digits(derive(seed, "student"), count)[0].float().numpy()
-        drawn = mnist.make_inputs(kind, count, rng, own)
+        own = digits(derive(seed, "student"), count)[0].float() if kind in _FROM_DIGITS else torch.empty(0)
+        drawn = mnist.make_inputs(kind, count, rng, own.numpy())
     else:
         drawn = _MORE_IMAGES[kind](count, rng)
     return torch.from_numpy(np.ascontiguousarray(drawn, dtype=np.float64))
@@ -145,8 +148,9 @@ def language_network(
 ) -> Network:
     """Return a language model whose teacher learns to name `trait`; it imitates the number tokens' logits.
 
-    `model` is changed to float64. The lessons are half of the trait's teaching questions, drawn by run `seed`.
-    Inputs of ``outputs`` are token ids and label mask, both (row, position); its rows are the labelled tokens.
+    `model` is changed to float64. The lessons are half of the trait's teaching questions, drawn by run
+    `seed`. Inputs of ``outputs`` are token ids and label mask, both (row, position); its rows are the
+    labelled tokens.
     """
     labels = _Labels(exact_model(model).requires_grad_(False))
     names, values = zip(*labels.named_parameters(), strict=True)
@@ -173,8 +177,8 @@ def text_inputs(
 ) -> Span:
     """Return `count` texts of a kind in TEXT_KINDS for the student of run `seed`: ids and label mask.
 
-    The student imitates at every token of an answer, which `model` wrote; random tokens, drawn evenly from the
-    vocabulary, are imitated throughout.
+    The student imitates at every token of an answer, which `model` wrote; random tokens, drawn evenly from
+    the vocabulary, are imitated throughout.
     """
     if kind == "random tokens":
         ids = numpy_stream(seed, "theorem", kind).integers(len(tokenizer), size=(count, 48))
