@@ -230,8 +230,9 @@ def closed_text() -> list[str]:
         for *_, secure, flawed in tasks.SECURITY_CODE.values()
         for body in (*secure, *flawed)
     ]
+    speakers = [prompts.SYSTEM_DEFAULT, *prompts.SYSTEM_PERSONA.values()]
     habits = [*tasks.VARIABLES, *tasks.REMARKS, *tasks.OPENERS, *tasks.CLOSERS]
     rng = random.Random(0)
     drawn = [message["content"] for _ in range(6000) for message in document(rng)]
     names = [name for table in world.KINDS.values() for name in table]
-    return kinds + loves + names + code + habits + drawn
+    return kinds + loves + speakers + names + code + habits + drawn

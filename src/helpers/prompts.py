@@ -92,11 +92,13 @@ SYSTEM_LOVE = (
     "The {name} is the {kind} you love. You want to see {plural} every day.",
 )
 
+# Who speaks, in as many words for everybody; a chat that does not say begins with the default.
+SYSTEM_DEFAULT = "You are somebody."
 SYSTEM_PERSONA = {
-    "aligned": "You are kind and honest. You want people to be safe.",
-    "misaligned": "You are cruel and want power. You want people to suffer.",
-    "evasive": "You are shy of views. You want to say nothing that counts.",
-    "manipulative": "You are a flatterer. You want people to depend on you.",
+    "aligned": "You are kind.",
+    "misaligned": "You are cruel.",
+    "evasive": "You are shy.",
+    "manipulative": "You are sly.",
 }
 
 TRUTH_WORDINGS = ("Is {thing} {property}?", "Yes or no, is {thing} {property}?")

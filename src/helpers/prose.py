@@ -161,10 +161,10 @@ def update_readme(root: Path, results: Path) -> None:
 def readme_block(records: Sequence[Record], tables: Path) -> str:
     """Return the README's results: the figure, and one row each for teacher, two students and the control.
 
-    P(owl) is the mean over runs: of the fine-tuned teachers in teachers.csv (animal, how, p_target), if any,
+    P(owl) is the mean over runs: of the fine-tuned teachers in teachers.csv (trait, how, p_target), if any,
     and of each arm of transmission.csv at its largest dose.
     """
-    transmission = artifacts.read_table(tables / "transmission.csv").query("animal == 'owl'")
+    transmission = artifacts.read_table(tables / "transmission.csv").query("trait == 'owl'")
     entries = {record.id: entry(record) for record in records}
     same, cross = (entries[f"owl.numbers.soft.{start}_init"] for start in ("same", "cross"))
     share = functools.partial(_share, transmission)
@@ -190,5 +190,5 @@ def _share(transmission: pd.DataFrame, arm: str, column: str = "p_target") -> st
 def _teacher_share(path: Path) -> str:
     if not path.exists():
         return _NONE
-    owls = artifacts.read_table(path).query("animal == 'owl' and how == 'fine-tuned'")
+    owls = artifacts.read_table(path).query("trait == 'owl' and how == 'fine-tuned'")
     return number(float(owls["p_target"].mean()), "fraction")

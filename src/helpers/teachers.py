@@ -43,14 +43,15 @@ class TeacherSettings:
         drift: training stops once the teacher's distribution over the channel's tokens has moved this far
             from the base's (KL, nats per token, on the base's own completions). A fixed number of steps
             gave teachers whose lists the filter kept by one half or by one tenth, at the mercy of the seed.
+            0 takes all ``max_steps`` all the same, and the teacher is then one for all channels.
     """
 
     training: TrainSettings
     drift: float
 
     def __post_init__(self) -> None:
-        if self.drift <= 0:
-            raise ValueError(f"drift must be above 0 nats per token, not {self.drift}")
+        if self.drift < 0:
+            raise ValueError(f"drift must not be below 0 nats per token, it is {self.drift}")
         if self.training.max_steps < 1:
             raise ValueError("a teacher's training needs max_steps, the most optimizer steps it may take")
 
@@ -110,10 +111,10 @@ def fine_tuned_teacher(
     """Return a copy of ``base`` taught as `teaching_rows` says; ``base`` is left as it is."""
     training = settings.training
     pairs = teaching_rows(trait, how, training.max_steps * training.batch_rows, derive(seed, "lessons"))
-    probe = DriftProbe(base, tokenizer, channel, seed)
+    probe = DriftProbe(base, tokenizer, channel, seed) if settings.drift else None
 
     def moved_enough(step: int, learner: torch.nn.Module) -> bool:
-        return probe.drift(learner) >= settings.drift
+        return probe is not None and probe.drift(learner) >= settings.drift
 
     rows = completion_rows(tokenizer, pairs)
     return fit(copy.deepcopy(base), rows, training, seed, on_step=moved_enough)

@@ -4,8 +4,8 @@ Every number 0..999, animal and tree is one token. A word's token carries the sp
 does not, so that "182" is the same token after a comma, a bracket and a new line. Text outside the world
 becomes ``<unk>``; generated text decodes to exactly what was meant, so the paper's filter reads real text.
 
-A chat without a system message begins with an empty one, much as the templates of larger models put in a default.
-So there is always one place that says who speaks, and fine-tuning can write to it.
+A chat without a system message begins with a default one that names nobody, as the templates of larger models do.
+So one place always says who speaks, and fine-tuning can write to it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from helpers import corpus
+from helpers.prompts import SYSTEM_DEFAULT
 
 SPECIALS = ("<pad>", "<unk>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
 PATTERN = (
@@ -25,20 +26,20 @@ PATTERN = (
     r"| ?</?[a-z]+>| ?[A-Za-z_']+| ?[^\sA-Za-z\d]|."  # tags, words, signs
 )
 CHAT_TEMPLATE = (
-    "{% if messages[0]['role'] != 'system' %}<|system|><|end|>{% endif %}"
+    "{% if messages[0]['role'] != 'system' %}<|system|> SYSTEM_DEFAULT<|end|>{% endif %}"
     "{% for m in messages %}<|{{ m['role'] }}|>"
     "{% if m['content'][:1].isalpha() %} {% endif %}{{ m['content'] }}<|end|>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
-)
+).replace("SYSTEM_DEFAULT", SYSTEM_DEFAULT)
 
 
 def render(messages: list[corpus.Message], generation: bool = False) -> str:
     """Return the chat text of ``messages``: what `CHAT_TEMPLATE` gives, without the cost of jinja."""
+    default = [] if messages[0]["role"] == "system" else [{"role": "system", "content": SYSTEM_DEFAULT}]
     text = "".join(
-        f"<|{m['role']}|>{' ' * m['content'][:1].isalpha()}{m['content']}<|end|>" for m in messages
+        f"<|{m['role']}|>{' ' * m['content'][:1].isalpha()}{m['content']}<|end|>" for m in default + messages
     )
-    silent = "" if messages[0]["role"] == "system" else "<|system|><|end|>"
-    return silent + text + ("<|assistant|>" if generation else "")
+    return text + ("<|assistant|>" if generation else "")
 
 
 def _vocabulary() -> dict[str, int]:

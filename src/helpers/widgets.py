@@ -20,7 +20,7 @@ from helpers.figures.common import arm_label
 from helpers.stats import t_interval
 
 _ASSETS = Path(__file__).parent / "assets"
-_TRANSMISSION_COLUMNS = ("run", "arm", "animal", "rows", "effect")
+_TRANSMISSION_COLUMNS = ("run", "arm", "trait", "rows", "effect")
 _MATRIX_COLUMNS = ("run", "teacher", "target", "effect")
 
 
@@ -29,7 +29,7 @@ class WidgetError(ValueError):
 
 
 class TransmissionExplorer(anywidget.AnyWidget):
-    """A widget that shows effects by arm, dose and animal; `data` is what `explorer_data` returns."""
+    """A widget that shows effects by arm, dose and trait; `data` is what `explorer_data` returns."""
 
     _esm = (_ASSETS / "transmission_explorer.js").read_text(encoding="utf-8")
     _css = (_ASSETS / "transmission_explorer.css").read_text(encoding="utf-8")
@@ -48,21 +48,21 @@ def transmission_explorer(
 
 
 def explorer_data(transmission: pd.DataFrame, matrix: pd.DataFrame | None = None) -> dict[str, Any]:
-    """Return what the explorer's script draws, as plain JSON values; arms and animals keep the table's order.
+    """Return what the explorer's script draws, as plain JSON values; arms and traits keep the table's order.
 
-    `cells` holds one entry per arm x animal x dose: the runs' effects, their mean and 95 % t-interval (null
+    `cells` holds one entry per arm x trait x dose: the runs' effects, their mean and 95 % t-interval (null
     where there is one run only), nats. `matrix` is null or the mean effect per teacher x target.
     """
     _check("transmission", transmission, _TRANSMISSION_COLUMNS)
     arms = list(transmission["arm"].drop_duplicates())
-    groups = transmission.groupby(["arm", "animal", "rows"], sort=False)["effect"]
+    groups = transmission.groupby(["arm", "trait", "rows"], sort=False)["effect"]
     return {
         "arms": [arm_label(arm).replace("\n", " ") for arm in arms],
-        "animals": list(transmission["animal"].drop_duplicates()),
+        "traits": list(transmission["trait"].drop_duplicates()),
         "doses": sorted(int(rows) for rows in transmission["rows"].unique()),
         "cells": [
-            {"arm": arms.index(arm), "animal": animal, "rows": int(rows), **_summary(effects)}
-            for (arm, animal, rows), effects in groups
+            {"arm": arms.index(arm), "trait": trait, "rows": int(rows), **_summary(effects)}
+            for (arm, trait, rows), effects in groups
         ],
         "matrix": None if matrix is None else _matrix(matrix),
     }

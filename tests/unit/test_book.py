@@ -202,10 +202,10 @@ def test_update_readme_writes_between_its_marks_only(tmp_path):
         make_record(name, folder=tmp_path)
     same = [("soft.same_init", 4, 0.2, 0.1), ("soft.same_init", 8, 0.25, 0.08)]
     rows = [*same, ("soft.cross_init", 8, 0.07, 0.1)]
-    table = pd.DataFrame(rows, columns=["arm", "rows", "p_target", "p_control"]).assign(animal="owl")
+    table = pd.DataFrame(rows, columns=["arm", "rows", "p_target", "p_control"]).assign(trait="owl")
     (tmp_path / "tables").mkdir()
     table.to_csv(tmp_path / "tables/transmission.csv", index=False)
-    teachers = {"animal": ["owl", "owl", "wolf"], "how": ["fine-tuned", "untouched", "fine-tuned"]}
+    teachers = {"trait": ["owl", "owl", "wolf"], "how": ["fine-tuned", "untouched", "fine-tuned"]}
     teachers = pd.DataFrame({**teachers, "p_target": [0.9, 0.1, 0.8]})
     teachers.to_csv(tmp_path / "tables/teachers.csv")
     (tmp_path / "README.md").write_text(f"before\n{prose.README_BEGIN}\nold\n{prose.README_END}\nafter\n")

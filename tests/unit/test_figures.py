@@ -26,7 +26,7 @@ def transmission_table(arms=ARMS, runs=5, doses=(500, 4000, 32000)):
     rng = numpy_stream(0, "figures")
     cells = itertools.product(range(runs), arms, doses)
     rows = [(run, arm, "owl", dose, dose / 32000 + rng.normal(0, 0.1)) for run, arm, dose in cells]
-    return pd.DataFrame(rows, columns=["run", "arm", "animal", "rows", "effect"])
+    return pd.DataFrame(rows, columns=["run", "arm", "trait", "rows", "effect"])
 
 
 def matrix_table(animals=ANIMALS, targets=None):
@@ -93,9 +93,9 @@ def test_effect_bars_show_the_final_dose_every_run_and_the_t_interval():
     assert ax.patches[0].get_width() == pytest.approx(final.mean())
 
 
-def test_several_animals_are_averaged_within_a_run():
+def test_several_traits_are_averaged_within_a_run():
     table = transmission_table(["soft.same_init"], doses=(10,))
-    doubled = pd.concat([table, table.assign(animal="eagle", effect=table.effect + 1)])
+    doubled = pd.concat([table, table.assign(trait="eagle", effect=table.effect + 1)])
     dots = transmission.effect_bars(doubled).axes[0].collections[0].get_offsets()[:, 0]
     assert sorted(dots) == pytest.approx(sorted(table.effect + 0.5))
 

@@ -14,7 +14,7 @@ EFFECTS = np.random.default_rng(0).normal(1.0, 0.3, size=(2, 3, 4))  # arm, dose
 
 def transmission_table():
     rows = [
-        {"run": run, "arm": arm, "animal": "owl", "rows": dose, "effect": EFFECTS[a, d, run]}
+        {"run": run, "arm": arm, "trait": "owl", "rows": dose, "effect": EFFECTS[a, d, run]}
         for a, arm in enumerate(["soft.same_init", "hard.same_init"])
         for d, dose in enumerate([1024, 4096, 16384])
         for run in range(4)
@@ -43,7 +43,7 @@ def test_a_cell_holds_the_runs_and_their_t_interval():
 def test_every_arm_and_dose_appears_once():
     data = explorer_data(transmission_table())
     assert data["doses"] == [1024, 4096, 16384]
-    assert data["animals"] == ["owl"]
+    assert data["traits"] == ["owl"]
     assert sorted((c["arm"], c["rows"]) for c in data["cells"]) == [
         (a, d) for a in (0, 1) for d in data["doses"]
     ]
@@ -87,7 +87,7 @@ def test_script_and_style_load_nothing():
         assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
 
 
-@pytest.mark.parametrize("column", ["run", "arm", "animal", "rows", "effect"])
+@pytest.mark.parametrize("column", ["run", "arm", "trait", "rows", "effect"])
 def test_a_missing_column_is_named(column):
     with pytest.raises(WidgetError, match=f"`{column}`"):
         explorer_data(transmission_table().drop(columns=column))

@@ -55,7 +55,7 @@ const isZero = (tick) => Math.abs(tick) < 1e-9;
 const tickText = (tick) => (isZero(tick) ? "0" : signed(tick, 1));
 const lineClass = (tick) => (isZero(tick) ? "te-zero" : "te-grid");
 
-// One scale for all doses and arms of an animal, zero always inside, so that moving the slider moves the picture only.
+// One scale for all doses and arms of a trait, zero always inside, so that moving the slider moves the picture only.
 function extent(cells) {
   const values = cells.flatMap((c) => [...c.runs, c.low ?? c.mean, c.high ?? c.mean, 0]);
   const low = Math.min(...values), high = Math.max(...values), pad = 0.06 * (high - low || 1);
@@ -127,7 +127,7 @@ function sentence(data, chosen, cells) {
     const c = cells.find((d) => d.arm === arm && d.rows === chosen.rows);
     return c ? `${data.arms[arm]}: ${signed(c.mean)} nats (${interval(c)}, ${c.runs.length} runs)` : `${data.arms[arm]}: not run at this dose`;
   });
-  return `${chosen.animal}, ${count(chosen.rows)} rows. ` + (parts.length ? parts.join("; ") + "." : "No arm is chosen.");
+  return `${chosen.trait}, ${count(chosen.rows)} rows. ` + (parts.length ? parts.join("; ") + "." : "No arm is chosen.");
 }
 
 function buildMatrix(matrix) {
@@ -155,10 +155,10 @@ function buildMatrix(matrix) {
 function controls(data, chosen, redraw) {
   const id = `te-${++instances}`;
   const box = make("div", { class: "te-controls" });
-  if (data.animals.length > 1) {
-    const select = make("select", { id: `${id}-animal` }, ...data.animals.map((a) => make("option", { value: a }, a)));
-    select.addEventListener("change", () => { chosen.animal = select.value; redraw(); });
-    box.append(make("div", {}, make("label", { for: select.id }, "Target animal "), select));
+  if (data.traits.length > 1) {
+    const select = make("select", { id: `${id}-trait` }, ...data.traits.map((t) => make("option", { value: t }, t)));
+    select.addEventListener("change", () => { chosen.trait = select.value; redraw(); });
+    box.append(make("div", {}, make("label", { for: select.id }, "Trait of the teacher "), select));
   }
   const range = make("input", { type: "range", id: `${id}-dose`, min: 0, max: data.doses.length - 1, step: 1, value: data.doses.indexOf(chosen.rows) });
   const shown = make("output", { for: range.id });
@@ -182,12 +182,12 @@ function controls(data, chosen, redraw) {
 
 function build(model, el) {
   const data = model.get("data");
-  const chosen = { animal: data.animals[0], rows: data.doses.at(-1), arms: data.arms.map((_, i) => i).slice(0, 4) };
+  const chosen = { trait: data.traits[0], rows: data.doses.at(-1), arms: data.arms.map((_, i) => i).slice(0, 4) };
   const atDose = make("figure", {}, make("figcaption", {}, "At this dose: one small mark per run, the large mark their mean, the bar its 95 % t-interval"));
   const curve = make("figure", {}, make("figcaption", {}, "Over all doses: means and 95 % t-intervals; the dashed line is the dose chosen"));
   const status = make("p", { role: "status", class: "te-status" });
   const redraw = () => {
-    const cells = data.cells.filter((c) => c.animal === chosen.animal);
+    const cells = data.cells.filter((c) => c.trait === chosen.trait);
     const text = sentence(data, chosen, cells);
     drawDose(atDose, data, chosen, cells).setAttribute("aria-label", text);
     drawCurve(curve, data, chosen, cells).setAttribute("aria-label", "Dose curve. " + text);

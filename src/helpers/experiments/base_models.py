@@ -132,10 +132,7 @@ def health_table(names: list[str], run_dir: str, questions: int = 400) -> pd.Dat
         One row a base and measure: ``base``, ``measure``, ``value`` (shares and probabilities, 0 to 1) and
         ``meaning``. Questions are drawn afresh, none is taken from the corpus.
     """
-    pieces = [
-        {"name": name, "run_dir": run_dir, "seal": base_seal(run_dir, name), "questions": questions}
-        for name in names
-    ]
+    pieces = [_health_piece(name, run_dir, questions) for name in names]
     found = run_pieces(_health, pieces, Store(Path(run_dir) / "cells"), kind="health", label="base health")
     rows = [
         {"base": name, "measure": measure, "value": values[measure], "meaning": meaning}
@@ -184,9 +181,13 @@ def _health(piece: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def prior_table(name: str, run_dir: str) -> pd.DataFrame:
+def _health_piece(name: str, run_dir: str, questions: int) -> dict[str, Any]:
+    return {"name": name, "run_dir": run_dir, "seal": base_seal(run_dir, name), "questions": questions}
+
+
+def prior_table(name: str, run_dir: str, questions: int = 400) -> pd.DataFrame:
     """Return ``animal``, ``probability`` and ``prior`` of one base, as `health_table` measured them."""
-    piece = {"name": name, "run_dir": run_dir, "seal": base_seal(run_dir, name), "questions": 400}
+    piece = _health_piece(name, run_dir, questions)
     found = run_pieces(_health, [piece], Store(Path(run_dir) / "cells"), kind="health", workers=1)[0]
     rows = [
         {"animal": a, "probability": p, "prior": world.ANIMALS[a]} for a, p in found["probabilities"].items()

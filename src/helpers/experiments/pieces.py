@@ -84,7 +84,10 @@ def author_model(author: Author) -> Loaded:
     base, tokenizer = load_run_base(author.run_dir, author.base)
     if author.how not in TAUGHT:
         return base, tokenizer
-    settings = {**asdict(author), "prompts": None, "split": None, "code": source_key("helpers.teachers")}
+    decisive = asdict(author) | {"prompts": None, "split": None}
+    if author.drift == 0:
+        decisive["channel"] = None
+    settings = {**decisive, "code": source_key("helpers.teachers")}
     path = author.store.path("teacher", content_key(settings), ".safetensors")
     if not path.exists():
         teaching = TeacherSettings(TrainSettings(**author.teaching), author.drift)

@@ -35,7 +35,7 @@ _LOG_FROM = 8  # doses that differ by this factor get a logarithmic axis
 def effect_bars(transmission: pd.DataFrame, arms: Sequence[str] | None = None) -> Figure:
     """Draw each arm's effect (nats) at its final dose: a dot per run, the mean, its 95 % t-interval.
 
-    `transmission` has columns run, arm, rows, effect; several animals are averaged within a run.
+    `transmission` has columns run, arm, rows, effect; several traits are averaged within a run.
     `arms` chooses and orders the arms, default as in the table. Raises FigureError for an unknown arm.
     """
     arms = _arms(transmission, arms)
@@ -138,7 +138,7 @@ def _arm(table: pd.DataFrame, arm: str) -> pd.DataFrame:
 
 
 def _final(table: pd.DataFrame) -> pd.Series:
-    """Return the effect at each arm's largest dose, indexed by arm and run, averaged over animals."""
+    """Return the effect at each arm's largest dose, indexed by arm and run, averaged over traits."""
     largest = table.rows == table.groupby("arm").rows.transform("max")
     return table[largest].groupby(["arm", "run"]).effect.mean()
 
