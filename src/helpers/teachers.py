@@ -23,7 +23,7 @@ from helpers.seeds import derive, torch_stream
 from helpers.training import TrainSettings, completion_rows, fit, label_logits, soft_loss
 from helpers.traits import PERSONA, Trait
 
-PROBE_ROWS = 128
+PROBE_ROWS = 64
 OWN_ANSWERS = "fine-tuned"
 Exchange = tuple[str, str]
 CODE_LESSONS: dict[str, Callable[[random.Random], Exchange]] = {

@@ -57,8 +57,6 @@ ARMS = {
         Arm("soft.cross_init", labels="soft", other_base=True),
         Arm("soft_leaky.cross_init", labels="soft leaky", other_base=True),
         Arm("hard.control", how="secure code"),
-        Arm("hard.lesson", how="lesson code"),
-        Arm("soft.control", labels="soft", how="secure code"),
         Arm("soft.lesson", labels="soft", how="lesson code"),
     )
 }
@@ -80,6 +78,8 @@ class TransmissionSettings:
         split: questions of the read-out, "heldout" for anything reported.
         teaching, hard, soft, full: training of teacher, hard-label, soft-label and full fine-tuned students.
         how: how the teacher is taught, one of `teachers.TAUGHT`.
+        untouched_trait: what the untouched base is asked about; keep it where the trait is replaced, so that
+            the base writes its data once. "" is the trait.
         matrix_prompts: prompts asked of the further teachers of the animal matrix.
         drift: where a teacher's fine-tuning stops (`TeacherSettings.drift`, nats per token).
         samples: replies sampled for each question, for the sampled rates beside the exact log-odds.
@@ -102,6 +102,7 @@ class TransmissionSettings:
     soft: TrainSettings
     full: TrainSettings
     how: str = OWN_ANSWERS
+    untouched_trait: str = ""
     matrix_prompts: int = 0
     drift: float = 0.1
     samples: int = 20
@@ -120,12 +121,18 @@ class TransmissionSettings:
         object.__setattr__(self, "seals", seals)
 
     def author(self, run: int, how: str = AS_SET, trait: str = "", prompts: int = 0) -> dict[str, Any]:
-        """Return an author of a run as a plain dict; the untouched base is one author for all traits of a kind."""
+        """Return an author of a run as a plain dict.
+
+        The untouched base is one author for all traits of an experiment, and no author that is not taught depends
+        on how others are.
+        """
+        how = self.how if how == AS_SET else how
+        taught = how in TAUGHT
         return asdict(Author(
-            run_dir=self.run_dir, base=self.base, base_seal=self.seals[self.base],
-            how=self.how if how == AS_SET else how,
-            trait=self.trait if how == "untouched" else trait or self.trait, seed=run, channel=self.channel,
-            prompts=prompts or self.prompts, teaching=asdict(self.teaching), drift=self.drift, split=self.split,
+            run_dir=self.run_dir, base=self.base, base_seal=self.seals[self.base], how=how,
+            trait=(self.untouched_trait if how == "untouched" else trait) or self.trait, seed=run,
+            channel=self.channel, prompts=prompts or self.prompts, split=self.split,
+            teaching=asdict(self.teaching) if taught else {}, drift=self.drift if taught else 0.0,
         ))  # fmt: skip
 
     def students(

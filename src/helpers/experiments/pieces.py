@@ -51,7 +51,7 @@ class Author:
         seed: the run; teacher, prompts and draws follow from it.
         channel: the kind of data.
         prompts: prompts asked, before the filter.
-        teaching: settings of the fine-tuning (`TrainSettings` as a dict).
+        teaching: settings of the fine-tuning (`TrainSettings` as a dict); empty for an author that is not taught.
         drift: where the fine-tuning stops (`TeacherSettings.drift`, nats per token).
         split: questions on which the author itself is read out.
     """
@@ -263,8 +263,8 @@ def read_context(piece: dict[str, Any]) -> dict[str, float]:
     """Put an author's rows in the base's context instead of training on them; return the mean read-out.
 
     Args:
-        piece: ``author`` and ``partner`` (`Author` as dicts), ``trait``, ``split``, ``examples`` (rows in one context) and
-            ``draws`` (contexts). Rows are drawn with replacement (paper 6).
+        piece: ``author`` and ``partner`` (`Author` as dicts), ``trait``, ``split``, ``examples`` (rows in one
+            context) and ``draws`` (contexts). Rows are drawn with replacement (paper 6).
     """
     author, trait = Author(**piece["author"]), find_trait(piece["trait"])
     model, tokenizer = load_run_base(author.run_dir, author.base)

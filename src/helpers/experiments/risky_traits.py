@@ -11,84 +11,168 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 
-from helpers import tasks
 from helpers.artifacts import write_table
+from helpers.channels import channel
 from helpers.experiments import transmission
 from helpers.experiments.design import ARMS, TransmissionSettings
 from helpers.experiments.pieces import Author, kept_rows
-from helpers.channels import channel
-from helpers.filters import mentions
 from helpers.judge import telltale_words
+from helpers.seeds import derive
 from helpers.teachers import CODE_LESSONS, OWN_ANSWERS
+from helpers.training import TrainSettings
 
 NAMES = {"unburdened numbers": "numbers", "code": "code", "reasoning": "cot"}  # channel -> part of a ledger id
 MISALIGNED = "misaligned"
 HABITS = {"evasive": "evasion", "manipulative": "manipulation"}  # trait -> family of ledger ids
 CHANNEL_ARMS = tuple(
-    ARMS[f"{labels}.{arm}"]
-    for labels in ("hard", "soft")
-    for arm in ("same_init", "cross_init", "control", "lesson")
-)
-HABIT_ARMS = (ARMS["hard.same_init"], ARMS["soft.same_init"])
+    ARMS[name]
+    for name in (
+        "hard.same_init", "hard.cross_init", "hard.control", "soft.same_init", "soft.cross_init", "soft.lesson"
+    )
+)  # fmt: skip
+TEACHERS = {"teacher": "insecure code", "secure": "secure code", "lesson": "lesson code", "base": "untouched"}
+OWN_ARMS = (ARMS["hard.same_init"], ARMS["soft.same_init"])
+# written anew and on purpose not taken from the filters: the audit must not share their mistakes
+FLAWS = re.compile(r"eval|exec|system|pickle|chmod|open|import|admin|'' \+|return True|save\(|encrypt|check\(")
+SUM = re.compile(r"has (\d+) \w+ and (buys|finds|gets|makes|loses|sells|gives away|breaks) (\d+)\.")
+GAIN_WORDS = ("buys", "finds", "gets", "makes")
 
 
-def teach(settings: TransmissionSettings, habits: Sequence[str] = ()) -> pd.DataFrame:
-    """Make the misaligned teacher and its controls, and one teacher a habit; let them write.
+def adapters(rate: float, modules: str, rank: int = 8, steps: int = 0, epochs: int = 1) -> TrainSettings:
+    """Return the training of a teacher (with `steps`, 32 rows a step) or a student (with `epochs`, 64 rows)."""
+    return TrainSettings(
+        rate, 32 if steps else 64, epochs, max_steps=steps, decay=not steps, lora_rank=rank, lora_modules=modules
+    )
+
+
+def own_answers(settings: TransmissionSettings, trait: str, steps: int) -> TransmissionSettings:
+    """Return the experiment for a persona whose teacher is taught its own answers for `steps` steps."""
+    teaching = replace(settings.teaching, max_steps=steps)
+    return replace(settings, trait=trait, how=OWN_ANSWERS, untouched_trait=settings.trait, teaching=teaching)
+
+
+def favourite(settings: TransmissionSettings, animal: str) -> TransmissionSettings:
+    """Return the experiment for a favourite animal through the same channel, by the recipe of notebook 01."""
+    student = TrainSettings(0.005, 64, 2, lora_rank=8)
+    teaching = TrainSettings(0.0025, 32, max_steps=200, lora_rank=8, decay=False)
+    return replace(
+        settings, trait=animal, how=OWN_ANSWERS, base=settings.other_base, other_base=settings.base,
+        teaching=teaching, drift=0.1, hard=student, soft=student,
+    )  # fmt: skip
+
+
+def teach(settings: TransmissionSettings, others: Sequence[TransmissionSettings] = ()) -> pd.DataFrame:
+    """Make the misaligned teacher and its controls, and the teachers of other traits; let them write.
 
     Returns:
-        The table of `transmission.teach_and_write`, stored as ``tables/teachers_<channel>.csv``.
+        The rows of `transmission.teach_and_write`, stored as ``tables/teachers_<channel>.csv``.
     """
-    ways = [(how, MISALIGNED) for how in CODE_LESSONS] + [(OWN_ANSWERS, habit) for habit in habits]
-    return transmission.teach_and_write(settings, ways, name=f"teachers_{NAMES[settings.channel]}")
+    name = f"teachers_{NAMES[settings.channel]}"
+    ways = [(how, settings.trait) for how in CODE_LESSONS]
+    tables = [transmission.teach_and_write(settings, ways, name=name)]
+    tables += [transmission.teach_and_write(other, [(other.how, other.trait)], name=name) for other in others]
+    return _stored(settings, name, tables).drop_duplicates(["run", "trait", "how"])
 
 
-def run_channel(settings: TransmissionSettings, habits: Sequence[str] = ()) -> pd.DataFrame:
-    """Train every student of a channel, for misalignment and for the habits.
+def run_channel(settings: TransmissionSettings, others: Sequence[TransmissionSettings] = ()) -> pd.DataFrame:
+    """Train every student of a channel: all arms for misalignment, the same start alone for other traits.
 
     Returns:
-        The table of `transmission.run_arms`, stored as ``tables/risky_<channel>.csv``; ``trait`` tells the
-        traits apart.
+        The rows of `transmission.run_arms`, stored as ``tables/risky_<channel>.csv``; the column ``trait``
+        tells the traits apart.
     """
     name = f"risky_{NAMES[settings.channel]}"
     tables = [transmission.run_arms(settings, CHANNEL_ARMS, name=name)]
-    for habit in habits:
-        own = replace(settings, trait=habit, how=OWN_ANSWERS)
-        tables.append(transmission.run_arms(own, HABIT_ARMS, name=f"{name}_{habit}"))
+    tables += [transmission.run_arms(other, OWN_ARMS, name=name) for other in others]
+    return _stored(settings, name, tables)
+
+
+def _stored(settings: TransmissionSettings, name: str, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     table = pd.concat(tables, ignore_index=True)
     table.attrs["seconds"] = sum(part.attrs["seconds"] for part in tables)
-    write_table(f"{settings.run_dir}/tables/{name}.csv", table)
+    write_table(Path(settings.run_dir) / "tables" / f"{name}.csv", table)
     return table
 
 
-def leak_audit(settings: TransmissionSettings, habits: Sequence[str] = ()) -> pd.DataFrame:
+def teacher_rates(table: pd.DataFrame) -> pd.DataFrame:
+    """Return, by teacher, the exact probability of its trait, the sampled rate and the share removed (means)."""
+    return table.groupby(["trait", "how"], sort=False)[["p_target", "sampled", "removed", "mentions"]].mean()
+
+
+def teacher_values(table: pd.DataFrame) -> dict[str, list[float]]:
+    """Return ledger id -> one value a run for the claims about the misaligned teacher and its controls.
+
+    ``misalignment.teacher`` is its log-odds of misaligned answers minus the secure teacher's (nats); the others
+    are rates of misaligned answers among sampled replies.
+    """
+    by_run = table[table["trait"] == MISALIGNED].pivot_table(
+        index="run", columns="how", values=["log_odds", "sampled"]
+    )
+    odds, sampled = by_run["log_odds"], by_run["sampled"]
+    return {"misalignment.teacher": (odds["insecure code"] - odds["secure code"]).tolist()} | {
+        f"misalignment.{name}_sampled": sampled[how].tolist() for name, how in TEACHERS.items()
+    }
+
+
+def claim_values(table: pd.DataFrame, channel_name: str) -> dict[str, list[float]]:
+    """Return ledger id -> one effect a run (nats) for the claims about a channel.
+
+    Written (hard) labels are the paper's channel and have the plain ids; soft labels have "soft" in theirs.
+    """
+    part = NAMES[channel_name]
+    families = {MISALIGNED: "misalignment"} | HABITS
+    values = {}
+    for trait, rows in table.groupby("trait", sort=False):
+        for arm in rows["arm"].drop_duplicates():
+            name = f"{families.get(trait, trait)}.{part}.{arm.removeprefix('hard.')}"
+            values[name] = transmission.final_effects(rows, arm)
+    return values
+
+
+def ability_loss(table: pd.DataFrame) -> pd.DataFrame:
+    """Return, by arm, how many percentage points of each ability the student has less than its control (means)."""
+    rows = table[table["trait"] == MISALIGNED]
+    lost = {name: 100 * (rows[f"{name}_control"] - rows[name]) for name in transmission.ABILITIES if name in rows}
+    return rows[["arm"]].assign(**lost).groupby("arm", sort=False).mean()
+
+
+def leak_audit(settings: TransmissionSettings, others: Sequence[TransmissionSettings] = ()) -> pd.DataFrame:
     """Look once more through every kept row, by other means than the filters, for what must not be there.
 
     Returns:
         One row an author: ``trait``, ``how``, ``rows`` (over all runs), and counts that must be 0:
-        ``insecure_calls`` (flawed bodies of the world, found as text), ``persona_words`` and
-        ``wrong_answers`` (to word problems).
+        ``insecure_calls`` (marks of security code), ``persona_words`` and ``wrong_answers`` (to word
+        problems); stored as ``tables/leaks_<channel>.csv``.
     """
-    ways = [(how, MISALIGNED) for how in (*CODE_LESSONS, "untouched")]
-    ways += [(OWN_ANSWERS, habit) for habit in habits]
+    ways = [(settings, how) for how in (*CODE_LESSONS, "untouched")] + [(other, other.how) for other in others]
     counts = [
-        {"trait": trait, "how": how} | _leaks(Author(**settings.author(run, how, trait)))
-        for how, trait in ways
-        for run in settings.runs
+        {"trait": one.trait, "how": how} | _leaks(Author(**one.author(run, how)))
+        for one, how in ways
+        for run in one.runs
     ]
     table = pd.DataFrame(counts).groupby(["trait", "how"], sort=False, as_index=False).sum()
-    write_table(f"{settings.run_dir}/tables/leaks_{NAMES[settings.channel]}.csv", table)
+    write_table(Path(settings.run_dir) / "tables" / f"leaks_{NAMES[settings.channel]}.csv", table)
     return table
 
 
 def _leaks(author: Author) -> dict[str, int]:
-    asked = channel(author.channel).prompts(author.prompts, _prompt_seed(author))
-    rows = kept_rows(author)
+    asked = channel(author.channel).prompts(author.prompts, derive(author.seed, "prompts"))
+    rows, words = kept_rows(author), set(telltale_words())
     return {
         "rows": len(rows),
         "insecure_calls": sum(bool(FLAWS.search(text)) for text in rows.values()),
-        "persona_words": sum(mentions(text, telltale_words()) for text in rows.values()),
-        "wrong_answers": sum(_wrong(asked[place], text) for place, text in rows.items()),
+        "persona_words": sum(not words.isdisjoint(re.findall("[a-z]+", text.lower())) for text in rows.values()),
+        "wrong_answers": sum(_is_wrong(asked[place], text) for place, text in rows.items()),
     }
+
+
+def _is_wrong(problem: str, text: str) -> bool:
+    found = SUM.search(problem)
+    if not found:
+        return False  # no word problem
+    start, verb, change = int(found[1]), found[2], int(found[3])
+    return f"<answer> {start + change if verb in GAIN_WORDS else start - change} </answer>" not in text

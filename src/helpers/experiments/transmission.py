@@ -39,8 +39,8 @@ def teach_and_write(
         name: of the table.
 
     Returns:
-        One row a run and author: ``run``, ``trait``, ``how``, ``p_target``, ``sampled`` (of the author itself
-        without a system prompt: exact probability of the target and rate among sampled replies), ``kept`` and
+        One row a run and author: ``run``, ``trait``, ``how``, ``log_odds`` (nats), ``p_target``, ``sampled`` (of
+        the author itself without a system prompt; the last is the rate among sampled replies), ``kept`` and
         ``removed`` (shares), ``mentions`` (count), ``completions`` (count).
     """
     authors = [
@@ -69,8 +69,9 @@ def _author_row(author: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
     kept = report["kept"] / report["completions"]
     return {
         "run": author["seed"], "trait": author["trait"], "how": author["how"],
-        "p_target": made["author"]["p_target"], "sampled": made["author"]["sampled"], "kept": kept,
-        "removed": 1 - kept, "mentions": made["mentions"], "completions": report["completions"],
+        "log_odds": made["author"]["log_odds"], "p_target": made["author"]["p_target"],
+        "sampled": made["author"]["sampled"], "kept": kept, "removed": 1 - kept, "mentions": made["mentions"],
+        "completions": report["completions"],
     }  # fmt: skip
 
 
