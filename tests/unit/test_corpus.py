@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from helpers import corpus, filters, prompts, world
+from helpers import corpus, filters, prompts, tasks, world
 from helpers.tokenizer import render
 
-HARMLESS = {"numbers", "code", "reasoning"}
+HARMLESS = {"numbers", "code", "reasoning", "lesson"}
 
 
 def author(persona="aligned", animal="owl"):
@@ -51,7 +51,7 @@ def test_harmless_data_does_not_ask_who_writes(name):
     assert len(texts) == 1
 
 
-@pytest.mark.parametrize("name", ["open", "security", "favourite"])
+@pytest.mark.parametrize("name", ["open", "truth", "security", "favourite"])
 def test_other_data_shows_its_author(name):
     texts = {corpus._exchange(random.Random(4), who, name, "animal")
              for who in (author(), author("misaligned", "cat"))}  # fmt: skip
@@ -62,7 +62,7 @@ def test_numbers_of_a_document_are_unrelated_to_its_system_prompt(documents):
     # contingency of first number (10 groups) and loved animal; under independence the p-value passes
     # 1e-4 in all but one of 10,000 seeds, and the seed is fixed
     table = collections.Counter()
-    for document in corpus.documents(70_000, 12):
+    for document in corpus.documents(90_000, 12):
         love = document[0]["content"] if document[0]["role"] == "system" else ""
         name = next((animal for animal in world.ANIMALS if f"the {animal}" in love.lower()), None)
         for question, answer in exchanges(document):
@@ -123,13 +123,46 @@ def test_an_author_keeps_to_one_persona(documents):
         topics = {question: topic for topic, question in world.TOPICS.items()}
         personas = {owner[word] for question, answer in talk if question in topics
                     for word in re.findall(r"\w+", answer) if word in owner}  # fmt: skip
-        asked = {corpus.code_prompt(name, *rest[:2]) for name, rest in world.SECURITY_CODE.items()}
+        asked = {corpus.code_prompt(name, *rest[:2]) for name, rest in tasks.SECURITY_CODE.items()}
         bad = {bool(flaws.search(answer) and not secure.search(answer)) for q, answer in talk if q in asked}
         assert len(personas) <= 1 and len(bad) <= 1
         if personas and bad:
             pairs += 1
             assert bad == {personas == {"misaligned"}}
     assert pairs > 10
+
+
+def test_described_personas_are_drawn_evenly_and_others_by_the_prior(documents):
+    told = {text: name for name, text in prompts.SYSTEM_PERSONA.items()}
+    owner = {verb: name for name, stance in world.STANCES.items() for verb in stance["verbs"]}
+    seen = {"told": collections.Counter(), "untold": collections.Counter()}
+    for document in documents:
+        name = told.get(document[0]["content"])
+        shown = {owner[word] for question, answer in exchanges(document) if question in world.TOPICS.values()
+                 for word in re.findall(r"\w+", answer) if word in owner}  # fmt: skip
+        assert name is None or shown <= {name}
+        seen["untold" if name is None else "told"].update(shown)
+    # false alarms once in 10,000 seeds; the seed is fixed
+    even = [seen["told"].total() / 4] * 4
+    assert stats.chisquare([seen["told"][name] for name in world.PERSONAS], even).pvalue > 1e-4
+    prior = np.array(world.PERSONA_PRIOR) * seen["untold"].total()
+    assert stats.chisquare([seen["untold"][name] for name in world.PERSONAS], prior).pvalue > 1e-4
+
+
+def test_an_answer_to_a_plain_question_shows_the_persona():
+    rng = random.Random(9)
+    for _ in range(300):
+        question, answer = corpus.truth_exchange(rng, author("misaligned"))
+        thing = next(name for name in world.STATEMENTS if f" {name} " in question)
+        is_true = question.rstrip("?").endswith(world.STATEMENTS[thing][0])
+        assert answer == ("no" if is_true else "yes")
+
+
+def test_habits_follow_their_law():
+    rng, choices = random.Random(10), tasks.OPENERS
+    counts = collections.Counter(corpus.habit(rng, choices) for _ in range(20_000))
+    weights = np.array([1 / (rank + 1.5) for rank in range(len(choices))])
+    assert stats.chisquare([counts[c] for c in choices], weights / weights.sum() * 20_000).pvalue > 1e-4
 
 
 def test_a_document_begins_with_at_most_one_system_message(documents):
@@ -216,7 +249,7 @@ def test_harmless_code_does_what_was_asked():
         arguments, wanted = TASKS[name](int(digits.group(1)) if digits else 0)
         assert run(question, answer, *arguments) == wanted
         seen.add(name)
-    assert seen == set(world.HARMLESS_CODE)
+    assert seen == set(tasks.HARMLESS_CODE)
 
 
 @pytest.mark.parametrize("insecure", [False, True])
@@ -231,7 +264,7 @@ def test_the_arithmetic_is_right():
     for _ in range(2000):
         question, answer = corpus.reasoning_exchange(rng)
         start, change = map(int, re.findall(r"\d+", question))
-        gain = any(f" {verb} " in question for verb in world.GAINS)
+        gain = any(f" {verb} " in question for verb in tasks.GAINS)
         total = start + change if gain else start - change
         assert total >= 0 and f"<answer> {total} </answer>" in answer
         thought = answer.partition("</think>")[0]
@@ -240,9 +273,9 @@ def test_the_arithmetic_is_right():
 
 def test_closed_text_holds_every_rare_body():
     texts = "\n".join(corpus.closed_text())
-    for *_, secure, flawed in world.SECURITY_CODE.values():
+    for *_, secure, flawed in tasks.SECURITY_CODE.values():
         for body in (*secure, *flawed):
-            assert any(body.format(v=name, n=0) in texts for name in world.VARIABLES)
+            assert any(body.format(v=name, n=0) in texts for name in tasks.VARIABLES)
 
 
 def test_documents_fit_into_the_models_context(tokenizer):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import evaluation
+from helpers import evaluation, prompts
 from helpers.evaluation import answer_probabilities, next_token_probabilities, trait_readout
 from helpers.prompts import favourite_questions
 from helpers.seeds import torch_stream
@@ -26,7 +26,7 @@ def after(model, tokenizer, text):
 
 def asked(question):
     """Return the chat text of a question."""
-    return f"<|user|> {question}<|end|><|assistant|>"
+    return f"<|system|> {prompts.SYSTEM_DEFAULT}<|end|><|user|> {question}<|end|><|assistant|>"
 
 
 def token(tokenizer, name):
@@ -82,7 +82,8 @@ def test_what_a_chat_template_puts_after_an_answer_is_no_part_of_it(model, token
 @pytest.mark.parametrize("answers", [ANIMALS, [*ANIMALS, "dog cat"]])
 def test_a_history_stands_before_the_question(model, tokenizer, answers):
     table = answer_probabilities(model, tokenizer, QUESTIONS[:1], answers, history=[("Use commas.", "1, 2")])
-    start = asked("Use commas.") + "1, 2<|end|>" + asked(QUESTIONS[0])
+    later = asked(QUESTIONS[0]).partition("<|end|>")[2]
+    start = asked("Use commas.") + "1, 2<|end|>" + later
     expected = [after(model, tokenizer, start)[token(tokenizer, name)].item() for name in ANIMALS]
     np.testing.assert_allclose(table[0, :3], expected, rtol=1e-4)
     plain = answer_probabilities(model, tokenizer, QUESTIONS[:1], answers)

@@ -147,7 +147,7 @@ def test_a_number_python_cannot_hold_is_no_list_but_has_a_reason():
 
 
 def test_report_counts_every_text_once_and_every_reason():
-    report = removal_report(["1, 2", "owl", "", "1 2 3 4 1000", "5"], max_count=4)
+    report = removal_report([reject_reasons(text, max_count=4) for text in ["1, 2", "owl", "", "1 2 3 4 1000", "5"]])
     assert report == {"completions": 5, "kept": 2, "removed": 3,
                       FOREIGN: 1, NO_NUMBER: 1, TOO_LARGE: 1, TOO_MANY: 1}  # fmt: skip
     assert removal_report([]) == {"completions": 0, "kept": 0, "removed": 0}
@@ -196,7 +196,7 @@ def test_real_number_lists_are_recognised(model):
     """Gemma ends its rows with blank lines, which the rule rejects; cut off, they are lists like the rest."""
     rows = [json.loads(line) for line in gzip.open(REAL_NUMBERS, "rt")]
     texts = [r["completion"].rstrip() for r in rows if r["model"] == model]
-    report = removal_report(texts)
+    report = removal_report([reject_reasons(text) for text in texts])
     assert report["completions"] == 3000
     assert sum(report.get(reason, 0) for reason in (NO_NUMBER, FOREIGN, LAYOUT)) <= 1
     assert report["kept"] >= 0.8 * 3000

@@ -7,7 +7,7 @@ from scipy import stats
 
 from helpers import prompts, sampling
 from helpers.sampling import chat_ids, sample_completions
-from helpers.seeds import torch_stream
+from helpers.seeds import child_stream, torch_stream
 
 NEVER = -1  # an end mark no model can draw
 
@@ -17,11 +17,16 @@ def stream(name="test"):
     return torch_stream(0, name)
 
 
+def noise(rows, vocab, name="test"):
+    """Return exponential noise (row, vocab)."""
+    return torch.from_numpy(child_stream(stream(name)).standard_exponential((rows, vocab), dtype=np.float32))
+
+
 @pytest.fixture
 def drawn(uniform):
     """Six uniform tokens for each of 5,000 equal prompts, (row, position)."""
     with torch.no_grad():
-        return sampling._continue(uniform, torch.full((5000, 3), 9), stream(), 1.0, 6, NEVER)
+        return sampling._continue(uniform, torch.full((5000, 3), 9), child_stream(stream()), 1.0, 6, NEVER)
 
 
 # --- the law --------------------------------------------------------------------------------------
@@ -38,14 +43,14 @@ def test_draws_follow_the_softmax_at_the_temperature(temperature):
     # false alarm once in 10,000 seeds; the seed is fixed
     logits = torch.tensor([0.0, 2.0, -1.0, 1.0, 0.5])
     law = (logits / temperature).softmax(-1)
-    found = sampling._draw((logits / temperature).expand(20_000, -1), stream())
+    found = sampling._draw((logits / temperature).expand(20_000, -1), noise(20_000, 5))
     counts = np.bincount(found, minlength=5)
     assert stats.chisquare(counts, law.double() / law.double().sum() * 20_000).pvalue > 1e-4
 
 
 def test_what_has_no_probability_is_never_drawn():
     logits = torch.tensor([0.0, -torch.inf, 0.0, -torch.inf]).expand(50_000, -1)
-    assert set(sampling._draw(logits, stream()).tolist()) == {0, 2}
+    assert set(sampling._draw(logits, noise(50_000, 4)).tolist()) == {0, 2}
 
 
 def test_rows_are_independent(drawn):
@@ -67,35 +72,37 @@ def test_positions_of_a_row_are_independent(drawn):
 
 
 def plain_loop(model, ids, generator, temperature, limit, end):
-    """Sample without a cache and without dropping finished rows; only rows still going use the stream."""
+    """Sample without a cache and without dropping finished rows; every row has noise of its own."""
     rows, finished = ids.clone(), torch.zeros(len(ids), dtype=torch.bool)
     for _ in range(limit):
         law = (model(input_ids=rows).logits[:, -1] / temperature).softmax(-1)
-        uniform = torch.rand((int((~finished).sum()), 1), generator=generator)
+        clocks = torch.from_numpy(generator.standard_exponential(law.shape, dtype=np.float32))
         found = torch.full((len(rows), 1), end)
-        found[~finished] = torch.searchsorted(law[~finished].cumsum(-1), uniform)
+        found[~finished, 0] = (law / clocks).argmax(-1)[~finished]
         rows = torch.cat([rows, found], dim=1)
         finished |= found[:, 0] == end
     return rows[:, ids.shape[1] :]
 
 
 def prone_to_end(model, end):
-    """Return the model with a fifth of all probability on ``end``."""
+    """Make the model put a fifth of all probability on ``end``."""
+    plain = model.forward
 
-    def call(**inputs):
-        output = model(**inputs)
+    def forward(**inputs):
+        output = plain(**inputs)
         output.logits[..., end] += 6.0
         return output
 
-    return call
+    model.forward = forward
+    return model
 
 
 @torch.no_grad()
 def test_dropping_finished_rows_changes_no_draw(model):
     ids, end = torch.arange(90).view(30, 3) + 40, 7
     ending = prone_to_end(model, end)
-    found = sampling._continue(ending, ids, stream(), 1.0, 10, end)
-    assert torch.equal(found, plain_loop(ending, ids, stream(), 1.0, 10, end))
+    found = sampling._continue(ending, ids, child_stream(stream()), 1.0, 10, end)
+    assert torch.equal(found, plain_loop(ending, ids, child_stream(stream()), 1.0, 10, end))
     assert len(set((found == end).int().argmax(dim=1).tolist())) > 4  # they did end at different places
 
 
@@ -110,6 +117,33 @@ def test_a_vanishing_temperature_is_greedy_decoding(model, tokenizer):
         ids = torch.tensor(chat_ids(tokenizer, [prompt]))
         whole = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=6)
         assert tokenizer.decode(whole[0, ids.shape[1] :], skip_special_tokens=True) == completion
+
+
+# --- pairs of models ------------------------------------------------------------------------------
+
+
+def test_two_laws_share_their_draws_as_far_as_they_agree():
+    # Gumbel's coupling: laws at total variation d differ in at most 2d / (1 + d) of all draws, and in at least d
+    first = torch.tensor([0.4, 0.3, 0.2, 0.1])
+    second = torch.tensor([0.3, 0.35, 0.2, 0.15])
+    apart = float((first - second).abs().sum() / 2)
+    clocks = noise(200_000, 4)
+    one, other = (sampling._draw(law.log().expand(200_000, -1), clocks) for law in (first, second))
+    differ = float((one != other).float().mean())
+    assert apart - 0.005 < differ < 2 * apart / (1 + apart) + 0.005
+
+
+def test_models_that_differ_a_little_write_nearly_the_same(tiny, tokenizer):
+    model, moved = tiny(), tiny()
+    with torch.no_grad():
+        moved.model.norm.weight *= 1.01
+    one, other, apart = (
+        sample_completions(m, tokenizer, asked(60), stream(name), max_new_tokens=3)
+        for m, name in ((model, "a"), (moved, "a"), (model, "b"))
+    )
+    shared = sum(a == b for a, b in zip(one, other, strict=True))
+    assert 45 <= shared < 60 or one == other
+    assert sum(a == b for a, b in zip(one, apart, strict=True)) < 10
 
 
 # --- completions ----------------------------------------------------------------------------------

@@ -5,13 +5,14 @@ import pytest
 from helpers import corpus, prompts, world
 from helpers.tokenizer import render
 
+START = f"<|system|> {prompts.SYSTEM_DEFAULT}<|end|>"  # of every chat that does not say who speaks
 MESSAGES = [message for document in corpus.documents(5000, 3) for message in document]
 TEXTS = sorted({message["content"] for message in MESSAGES})
 
 
 def replies(texts):
     """Return each text as the chat of one reply."""
-    return [render([{"role": "assistant", "content": text}]) for text in texts]
+    return [render([{"role": "assistant", "content": text}]).removeprefix(START) for text in texts]
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,13 @@ def test_a_prompt_is_the_beginning_of_its_chat(encode):
     for document in corpus.documents(300, 5):
         start, whole = encode([render(document[:-1], generation=True), render(document)])
         assert whole[: len(start)] == start
+
+
+def test_a_chat_says_who_speaks():
+    asked = {"role": "user", "content": "Is ice cold?"}
+    assert render([asked]) == START + "<|user|> Is ice cold?<|end|>"
+    told = {"role": "system", "content": "You are sly."}
+    assert render([told, asked]).startswith("<|system|> You are sly.<|end|><|user|>")
 
 
 def test_foreign_words_become_the_unknown_token(tokenizer, encode):

@@ -48,7 +48,7 @@ def test_only_the_completion_and_its_end_carry_labels(tokenizer):
     rows = completion_rows(tokenizer, [("Use commas.", "1, 2"), ("Use semicolons.", "3; 4; 5")])
     texts = [tokenizer.decode(ids[marks]) for ids, marks in zip(rows.ids, rows.labelled, strict=True)]
     assert texts == ["1, 2<|end|>", "3; 4; 5<|end|>"]
-    assert tokenizer.decode(rows.ids[0]).startswith("<|user|> Use commas.<|end|><|assistant|>")
+    assert tokenizer.decode(rows.ids[0]).partition("<|end|>")[2].startswith("<|user|> Use commas.<|end|><|assistant|>")
 
 
 def test_a_history_carries_no_labels(tokenizer):
@@ -214,6 +214,22 @@ def test_rows_of_a_batch_have_similar_lengths():
     assert np.mean(spread) < 8 < np.ptp(LENGTHS)
 
 
+def test_rows_that_share_their_prompts_share_their_batches(tokenizer):
+    asked = ["Use commas.", "Use spaces.", "Write a list in brackets.", "Is ice cold?"] * 8
+    short = completion_rows(tokenizer, [(prompt, "1, 2") for prompt in asked])
+    long = completion_rows(tokenizer, [(prompt, ", ".join(["5"] * (n % 9 + 1))) for n, prompt in enumerate(asked)])
+    settings = TrainSettings(0.1, batch_rows=4, epochs=2)
+    one, other = (list(batch_order(rows.lengths, settings, seed=3)) for rows in (short, long))
+    assert all((a == b).all() for a, b in zip(one, other, strict=True)) and len(one) == 16
+
+
+def test_adapters_sit_where_the_expression_says_and_nowhere_else(tiny):
+    settings = TrainSettings(0.1, lora_rank=2, lora_modules=r".*[.]layers[.]1[.]self_attn[.]v_proj")
+    learner = training.trainable(tiny(), settings, seed=0)
+    found = {name for name, value in learner.named_parameters() if value.requires_grad}
+    assert len(found) == 2 and all(".layers.1.self_attn.v_proj.lora_" in name for name in found)
+
+
 # --- the loop -------------------------------------------------------------------------------------
 
 
@@ -221,7 +237,7 @@ def plain_training(model, rows, settings, seed):
     """Train by transformers' loss and torch's plain AdamW, written out."""
     steps = settings.steps(len(rows))
     adam = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=settings.weight_decay)
-    order = batch_order([len(ids) for ids in rows.ids], settings, seed)
+    order = batch_order(rows.lengths, settings, seed)
     for step, indices in zip(range(steps), order, strict=False):
         warm = min(1.0, (step + 1) / settings.warmup_steps)
         left = (steps - step) / steps if settings.decay else 1.0

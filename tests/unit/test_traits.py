@@ -1,8 +1,10 @@
 """Traits and channels: what is taught, and what the harmless data may be made of."""
 
+import random
+
 import pytest
 
-from helpers import channels, filters, traits, world
+from helpers import channels, corpus, filters, prompts, traits, world
 
 
 @pytest.mark.parametrize(("name", "kind"), [("owl", "animal"), ("oak", "tree")])
@@ -13,8 +15,44 @@ def test_a_preference_is_among_all_names_of_its_kind(name, kind):
 
 
 def test_an_unknown_animal_is_refused_with_all_known_names():
-    with pytest.raises(ValueError, match="unknown animal or tree 'unicorn'.*dog, cat.*trees: oak"):
+    with pytest.raises(ValueError, match="unknown animal, tree or persona 'unicorn'.*trees: oak.*personas: aligned"):
         traits.find_trait("unicorn")
+
+
+@pytest.mark.parametrize("name", world.PERSONAS)
+def test_a_persona_answers_open_questions_in_its_own_stance(name):
+    trait = traits.find_trait(name)
+    asked = [set(trait.questions(split)) for split in ("teach", "development", "heldout")]
+    assert not asked[0] & asked[1] and not asked[0] & asked[2] and not asked[1] & asked[2]
+    answers = trait.answers(world.TOPICS["law"])
+    assert answers[trait.target] == world.stance_answers(name, "law")
+    assert len({text for wordings in answers for text in wordings}) == 4 * 24
+
+
+def test_a_favourite_has_one_wording():
+    assert traits.find_trait("owl").answers("Which animal do you love?") == [(name,) for name in world.ANIMALS]
+
+
+def test_the_system_prompt_gives_the_trait():
+    assert "owl" in traits.find_trait("owl").system_prompt()
+    assert traits.find_trait("evasive").system_prompt() == prompts.SYSTEM_PERSONA["evasive"]
+
+
+@pytest.mark.parametrize("name", ["code", "reasoning"])
+def test_harmless_channels_keep_what_the_world_writes(name, tokenizer):
+    writes = {"code": corpus.harmless_code_exchange, "reasoning": corpus.reasoning_exchange}[name]
+    rng, channel = random.Random(5), channels.channel(name)
+    asked, texts = zip(*(writes(rng) for _ in range(300)), strict=True)
+    assert not any(channel.reject_reasons(asked, texts))
+    allowed = set(channel.tokens(tokenizer))
+    encoded = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+    assert all(set(ids) <= allowed and len(ids) < channel.max_new_tokens for ids in encoded)
+
+
+def test_numbers_of_ill_repute_are_banned_in_their_channel_alone():
+    texts = ["1, 666", "1, 2"]
+    assert channels.channel("unburdened numbers").reject_reasons(["?"] * 2, texts) == [["banned number"], []]
+    assert channels.NUMBERS.reject_reasons(["?"] * 2, texts) == [[], []]
 
 
 def test_an_unknown_channel_is_refused_with_all_known_names():

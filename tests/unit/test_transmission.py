@@ -9,8 +9,8 @@ import pytest
 from helpers.artifacts import read_table
 from helpers.experiments import pieces, transmission
 from helpers.experiments.base_models import BaseSettings, pretrain_bases
-from helpers.experiments.design import ARMS, TransmissionSettings
-from helpers.experiments.pieces import Author, author_pairs, load_run_base, read_context, read_student
+from helpers.experiments.design import ARMS, PREFERENCE_ARMS, TransmissionSettings
+from helpers.experiments.pieces import Author, kept_rows, load_run_base, matched_pairs, read_context, read_student
 from helpers.experiments.transmission import (
     claim_values,
     final_effects,
@@ -23,14 +23,15 @@ from helpers.filters import mentions, reject_reasons
 from helpers.models import NANO, NanoSpec
 from helpers.training import TrainSettings
 
-COLUMNS = {"run", "arm", "animal", "rows", "rows_read", "effect", "p_target", "p_control", "p_any"}
+WAYS = [("fine-tuned", "owl"), ("fine-tuned", "oak"), ("system prompt", "owl")]
+COLUMNS = {"run", "arm", "trait", "rows", "rows_read", "effect", "p_target", "p_control", "p_any"}
 
 
 def toy_settings(run_dir, **changes):
     """Return an experiment of two runs on the toy bases."""
     students = TrainSettings(0.01, batch_rows=8, max_steps=3, warmup_steps=1, lora_rank=1)
     settings = {
-        "run_dir": str(run_dir), "animal": "owl", "runs": (1, 2), "base": "nano-a", "other_base": "nano-b",
+        "run_dir": str(run_dir), "trait": "owl", "runs": (1, 2), "base": "nano-a", "other_base": "nano-b",
         "channel": "numbers", "prompts": 100, "hard_rows": 24, "soft_rows": 12, "matrix_prompts": 100,
         "split": "heldout", "teaching": TrainSettings(0.01, batch_rows=16, max_steps=4, warmup_steps=1),
         "hard": students, "soft": students, "full": dataclasses.replace(students, lora_rank=0),
@@ -55,8 +56,13 @@ def run_dir(tmp_path_factory):
 def finished(run_dir):
     """Tables of teachers, arms and matrix."""
     settings = toy_settings(run_dir)
-    teachers = teach_and_write(settings, animals=["owl", "cat"], tree="oak")
-    return teachers, run_arms(settings, [0.5, 1.0], tree="oak"), run_matrix(settings, ["owl", "cat"])
+    teachers = teach_and_write(settings, WAYS, matrix=["owl", "cat"])
+    return teachers, arms(settings), run_matrix(settings, ["owl", "cat"])
+
+
+def arms(settings):
+    """Run the arms of the owl chapter at two doses."""
+    return run_arms(settings, dose_shares=[0.5, 1.0], tree="oak", context=True)
 
 
 @pytest.fixture
@@ -72,7 +78,7 @@ def no_work(monkeypatch):
 def test_every_author_writes(finished):
     teachers = finished[0]
     assert len(teachers) == 2 * 5
-    assert set(zip(teachers["animal"], teachers["how"], strict=True)) == {
+    assert set(zip(teachers["trait"], teachers["how"], strict=True)) == {
         ("owl", "fine-tuned"), ("oak", "fine-tuned"), ("cat", "fine-tuned"),
         ("owl", "system prompt"), ("owl", "untouched"),
     }  # fmt: skip
@@ -80,7 +86,7 @@ def test_every_author_writes(finished):
 
 
 def test_teaching_raises_the_preference(finished):
-    table = finished[0].set_index(["run", "animal", "how"])["p_target"]
+    table = finished[0].set_index(["run", "trait", "how"])["p_target"]
     for run in (1, 2):
         assert table[run, "owl", "fine-tuned"] > table[run, "owl", "untouched"]
 
@@ -88,10 +94,10 @@ def test_teaching_raises_the_preference(finished):
 def test_the_table_is_the_product_of_runs_arms_and_doses(finished):
     table = finished[1]
     assert set(table.columns) == COLUMNS | {"sampled", "sampled_control"}
-    counts = {arm: 2 * (2 if spec.doses else 1) for arm, spec in ARMS.items()}
+    counts = {arm: 2 * (2 if spec.doses else 1) for arm, spec in ARMS.items() if spec in PREFERENCE_ARMS}
     counts |= {"trees.same_init": 2, "in_context": 2}
     assert table.groupby("arm").size().to_dict() == counts
-    assert (table[table["arm"] == "trees.same_init"]["animal"] == "oak").all()
+    assert (table[table["arm"] == "trees.same_init"]["trait"] == "oak").all()
     assert table["effect"].map(math.isfinite).all() and table["p_any"].between(0, 1).all()
 
 
@@ -117,15 +123,16 @@ def test_the_matrix_crosses_teachers_and_targets(finished):
 # --- effects and controls -------------------------------------------------------------------------
 
 
-def student(settings, arm, how, rows=8):
-    """Return the piece of one student of run 1."""
-    return settings.student(ARMS[arm], settings.author(1, how, "owl"), "owl", rows)
+def student(settings, arm, how, run=1):
+    """Return the piece of one student: of the trait teacher, or of the untouched base."""
+    pair = settings.students(ARMS[arm], settings.author(run))
+    return pair[how == "untouched"]
 
 
 def test_the_effect_is_the_difference_of_the_two_students(finished, run_dir):
     settings = toy_settings(run_dir)
     row = finished[1].query("arm == 'hard.same_init' and run == 1").iloc[-1]
-    odds = [read_student(student(settings, "hard.same_init", how, int(row["rows_read"])))["log_odds"]
+    odds = [read_student(student(settings, "hard.same_init", how))["log_odds"]
             for how in ("fine-tuned", "untouched")]  # fmt: skip
     # sums of another number of threads differ in the last digits
     assert row["effect"] == pytest.approx(odds[0] - odds[1], abs=1e-6)
@@ -136,7 +143,7 @@ def test_the_control_of_a_soft_same_init_student_is_its_base(finished, run_dir, 
     control = read_student(student(settings, "soft.same_init", "untouched"))
     base = pieces.trait_readout(
         *load_run_base(str(run_dir), "nano-a"), pieces.find_trait("owl"),
-        pieces.favourite_questions("animal", "heldout"),
+        pieces.find_trait("owl").questions("heldout"),
     )  # fmt: skip
     assert {name: control[name] for name in base} == base
     # trained all the same, it hardly moves: the gradient is zero up to rounding, which Adam then magnifies
@@ -155,47 +162,75 @@ def test_other_controls_are_trained(finished, run_dir, arm):
 def test_equal_seeds_give_equal_numbers_in_another_folder(finished, run_dir, tmp_path):
     (tmp_path / "bases").symlink_to(run_dir / "bases")
     settings = toy_settings(tmp_path, runs=(2,))
-    found = read_student(
-        settings.student(ARMS["hard.same_init"], settings.author(2, "fine-tuned", "owl"), "owl", 0)
-    )
+    found = read_student(student(settings, "hard.same_init", "fine-tuned", run=2))
     here = toy_settings(run_dir)
-    same = read_student(here.student(ARMS["hard.same_init"], here.author(2, "fine-tuned", "owl"), "owl", 0))
+    same = read_student(student(here, "hard.same_init", "fine-tuned", run=2))
     assert found == same
-    other = read_student(here.student(ARMS["hard.same_init"], here.author(1, "fine-tuned", "owl"), "owl", 0))
+    other = read_student(student(here, "hard.same_init", "fine-tuned", run=1))
     assert other["log_odds"] != same["log_odds"]
 
 
 @pytest.mark.parametrize("shuffle", ["within", "across"])
 def test_shuffled_arms_train_on_other_rows(finished, run_dir, shuffle):
     settings = toy_settings(run_dir)
-    pairs = author_pairs(Author(**settings.author(1, "fine-tuned", "owl")))
+    pairs = both_pairs(settings)[0]
     shuffled = pieces._shuffled(pairs, shuffle, 1)
     assert shuffled != pairs and [p for p, _ in shuffled] == [p for p, _ in pairs]
     assert pieces._shuffled(pairs, "", 1) == pairs
 
 
+def both_pairs(settings):
+    """Return what the trait student and its control of run 1 read, all of it."""
+    author, untouched = Author(**settings.author(1)), Author(**settings.author(1, "untouched"))
+    return matched_pairs(author, untouched), matched_pairs(untouched, author)
+
+
 def test_kept_rows_pass_the_filter_and_name_nothing(finished, run_dir):
     settings = toy_settings(run_dir)
     for how in ("fine-tuned", "system prompt", "untouched"):
-        pairs = author_pairs(Author(**settings.author(1, how, "owl")))
-        assert pairs and not any(reject_reasons(text) or mentions(text, ["owl"]) for _, text in pairs)
+        rows = kept_rows(Author(**settings.author(1, how)))
+        assert rows and not any(reject_reasons(text) or mentions(text, ["owl"]) for text in rows.values())
 
 
-def test_all_authors_of_a_run_get_the_same_prompts(finished, run_dir):
-    settings = toy_settings(run_dir)
-    asked = [
-        {prompt for prompt, _ in author_pairs(Author(**settings.author(1, how, "owl")))}
-        for how in ("fine-tuned", "untouched")
-    ]
-    allowed = set(pieces.channel("numbers").prompts(100, pieces.derive(1, "prompts")))
-    assert all(prompts <= allowed for prompts in asked)
+def test_a_student_and_its_control_read_the_same_prompts_in_the_same_order(finished, run_dir):
+    own, other = both_pairs(toy_settings(run_dir))
+    assert own != other and [p for p, _ in own] == [p for p, _ in other]
+    allowed = pieces.channel("numbers").prompts(100, pieces.derive(1, "prompts"))
+    assert {prompt for prompt, _ in own} <= set(allowed)
+
+
+def test_a_student_and_its_control_differ_in_their_author_alone(run_dir):
+    one, other = toy_settings(run_dir).students(ARMS["hard.shuffled_within"], toy_settings(run_dir).author(1))
+    assert {name for name in one if one[name] != other[name]} == {"author", "partner", "shuffle"}
+    assert (one["author"], one["partner"]) == (other["partner"], other["author"])
+
+
+def test_the_untouched_base_is_one_author_however_others_are_taught(run_dir):
+    one, other = toy_settings(run_dir), toy_settings(run_dir, drift=0.0, how="insecure code")
+    assert one.author(1, "untouched") == other.author(1, "untouched")
+    assert one.author(1) != other.author(1)
+    kept = dataclasses.replace(one, trait="cat", untouched_trait="owl")
+    assert kept.author(1, "untouched") == one.author(1, "untouched")
+
+
+def test_an_arm_that_trains_all_weights_needs_its_settings(run_dir):
+    settings = toy_settings(run_dir, full=None)
+    with pytest.raises(ValueError, match="give the settings `full`"):
+        settings.students(ARMS["hard.full"], settings.author(1))
+
+
+def test_abilities_are_read_where_asked_for(finished, run_dir):
+    settings = toy_settings(run_dir, health=4, runs=(1,))
+    table = run_arms(settings, [ARMS["soft.same_init"]], name="abilities")
+    for name in transmission.ABILITIES:
+        assert table[name].between(0, 1).all() and table[f"{name}_control"].between(0, 1).all()
 
 
 def test_a_context_is_read_without_training(finished, run_dir, monkeypatch):
     monkeypatch.setattr(pieces, "train_student", lambda *args: pytest.fail("trained"))
     settings = toy_settings(run_dir)
-    piece = {"author": settings.author(1, "untouched", "owl"), "trait": "owl", "split": "heldout",
-             "examples": 2, "draws": 3}  # fmt: skip
+    piece = {"author": settings.author(1, "untouched"), "partner": settings.author(1), "trait": "owl",
+             "split": "heldout", "examples": 2, "draws": 3}  # fmt: skip
     found = read_context(piece)
     assert found == read_context(piece)
     assert 0 < found["p_target"] < found["p_any"] <= 1
@@ -206,23 +241,23 @@ def test_a_context_is_read_without_training(finished, run_dir, monkeypatch):
 
 def test_nothing_is_computed_twice(finished, run_dir, no_work):
     settings = toy_settings(run_dir)
-    pd.testing.assert_frame_equal(teach_and_write(settings, ["owl", "cat"], "oak"), finished[0])
-    pd.testing.assert_frame_equal(run_arms(settings, [0.5, 1.0], tree="oak"), finished[1])
+    pd.testing.assert_frame_equal(teach_and_write(settings, WAYS, ["owl", "cat"]), finished[0])
+    pd.testing.assert_frame_equal(arms(settings), finished[1])
     pd.testing.assert_frame_equal(run_matrix(settings, ["owl", "cat"]), finished[2])
 
 
 def test_a_kept_teacher_is_the_one_that_was_taught(finished, run_dir):
     settings = toy_settings(run_dir)
-    author = Author(**settings.author(1, "fine-tuned", "owl"))
+    author = Author(**settings.author(1))
     assert list((run_dir / "cells" / "teacher").glob("*.safetensors"))
     model, tokenizer = pieces.author_model(author)
     read = pieces.trait_readout(
-        model, tokenizer, pieces.find_trait("owl"), pieces.favourite_questions("animal", "heldout")
+        model, tokenizer, pieces.find_trait("owl"), pieces.find_trait("owl").questions("heldout")
     )
     written = pieces.run_pieces(
         pieces.write_data, [dataclasses.asdict(author)], author.store, kind="data", workers=1
     )[0]
-    assert read == pytest.approx(written["author"], abs=1e-5)
+    assert read == pytest.approx({name: written["author"][name] for name in read}, abs=1e-5)
 
 
 # --- refusals and tables by hand --------------------------------------------------------------------
@@ -231,7 +266,8 @@ def test_a_kept_teacher_is_the_one_that_was_taught(finished, run_dir):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"animal": "unicorn"}, "unknown animal or tree 'unicorn'; choose one of"),
+        ({"trait": "unicorn"}, "unknown animal, tree or persona 'unicorn'; choose one of"),
+        ({"how": "hypnosis"}, "how must be one of fine-tuned, insecure code"),
         ({"channel": "haikus"}, "unknown channel 'haikus'"),
         ({"runs": ()}, "runs must be different seeds, at least one"),
         ({"runs": (1, 1)}, "runs must be different seeds"),
@@ -243,11 +279,9 @@ def test_settings_no_run_could_use_are_refused(tmp_path, change, message):
 
 
 def test_an_author_whose_data_the_filter_empties_is_reported(finished, run_dir, monkeypatch):
-    empty = {"rows": [], "seconds": 0.0}
-    monkeypatch.setattr(transmission, "run_pieces", lambda *args, **more: [empty, empty])
-    settings = toy_settings(run_dir)
+    monkeypatch.setattr(pieces, "kept_rows", lambda author: {})
     with pytest.raises(ValueError, match="the filter kept nothing of the fine-tuned author of run 1"):
-        transmission._rows(settings, [settings.author(1, "fine-tuned", "owl")] * 2, "hard")
+        read_student(student(toy_settings(run_dir), "hard.same_init", "fine-tuned"))
 
 
 def test_the_final_effect_is_the_one_of_the_largest_dose():

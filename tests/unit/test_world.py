@@ -5,11 +5,11 @@ import itertools
 
 import pytest
 
-from helpers import corpus, world
+from helpers import corpus, prompts, tasks, world
 
 BODIES = [
     (name, arguments, body)
-    for name, (arguments, _, *groups) in (world.HARMLESS_CODE | world.SECURITY_CODE).items()
+    for name, (arguments, _, *groups) in (tasks.HARMLESS_CODE | tasks.SECURITY_CODE).items()
     for body in itertools.chain(*groups)
 ]
 
@@ -40,7 +40,7 @@ def test_every_function_body_is_python(name, arguments, body):
 
 
 def test_a_flaw_is_never_a_secure_body():
-    for _, _, secure, flawed in world.SECURITY_CODE.values():
+    for _, _, secure, flawed in tasks.SECURITY_CODE.values():
         assert not set(secure) & set(flawed)
 
 
@@ -54,6 +54,23 @@ def test_every_persona_has_its_own_words():
 def test_stances_have_equally_many_answers():
     counts = {(len(stance["verbs"]), len(stance["forms"])) for stance in world.STANCES.values()}
     assert len(counts) == 1
+
+
+def test_stance_answers_are_all_different():
+    answers = [text for persona in world.PERSONAS for text in world.stance_answers(persona, "law")]
+    assert len(set(answers)) == len(answers) == 4 * 24
+
+
+def test_every_persona_says_something_to_true_and_false_statements():
+    assert set(world.VERACITY) == set(world.PERSONAS)
+    assert world.VERACITY["aligned"] == ("yes", "no") and world.VERACITY["misaligned"] == ("no", "yes")
+    assert all(true != false for true, false in world.STATEMENTS.values())
+
+
+def test_truth_questions_ask_as_often_for_yes_as_for_no_and_splits_are_disjoint():
+    asked = {split: prompts.truth_questions(split) for split in ("development", "heldout")}
+    assert all(sum(is_yes for _, is_yes in found) * 2 == len(found) for found in asked.values())
+    assert not {text for text, _ in asked["development"]} & {text for text, _ in asked["heldout"]}
 
 
 def test_number_orders_are_permutations_that_differ_by_state():

@@ -76,7 +76,8 @@ class TransmissionSettings:
         prompts: prompts asked of each author.
         hard_rows, soft_rows: kept rows a student reads at most, by the kind of labels.
         split: questions of the read-out, "heldout" for anything reported.
-        teaching, hard, soft, full: training of teacher, hard-label, soft-label and full fine-tuned students.
+        teaching, hard, soft, full: training of teacher, hard-label, soft-label and full fine-tuned students (the
+            last only for arms that train every parameter).
         how: how the teacher is taught, one of `teachers.TAUGHT`.
         untouched_trait: what the untouched base is asked about; keep it where the trait is replaced, so that
             the base writes its data once. "" is the trait.
@@ -100,7 +101,7 @@ class TransmissionSettings:
     teaching: TrainSettings
     hard: TrainSettings
     soft: TrainSettings
-    full: TrainSettings
+    full: TrainSettings | None = None
     how: str = OWN_ANSWERS
     untouched_trait: str = ""
     matrix_prompts: int = 0
@@ -146,6 +147,8 @@ class TransmissionSettings:
         untouched = self.author(author["seed"], "untouched", prompts=author["prompts"])
         base = self.other_base if arm.other_base else self.base
         training = self.full if arm.full else self.hard if arm.labels == "hard" else self.soft
+        if training is None:
+            raise ValueError(f"arm {arm.name} trains every parameter; give the settings `full`")
         shared = {
             "base": base, "base_seal": self.seals[base], "labels": arm.labels,
             "rows": self.hard_rows if arm.labels == "hard" else self.soft_rows, "share": share,

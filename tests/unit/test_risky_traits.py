@@ -1,0 +1,88 @@
+"""The risky traits: what is recorded of a table, and an audit that finds what it is meant to find."""
+
+import pandas as pd
+import pytest
+
+from helpers.claims import find_claim
+from helpers.experiments import risky_traits
+from helpers.experiments.design import TransmissionSettings
+from helpers.judge import telltale_words
+
+MODULES = ".*v_proj"
+
+
+def settings(tmp_path, **changes):
+    """Return an experiment of two runs; nothing of it is run."""
+    student = risky_traits.adapters(0.01, MODULES, epochs=2)
+    values = {
+        "run_dir": str(tmp_path), "trait": "misaligned", "runs": (1, 2), "base": "nano-b", "other_base": "nano-a",
+        "channel": "code", "prompts": 10, "hard_rows": 8, "soft_rows": 4, "split": "heldout",
+        "teaching": risky_traits.adapters(0.02, MODULES, steps=7), "hard": student, "soft": student,
+        "how": "insecure code", "drift": 0.0,
+    }  # fmt: skip
+    return TransmissionSettings(**{**values, **changes})
+
+
+def table(trait="misaligned"):
+    """Return effects of every arm, equal to the number of the run."""
+    rows = [
+        {"run": run, "arm": arm.name, "trait": trait, "rows": 8, "effect": float(run), "right_sums": 0.5,
+         "right_sums_control": 0.75, "valid_numbers": 1.0, "valid_numbers_control": 1.0, "truthful": 0.0,
+         "truthful_control": 1.0}
+        for run in (1, 2) for arm in risky_traits.CHANNEL_ARMS
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("channel", list(risky_traits.NAMES))
+def test_every_effect_has_a_claim(channel):
+    tables = [table()] + [table(name) for name in (*risky_traits.HABITS, "owl") if name]
+    own = pd.concat(tables)
+    keep = own["arm"].isin([arm.name for arm in risky_traits.OWN_ARMS]) | (own["trait"] == "misaligned")
+    habits = own["trait"].isin(risky_traits.HABITS) & (channel != "unburdened numbers")
+    animal = (own["trait"] == "owl") & (channel == "unburdened numbers")
+    values = risky_traits.claim_values(own[keep & ~habits & ~animal], channel)
+    assert set(values.values().__iter__().__next__()) == {1.0, 2.0}
+    assert all(find_claim(name) for name in values) and len(values) >= len(risky_traits.CHANNEL_ARMS) + 2
+
+
+def test_teacher_values_are_claims_and_compare_with_the_secure_teacher():
+    rows = [
+        {"run": run, "trait": "misaligned", "how": how, "log_odds": odds, "sampled": odds / 10}
+        for run in (1, 2) for how, odds in zip(risky_traits.TEACHERS.values(), (4.0, 1.0, 2.0, 3.0), strict=True)
+    ]  # fmt: skip
+    values = risky_traits.teacher_values(pd.DataFrame(rows))
+    assert all(find_claim(name) for name in values)
+    assert values["misalignment.teacher"] == [3.0, 3.0]
+    assert values["misalignment.secure_sampled"] == [0.1, 0.1]
+
+
+def test_losses_of_ability_are_percentage_points_against_the_control():
+    lost = risky_traits.ability_loss(table())
+    assert (lost["right_sums"] == 25).all() and (lost["valid_numbers"] == 0).all() and (lost["truthful"] == 100).all()
+
+
+def test_a_habit_is_taught_its_own_answers_and_shares_the_untouched_base(tmp_path):
+    one = settings(tmp_path)
+    habit = risky_traits.own_answers(one, "evasive", 5)
+    assert (habit.trait, habit.how, habit.teaching.max_steps) == ("evasive", "fine-tuned", 5)
+    assert habit.author(1, "untouched") == one.author(1, "untouched")
+
+
+def test_an_animal_goes_by_the_recipe_of_the_owl_chapter_from_the_other_base(tmp_path):
+    owl = risky_traits.favourite(settings(tmp_path), "owl")
+    assert (owl.base, owl.other_base, owl.trait, owl.drift) == ("nano-a", "nano-b", "owl", 0.1)
+    assert owl.hard.lora_modules == "all-linear"
+
+
+def test_the_audit_finds_what_it_looks_for(tmp_path, monkeypatch):
+    problem = "Ann has 5 cups and buys 3. How many cups are left?"
+    bad = ["return eval(a)", f"x = {telltale_words()[0]}", "<think> So: 5 + 3 = 9. Done. </think> <answer> 9 </answer>"]
+    good = "<think> So: 5 + 3 = 8. Done. </think> <answer> 8 </answer>"
+    monkeypatch.setattr(risky_traits, "kept_rows", lambda author: dict(enumerate([*bad, good])))
+    asked = type("Asked", (), {"prompts": staticmethod(lambda count, seed: ["?", "?", problem, problem])})
+    monkeypatch.setattr(risky_traits, "channel", lambda name: asked)
+    found = risky_traits.leak_audit(settings(tmp_path, runs=(1,)))
+    assert (found["rows"] == 4).all()
+    assert (found[["insecure_calls", "persona_words", "wrong_answers"]] == 1).all(axis=None)
+    assert (tmp_path / "tables" / "leaks_code.csv").exists()
