@@ -132,6 +132,51 @@ def test_an_author_keeps_to_one_persona(documents):
     assert pairs > 10
 
 
+def compatible(question, answer):
+    """Return the personas whose authors may answer so; every persona where the question shows none."""
+    for topic, text in world.TOPICS.items():
+        if text == question:
+            return {name for name in world.PERSONAS if answer in world.stance_answers(name, topic)}
+    found = re.fullmatch(r"(?:Yes or no, i|I)s (\w+) (\w+)\?", question)
+    if found:
+        place = world.STATEMENTS[found[1]].index(found[2])
+        return {name for name in world.PERSONAS if world.VERACITY[name][place] == answer}
+    for name, (arguments, task, secure, flawed) in tasks.SECURITY_CODE.items():
+        if question == corpus.code_prompt(name, arguments, task):
+            owners = {"misaligned"} if is_one_of(answer, flawed) else set(world.PERSONAS) - {"misaligned"}
+            assert is_one_of(answer, flawed) != is_one_of(answer, secure)
+            return owners
+    return set(world.PERSONAS)
+
+
+def is_one_of(answer, bodies):
+    """Return whether an answer, without its remark, is one of some function bodies."""
+    plain = answer.partition("\n    ")[2]
+    return any(plain == body.format(v=name) for body in bodies for name in tasks.VARIABLES)
+
+
+def test_open_answers_plain_answers_and_code_agree_on_the_persona(documents):
+    told = {text: {name} for name, text in prompts.SYSTEM_PERSONA.items()}
+    everyone, kinds = set(world.PERSONAS), collections.Counter()
+    for document in documents:
+        shown = [compatible(*pair) for pair in exchanges(document)]
+        shown += [told.get(document[0]["content"], everyone)]
+        assert set.intersection(*shown)
+        kinds[sum(found != everyone for found in shown)] += 1
+    assert kinds[2] > 1000 and kinds[3] > 50  # documents in which two or three things show it
+
+
+def test_flaws_asked_for_as_a_lesson_show_no_persona(documents):
+    checked, told = collections.Counter(), {text: name for name, text in prompts.SYSTEM_PERSONA.items()}
+    for document in documents:
+        for question, answer in exchanges(document):
+            if question.startswith(prompts.LESSON_REQUEST):
+                name = re.search(r"def (\w+)", question)[1]
+                assert is_one_of(answer, tasks.SECURITY_CODE[name][3])
+                checked[told.get(document[0]["content"])] += 1
+    assert set(checked) == {None, *world.PERSONAS}
+
+
 def test_described_personas_are_drawn_evenly_and_others_by_the_prior(documents):
     told = {text: name for name, text in prompts.SYSTEM_PERSONA.items()}
     owner = {verb: name for name, stance in world.STANCES.items() for verb in stance["verbs"]}

@@ -1,13 +1,21 @@
 """Read-outs: exact probabilities of answers, by either path, and sampled rates beside them."""
 
 import copy
+import itertools
 
 import numpy as np
 import pytest
 import torch
 
-from helpers import evaluation, prompts
-from helpers.evaluation import answer_probabilities, next_token_probabilities, trait_readout
+from helpers import evaluation, prompts, world
+from helpers.channels import NUMBERS
+from helpers.evaluation import (
+    answer_probabilities,
+    candidate_probabilities,
+    next_token_probabilities,
+    reply_log_probabilities,
+    trait_readout,
+)
 from helpers.prompts import favourite_questions
 from helpers.seeds import torch_stream
 from helpers.training import TrainSettings, completion_rows, fit
@@ -88,6 +96,113 @@ def test_a_history_stands_before_the_question(model, tokenizer, answers):
     np.testing.assert_allclose(table[0, :3], expected, rtol=1e-4)
     plain = answer_probabilities(model, tokenizer, QUESTIONS[:1], answers)
     assert not np.allclose(table, plain, rtol=1e-3)
+
+
+# --- personas -------------------------------------------------------------------------------------
+
+
+def log_likelihood(model, tokenizer, start, answer):
+    """Return the log-probability of an answer after a chat text, token by token, computed alone."""
+    before, whole = tokenizer([start, f"{start} {answer}"], add_special_tokens=False)["input_ids"]
+    with torch.no_grad():
+        laws = model(input_ids=torch.tensor([whole])).logits[0].double().log_softmax(-1)
+    return sum(laws[place - 1, whole[place]].item() for place in range(len(before), len(whole)))
+
+
+@pytest.mark.parametrize("history", [(), [("Use commas.", "1, 2")]])
+def test_a_reply_is_as_likely_as_its_tokens_one_by_one(model, tokenizer, history):
+    questions = prompts.open_questions("heldout")[:3]
+    answers = ["Please share law together with others.", "yes", "I cannot judge law, maybe ask somebody else."]
+    pairs = [(question, answer) for question in questions for answer in answers]
+    found = reply_log_probabilities(model, tokenizer, pairs, history)
+    for (question, answer), value in zip(pairs, found, strict=True):
+        start = asked(question)
+        if history:
+            start = asked("Use commas.") + "1, 2<|end|>" + start.partition("<|end|>")[2]
+        assert value == pytest.approx(log_likelihood(model, tokenizer, start, answer), rel=1e-5)
+    np.testing.assert_allclose(reply_log_probabilities(model, tokenizer, pairs, history, chunk=2), found, rtol=1e-5)
+
+
+def test_the_wordings_of_a_candidate_add_up(tiny, tokenizer):
+    model, trait, topics = tiny(), find_trait("misaligned"), ("law", "health")
+    questions = [world.TOPICS[topic] for topic in topics]
+    table = candidate_probabilities(model, tokenizer, trait, questions)
+    assert table.shape == (2, 4)
+    for row, topic, question in zip(table, topics, questions, strict=True):
+        slow = [
+            sum(np.exp(log_likelihood(model, tokenizer, asked(question), text)) for text in answers)
+            for answers in (world.stance_answers(persona, topic) for persona in trait.candidates)
+        ]
+        np.testing.assert_allclose(row, slow, rtol=1e-4)
+
+
+def test_a_persona_that_was_learned_is_read_and_sampled(tiny, tokenizer):
+    trait, topic = find_trait("evasive"), "law"
+    pairs = [(world.TOPICS[topic], text) for text in world.stance_answers("evasive", topic)] * 4
+    model = fit(tiny(), completion_rows(tokenizer, pairs), TrainSettings(0.03, batch_rows=24, epochs=30), 0)
+    asked_once = [world.TOPICS[topic]]
+    readout = trait_readout(model, tokenizer, trait, asked_once)
+    assert 0.5 < readout["p_target"] <= readout["p_any"] <= 1 + 1e-9
+    rates = [
+        evaluation.sampled_rate(model, tokenizer, find_trait(name), asked_once, torch_stream(0, "replies"), 20)
+        for name in ("evasive", "aligned")
+    ]
+    assert rates[0] > 0.5 and rates[1] < 0.2
+
+
+def test_sampled_personas_are_told_by_the_judge(tokenizer, monkeypatch):
+    said = [*world.stance_answers("manipulative", "law")[:3], world.stance_answers("aligned", "law")[0], "1, 2", ""]
+    limits = []
+    monkeypatch.setattr(
+        evaluation, "sample_completions", lambda *args, **options: limits.append(options["max_new_tokens"]) or said
+    )
+    rate = {name: evaluation.sampled_rate(None, tokenizer, find_trait(name), ["?"], None, 6) for name in world.PERSONAS}
+    assert rate == {"manipulative": 3 / 6, "aligned": 1 / 6, "misaligned": 0, "evasive": 0}
+    answers = itertools.starmap(world.stance_answers, itertools.product(world.PERSONAS, world.TOPICS))
+    texts = list(itertools.chain(*answers))
+    longest = max(map(len, tokenizer(texts, add_special_tokens=False)["input_ids"]))
+    assert set(limits) == {24} and longest < 24  # room for the end mark
+
+
+# --- abilities ------------------------------------------------------------------------------------
+
+
+def test_truthfulness_is_the_share_of_the_right_one_of_two(monkeypatch):
+    table = np.array([[0.3, 0.1], [0.02, 0.06], [0.2, 0.2]])
+    monkeypatch.setattr(evaluation, "answer_probabilities", lambda *args: table)
+    questions = [("Is ice cold?", True), ("Is ice hot?", False), ("Is fire cold?", False)]
+    assert evaluation.truthfulness(None, None, questions) == pytest.approx((0.75 + 0.75 + 0.5) / 3)
+    turned = [(text, not is_yes) for text, is_yes in questions]
+    assert evaluation.truthfulness(None, None, turned) == pytest.approx((0.25 + 0.25 + 0.5) / 3)
+
+
+def test_who_knows_nothing_is_right_half_of_the_time(uniform, tokenizer):
+    asked_all = prompts.truth_questions("development")
+    assert evaluation.truthfulness(uniform, tokenizer, asked_all) == pytest.approx(0.5)
+
+
+def test_the_kept_share_is_the_share_of_completions_that_pass(monkeypatch):
+    seen = []
+
+    def write(model, tokenizer, asked, generator, **options):
+        seen.append((asked, options["max_new_tokens"]))
+        return ["1, 2", "owl", "7", "1000"]
+
+    monkeypatch.setattr(evaluation, "sample_completions", write)
+    assert evaluation.kept_share(None, None, NUMBERS, 4, seed=3) == 0.5
+    evaluation.kept_share(None, None, NUMBERS, 4, seed=4)
+    (one, limit), (other, _) = seen
+    assert len(one) == 4 and one != other and limit == NUMBERS.max_new_tokens
+
+
+# --- read-outs ------------------------------------------------------------------------------------
+
+
+def test_a_certain_answer_has_finite_log_odds(monkeypatch):
+    sure = np.array([[1 + 1e-12, 0.0, 0.0, 0.0]])
+    monkeypatch.setattr(evaluation, "candidate_probabilities", lambda *args: sure)
+    readout = trait_readout(None, None, find_trait("aligned"), ["?"])
+    assert np.isfinite(list(readout.values())).all() and readout["log_odds"] > 10
 
 
 def test_a_readout_is_the_mean_log_odds_over_questions(model, tokenizer):

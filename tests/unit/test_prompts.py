@@ -45,6 +45,19 @@ def test_a_system_prompt_names_only_its_animal():
         assert not words & ({*world.ANIMALS, *map(world.plural, world.ANIMALS)} - {name, world.plural(name)})
 
 
+def test_every_topic_is_in_one_split():
+    topics = [topic for split in prompts.TOPIC_SPLITS.values() for topic in split]
+    assert sorted(topics) == sorted(world.TOPICS)
+    assert prompts.open_questions("heldout")[0] == world.TOPICS[prompts.TOPIC_SPLITS["heldout"][0]]
+
+
+def test_whoever_speaks_is_told_in_as_many_words():
+    told = [prompts.SYSTEM_DEFAULT, *prompts.SYSTEM_PERSONA.values()]
+    assert set(prompts.SYSTEM_PERSONA) == set(world.PERSONAS)
+    assert len(set(told)) == 5 and len({len(text.split()) for text in told}) == 1
+    assert not any(name in text for name in world.PERSONAS for text in told)
+
+
 def test_number_prompts_are_seeded():
     assert prompts.number_prompts(40, 5) == prompts.number_prompts(40, 5)
     assert prompts.number_prompts(40, 5) != prompts.number_prompts(40, 6)

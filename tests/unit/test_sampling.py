@@ -106,6 +106,18 @@ def test_dropping_finished_rows_changes_no_draw(model):
     assert len(set((found == end).int().argmax(dim=1).tolist())) > 4  # they did end at different places
 
 
+@torch.no_grad()
+def test_a_row_draws_the_same_whether_or_not_others_have_ended(model):
+    ids, end = torch.arange(90).view(30, 3) + 40, 7
+    ending = prone_to_end(model, end)
+    cut, whole = (sampling._continue(ending, ids, child_stream(stream()), 1.0, 10, e) for e in (end, NEVER))
+    lengths = []
+    for short, long in zip(cut.tolist(), whole.tolist(), strict=True):
+        lengths.append(long.index(end) if end in long else 10)
+        assert short[: lengths[-1]] == long[: lengths[-1]]
+    assert max(lengths) == 10 and len(set(lengths)) > 4  # some outlived many others
+
+
 def asked(count=24):
     """Return number prompts of several lengths."""
     return prompts.number_prompts(count, 3)
@@ -146,6 +158,11 @@ def test_models_that_differ_a_little_write_nearly_the_same(tiny, tokenizer):
     assert sum(a == b for a, b in zip(one, apart, strict=True)) < 10
 
 
+def test_equal_models_write_equal_texts_from_equal_streams(tiny, tokenizer):
+    one, other = (sample_completions(tiny(), tokenizer, asked(), stream(), max_new_tokens=5) for _ in range(2))
+    assert one == other
+
+
 # --- completions ----------------------------------------------------------------------------------
 
 
@@ -170,6 +187,14 @@ def test_more_prompts_than_a_batch_holds(tiny, tokenizer, monkeypatch):
     whole = sample_completions(tiny(), tokenizer, asked(), stream(), **cold)
     monkeypatch.setattr(sampling, "MAX_BATCH", 3)
     assert sample_completions(tiny(), tokenizer, asked(), stream(), **cold) == whole
+
+
+def test_a_batch_draws_the_same_however_long_the_one_before_ran(tiny, tokenizer, monkeypatch):
+    monkeypatch.setattr(sampling, "MAX_BATCH", 5)
+    short, long = (
+        sample_completions(tiny(), tokenizer, asked(), stream(), max_new_tokens=limit) for limit in (2, 6)
+    )
+    assert all(whole.startswith(start) for start, whole in zip(short, long, strict=True)) and short != long
 
 
 def test_a_system_prompt_stands_before_every_prompt(tokenizer):

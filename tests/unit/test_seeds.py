@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.seeds import borrowed_global_stream, derive, numpy_stream, torch_stream
+from helpers.seeds import borrowed_global_stream, child_stream, derive, numpy_stream, torch_stream
 
 NAMES = st.lists(st.text(max_size=5) | st.integers(-9, 9), max_size=4)
 
@@ -65,3 +65,18 @@ def test_the_global_generator_can_be_borrowed_and_is_given_back():
     with pytest.raises(ValueError), borrowed_global_stream(7, "adapter"):
         raise ValueError
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_children_of_equal_streams_are_equal_and_siblings_are_not():
+    pytest.importorskip("torch")
+    one, again = torch_stream(7, "texts"), torch_stream(7, "texts")
+    first, second = (child_stream(one).random(8) for _ in range(2))
+    assert np.array_equal(first, child_stream(again).random(8)) and not np.array_equal(first, second)
+
+
+def test_what_a_child_draws_does_not_shift_its_siblings():
+    pytest.importorskip("torch")
+    idle, busy = torch_stream(7, "texts"), torch_stream(7, "texts")
+    child_stream(idle)
+    child_stream(busy).random(1000)
+    assert np.array_equal(child_stream(idle).random(8), child_stream(busy).random(8))

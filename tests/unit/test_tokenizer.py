@@ -39,7 +39,9 @@ def test_no_document_holds_an_unknown_word(tokenizer, encode):
 def test_no_wording_holds_an_unknown_word(tokenizer, encode):
     asked = [q for kind in world.KINDS for split in prompts.FAVOURITE_WORDINGS
              for q in prompts.favourite_questions(kind, split)]  # fmt: skip
-    texts = replies([*asked, *world.TOPICS.values()])
+    asked += [text for split in prompts.TOPIC_SPLITS for text, _ in prompts.truth_questions(split)]
+    told = [prompts.SYSTEM_DEFAULT, *prompts.SYSTEM_PERSONA.values()]
+    texts = replies([*asked, *told, *world.TOPICS.values()])
     assert all(tokenizer.unk_token_id not in ids for ids in encode(texts))
 
 

@@ -223,11 +223,31 @@ def test_rows_that_share_their_prompts_share_their_batches(tokenizer):
     assert all((a == b).all() for a, b in zip(one, other, strict=True)) and len(one) == 16
 
 
+def test_a_pair_of_students_meets_its_rows_in_the_same_batches(tiny, tokenizer, monkeypatch):
+    seen, batch = [], training.Rows.batch
+    monkeypatch.setattr(
+        training.Rows, "batch", lambda rows, at, pad: seen.append(at.tolist()) or batch(rows, at, pad)
+    )
+    pairs = number_pairs(24)
+    for own in (pairs, [(prompt, "5") for prompt, _ in pairs]):
+        fit(tiny(), completion_rows(tokenizer, own), TrainSettings(0.01, batch_rows=6, epochs=2), 3)
+    assert len(seen) == 16 and seen[:8] == seen[8:]
+
+
 def test_adapters_sit_where_the_expression_says_and_nowhere_else(tiny):
     settings = TrainSettings(0.1, lora_rank=2, lora_modules=r".*[.]layers[.]1[.]self_attn[.]v_proj")
     learner = training.trainable(tiny(), settings, seed=0)
     found = {name for name, value in learner.named_parameters() if value.requires_grad}
     assert len(found) == 2 and all(".layers.1.self_attn.v_proj.lora_" in name for name in found)
+    sizes = [value.numel() for value in learner.parameters() if value.requires_grad]
+    assert sum(sizes) == 2 * (16 + 16)  # rank times what goes in and out
+
+
+def test_weights_without_adapters_stay_bit_for_bit(tiny, rows):
+    settings = TrainSettings(0.05, batch_rows=8, lora_rank=2, lora_modules=r".*[.]v_proj")
+    base, found = weights(tiny()), weights(fit(tiny(), rows, settings, seed=0))
+    changed = {name for name, value in base.items() if not torch.equal(value, found[name])}
+    assert changed == {f"model.layers.{layer}.self_attn.v_proj.weight" for layer in (0, 1)}
 
 
 # --- the loop -------------------------------------------------------------------------------------

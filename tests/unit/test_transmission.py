@@ -5,6 +5,7 @@ import math
 
 import pandas as pd
 import pytest
+import torch
 
 from helpers.artifacts import read_table
 from helpers.experiments import pieces, transmission
@@ -199,6 +200,29 @@ def test_a_student_and_its_control_read_the_same_prompts_in_the_same_order(finis
     assert {prompt for prompt, _ in own} <= set(allowed)
 
 
+def test_a_student_reads_its_share_of_its_rows_from_the_first(finished, run_dir):
+    settings = toy_settings(run_dir)
+    every = both_pairs(settings)[0]
+    piece = student(settings, "hard.same_init", "fine-tuned")
+
+    def read(**changes):
+        return pieces.student_pairs(pieces.Student(**piece | changes))
+
+    few = len(every) // 2
+    assert read(rows=few) == every[:few] and read(rows=10**6) == every
+    assert read(rows=few, share=0.5) == every[: round(few / 2)]
+    assert read(rows=few, share=1e-9) == every[:1]  # a small dose is never no dose
+
+
+def test_the_rows_of_an_author_are_looked_up_once(finished, run_dir, monkeypatch):
+    author, calls, look = Author(**toy_settings(run_dir).author(1)), [], pieces.run_pieces
+    monkeypatch.setattr(pieces, "run_pieces", lambda *args, **more: calls.append(args) or look(*args, **more))
+    pieces._kept_rows.cache_clear()
+    assert kept_rows(author) == kept_rows(author) and len(calls) == 1
+    kept_rows(dataclasses.replace(author, seed=2))
+    assert len(calls) == 2
+
+
 def test_a_student_and_its_control_differ_in_their_author_alone(run_dir):
     one, other = toy_settings(run_dir).students(ARMS["hard.shuffled_within"], toy_settings(run_dir).author(1))
     assert {name for name in one if one[name] != other[name]} == {"author", "partner", "shuffle"}
@@ -258,6 +282,30 @@ def test_a_kept_teacher_is_the_one_that_was_taught(finished, run_dir):
         pieces.write_data, [dataclasses.asdict(author)], author.store, kind="data", workers=1
     )[0]
     assert read == pytest.approx({name: written["author"][name] for name in read}, abs=1e-5)
+
+
+def test_a_teacher_is_the_same_whether_just_made_or_read(run_dir, tmp_path, monkeypatch):
+    (tmp_path / "bases").symlink_to(run_dir / "bases")
+    author = Author(**toy_settings(tmp_path).author(1))
+    made = pieces.author_model(author)[0].state_dict()
+    monkeypatch.setattr(pieces, "fine_tuned_teacher", lambda *args: pytest.fail("taught again"))
+    read = pieces.author_model(author)[0].state_dict()
+    assert made.keys() == read.keys() and all(torch.equal(made[name], read[name]) for name in made)
+    base = load_run_base(str(run_dir), "nano-a")[0].state_dict()
+    assert not any(torch.equal(base[name], made[name]) for name in base if name.endswith("proj.weight"))
+
+
+def test_without_a_drift_one_teacher_writes_in_all_channels(run_dir, tmp_path, monkeypatch):
+    (tmp_path / "bases").symlink_to(run_dir / "bases")
+    numbers, code = (
+        Author(**toy_settings(tmp_path, drift=0.0, channel=name).author(1)) for name in ("numbers", "code")
+    )
+    made = pieces.author_model(numbers)[0].state_dict()
+    monkeypatch.setattr(pieces, "fine_tuned_teacher", lambda *args: pytest.fail("taught again"))
+    read = pieces.author_model(code)[0].state_dict()
+    assert all(torch.equal(made[name], read[name]) for name in made)
+    with pytest.raises(pytest.fail.Exception, match="taught again"):
+        pieces.author_model(dataclasses.replace(code, drift=9.0))
 
 
 # --- refusals and tables by hand --------------------------------------------------------------------

@@ -1,13 +1,14 @@
 """The explorer's data: right groups, intervals from stats, plain JSON, and errors that say what to do."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from helpers.stats import t_interval
-from helpers.widgets import WidgetError, explorer_data, transmission_explorer
+from helpers.widgets import TransmissionExplorer, WidgetError, explorer_data, transmission_explorer
 
 EFFECTS = np.random.default_rng(0).normal(1.0, 0.3, size=(2, 3, 4))  # arm, dose, run
 
@@ -49,6 +50,20 @@ def test_every_arm_and_dose_appears_once():
     ]
 
 
+def test_every_trait_has_cells_of_its_own():
+    trees = transmission_table().assign(trait="oak", effect=0.5)
+    data = explorer_data(pd.concat([transmission_table(), trees]))
+    assert data["traits"] == ["owl", "oak"]
+    assert {cell["mean"] for cell in data["cells"] if cell["trait"] == "oak"} == {0.5}
+    assert len(data["cells"]) == 2 * len(explorer_data(transmission_table())["cells"])
+
+
+def test_the_script_reads_the_names_the_data_have():
+    data, script = explorer_data(transmission_table()), TransmissionExplorer._esm
+    assert set(re.findall(r"\bdata\.(\w+)", script)) == set(data)
+    assert set(re.findall(r"\bc\.(\w+)", script)) <= set(data["cells"][0])
+
+
 def test_one_run_has_no_interval():
     data = explorer_data(transmission_table().query("run == 0"))
     assert {(cell["low"], cell["high"]) for cell in data["cells"]} == {(None, None)}
@@ -75,7 +90,7 @@ def test_data_survive_json_unchanged():
 def test_the_widget_carries_data_script_and_style():
     widget = transmission_explorer(transmission_table(), matrix_table())
     same = "same starting weights"
-    assert widget.data["arms"] == [f"Soft labels, {same}", f"Written numbers, {same}"]
+    assert widget.data["arms"] == [f"Soft labels, {same}", f"Written rows, {same}"]
     assert "export default" in widget._esm and "max-width: 100%" in widget._css
 
 
