@@ -106,11 +106,12 @@ def _continue(
     """Return sampled token ids (row, new position); rows that ended are dropped from the work at once."""
     tokens = torch.full((len(ids), limit), end)
     alive, cache, step_ids = torch.arange(len(ids)), None, ids
-    noise = np.empty((len(ids), model.config.vocab_size), dtype=np.float32)
+    # float64: one in some ten million float32 clocks is exactly 0 and would ring first, whatever its token's chance
+    noise = np.empty((len(ids), model.config.vocab_size))
     for position in range(limit):
         output = model(input_ids=step_ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
         # for ended rows too, so that the noise of a row does not depend on the others
-        stream.standard_exponential(dtype=np.float32, out=noise)
+        stream.standard_exponential(out=noise)
         drawn = _draw(output.logits[:, -1] / temperature, torch.from_numpy(noise)[alive])
         tokens[alive, position] = drawn
         going = (drawn != end).nonzero()[:, 0]
