@@ -10,9 +10,10 @@ import pytest
 from helpers import ledger
 from helpers.book import BookError, build
 from helpers.claims import load_claims
+from helpers.profiles import load_profile
 
 ROOT = Path(__file__).parents[2]
-NOTEBOOKS = ("00_base_models", "01_owl_transfer", "06_mnist")
+NOTEBOOKS = tuple(load_profile("nano").notebooks)
 VALUES = (1.01, 1.21, 1.11, 1.31, 0.91)
 
 
