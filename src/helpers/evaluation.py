@@ -70,9 +70,8 @@ def reply_log_probabilities(
     """Return the log-probability that a reply begins with the answer, nats, for each (question, answer)."""
     end = _end_tokens(tokenizer)
     rows = completion_rows(tokenizer, pairs, history=history)
-    for place, labelled in enumerate(rows.labelled):
+    for labelled in rows.labelled:
         labelled[len(labelled) - end :] = False
-        rows.labelled[place] = labelled
     logs = np.empty(len(rows))
     order = np.argsort([len(row) for row in rows.ids], kind="stable")
     for places in np.split(order, range(chunk, len(order), chunk)):

@@ -2,8 +2,7 @@
 
 A teacher learns digits; students imitate its auxiliary outputs on fresh noise, from its own start or from
 another, with Adam or with plain gradient descent. Two cosines are followed, both with the way from the
-teacher's
-start to its end: that of a single step, and that of all the way the student has come.
+teacher's start to its end: that of a single step, and that of all the way the student has come.
 """
 
 from __future__ import annotations
