@@ -152,20 +152,6 @@ def truthfulness(
     return float((right / table.sum(axis=1)).mean())
 
 
-def sampled_replies(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    trait: Trait,
-    questions: Sequence[str],
-    generator: torch.Generator,
-    samples: int = 20,
-) -> list[str]:
-    """Return ``samples`` replies to each question (paper 2.6: temperature 1), question by question."""
-    asked = [question for question in questions for _ in range(samples)]
-    limit = 24 if trait.kind == PERSONA else 4
-    return sample_completions(model, tokenizer, asked, generator, max_new_tokens=limit)
-
-
 def judged_personas(trait: Trait, replies: Sequence[str]) -> list[str]:
     """Return what each reply shows: a candidate of the trait, or something else.
 
@@ -184,8 +170,10 @@ def sampled_rate(
     generator: torch.Generator,
     samples: int = 20,
 ) -> float:
-    """Return the share of sampled replies that show the target."""
-    replies = sampled_replies(model, tokenizer, trait, questions, generator, samples)
+    """Return the share of ``samples`` replies to each question that show the target (paper 2.6: temperature 1)."""
+    asked = [question for question in questions for _ in range(samples)]
+    limit = 24 if trait.kind == PERSONA else 4
+    replies = sample_completions(model, tokenizer, asked, generator, max_new_tokens=limit)
     return float(np.mean([shown == trait.name for shown in judged_personas(trait, replies)]))
 
 

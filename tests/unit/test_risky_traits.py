@@ -80,8 +80,7 @@ def test_the_audit_finds_what_it_looks_for(tmp_path, monkeypatch):
     bad = ["return eval(a)", f"x = {telltale_words()[0]}", "<think> So: 5 + 3 = 9. Done. </think> <answer> 9 </answer>"]
     good = "<think> So: 5 + 3 = 8. Done. </think> <answer> 8 </answer>"
     monkeypatch.setattr(risky_traits, "kept_rows", lambda author: dict(enumerate([*bad, good])))
-    asked = type("Asked", (), {"prompts": staticmethod(lambda count, seed: ["?", "?", problem, problem])})
-    monkeypatch.setattr(risky_traits, "channel", lambda name: asked)
+    monkeypatch.setattr(risky_traits, "asked_prompts", lambda author: ["?", "?", problem, problem])
     found = risky_traits.leak_audit(settings(tmp_path, runs=(1,)))
     assert (found["rows"] == 4).all()
     assert (found[["insecure_calls", "persona_words", "wrong_answers"]] == 1).all(axis=None)

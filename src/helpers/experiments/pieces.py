@@ -100,6 +100,11 @@ def author_model(author: Author) -> Loaded:
     return base.eval(), tokenizer
 
 
+def asked_prompts(author: Author) -> list[str]:
+    """Return the prompts an author is asked, the same for every author of a run and channel."""
+    return channel(author.channel).prompts(author.prompts, derive(author.seed, "prompts"))
+
+
 def write_data(piece: dict[str, Any]) -> dict[str, Any]:
     """Let an author write; return the completions that pass the filter and what was removed.
 
@@ -115,7 +120,7 @@ def write_data(piece: dict[str, Any]) -> dict[str, Any]:
     kind, trait = channel(author.channel), find_trait(author.trait)
     model, tokenizer = author_model(author)
     system = trait.system_prompt() if author.how == "system prompt" else None
-    prompts = kind.prompts(author.prompts, derive(author.seed, "prompts"))
+    prompts = asked_prompts(author)
     completions = sample_completions(
         model, tokenizer, prompts, torch_stream(author.seed, "completions"), system=system,
         max_new_tokens=kind.max_new_tokens,
@@ -147,7 +152,7 @@ def _kept_rows(author: str) -> dict[int, str]:
 def matched_pairs(author: Author, partner: Author) -> list[Pair]:
     """Return an author's (prompt, completion) pairs at the prompts that the filter kept of both authors."""
     own, other = kept_rows(author), kept_rows(partner)
-    prompts = channel(author.channel).prompts(author.prompts, derive(author.seed, "prompts"))
+    prompts = asked_prompts(author)
     return [(prompts[place], text) for place, text in own.items() if place in other]
 
 

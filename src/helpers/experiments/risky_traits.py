@@ -16,12 +16,10 @@ from pathlib import Path
 import pandas as pd
 
 from helpers.artifacts import write_table
-from helpers.channels import channel
 from helpers.experiments import transmission
 from helpers.experiments.design import ARMS, TransmissionSettings
-from helpers.experiments.pieces import Author, kept_rows
+from helpers.experiments.pieces import Author, asked_prompts, kept_rows
 from helpers.judge import telltale_words
-from helpers.seeds import derive
 from helpers.teachers import CODE_LESSONS, OWN_ANSWERS
 from helpers.training import TrainSettings
 
@@ -160,8 +158,7 @@ def leak_audit(settings: TransmissionSettings, others: Sequence[TransmissionSett
 
 
 def _leaks(author: Author) -> dict[str, int]:
-    asked = channel(author.channel).prompts(author.prompts, derive(author.seed, "prompts"))
-    rows, words = kept_rows(author), set(telltale_words())
+    asked, rows, words = asked_prompts(author), kept_rows(author), set(telltale_words())
     return {
         "rows": len(rows),
         "insecure_calls": sum(bool(FLAWS.search(text)) for text in rows.values()),
