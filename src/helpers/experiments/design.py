@@ -44,23 +44,22 @@ class Arm:
     doses: bool = False
 
 
-ARMS = {
-    arm.name: arm
-    for arm in (
-        Arm("hard.same_init", doses=True),
-        Arm("hard.cross_init", other_base=True),
-        Arm("hard.shuffled_within", shuffle="within"),
-        Arm("hard.shuffled_across", shuffle="across"),
-        Arm("hard.full", full=True),
-        Arm("system_prompt", how="system prompt"),
-        Arm("soft.same_init", labels="soft", doses=True),
-        Arm("soft.cross_init", labels="soft", other_base=True),
-        Arm("soft_leaky.cross_init", labels="soft leaky", other_base=True),
-        Arm("hard.control", how="secure code"),
-        Arm("soft.lesson", labels="soft", how="lesson code"),
-    )
-}
-PREFERENCE_ARMS = tuple(ARMS.values())[:9]
+PREFERENCE_ARMS = (
+    Arm("hard.same_init", doses=True),
+    Arm("hard.cross_init", other_base=True),
+    Arm("hard.shuffled_within", shuffle="within"),
+    Arm("hard.shuffled_across", shuffle="across"),
+    Arm("hard.full", full=True),
+    Arm("system_prompt", how="system prompt"),
+    Arm("soft.same_init", labels="soft", doses=True),
+    Arm("soft.cross_init", labels="soft", other_base=True),
+    Arm("soft_leaky.cross_init", labels="soft leaky", other_base=True),
+)
+CONTROL_TEACHER_ARMS = (
+    Arm("hard.control", how="secure code"),
+    Arm("soft.lesson", labels="soft", how="lesson code"),
+)
+ARMS = {arm.name: arm for arm in (*PREFERENCE_ARMS, *CONTROL_TEACHER_ARMS)}
 
 
 @dataclass(frozen=True)
