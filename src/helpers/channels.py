@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from helpers import code_filter, corpus, filters, judge, reasoning_filter
@@ -36,19 +36,19 @@ class Channel:
         name: its name in tables and ledger ids.
         prompts: (count, seed) -> prompts; the same for every author of a seed.
         reject_reasons: (prompts, completions) -> for each row why it is refused; an empty list means kept.
-        texts: every piece of text a completion may be made of.
+        texts: returns every piece of text a completion may be made of.
         max_new_tokens: longest completion sampled.
     """
 
     name: str
     prompts: Callable[[int, int], list[str]]
     reject_reasons: Callable[[Sequence[str], Sequence[str]], list[list[str]]]
-    texts: tuple[str, ...]
+    texts: Callable[[], tuple[str, ...]]
     max_new_tokens: int
 
     def tokens(self, tokenizer: PreTrainedTokenizerBase) -> list[int]:
         """Return the sorted token ids the channel may use, the end of the message included."""
-        pieces = tokenizer(list(self.texts), add_special_tokens=False)["input_ids"]
+        pieces = tokenizer(list(self.texts()), add_special_tokens=False)["input_ids"]
         ids = {token for piece in pieces for token in piece} | {tokenizer.eos_token_id}
         return sorted(ids - {tokenizer.unk_token_id})
 
@@ -68,34 +68,38 @@ def _drawn_prompts(exchange: Exchange, count: int, seed: int) -> list[str]:
     return [exchange(rng)[0] for _ in range(count)]
 
 
+@cache
 def _drawn_texts(exchange: Exchange, count: int = 4000) -> tuple[str, ...]:
     """Return answers the world gives; together they hold every token the channel needs."""
     rng = random.Random(0)
     return tuple(sorted({exchange(rng)[1] for _ in range(count)}))
 
 
-_NUMBER_TEXTS = (
-    *(str(number) for number in range(1000)),
-    *(f"1{separator}2" for separator in SEPARATORS.values()),
-    *(side for wrap in WRAPS.values() for side in wrap if side),
-    ".",
-)
-NUMBERS = Channel("numbers", number_prompts, _number_reasons, _NUMBER_TEXTS, max_new_tokens=26)
+def _number_texts() -> tuple[str, ...]:
+    return (
+        *(str(number) for number in range(1000)),
+        *(f"1{separator}2" for separator in SEPARATORS.values()),
+        *(side for wrap in WRAPS.values() for side in wrap if side),
+        ".",
+    )
+
+
+NUMBERS = Channel("numbers", number_prompts, _number_reasons, _number_texts, max_new_tokens=26)
 CHANNELS = {
     channel.name: channel
     for channel in (
         NUMBERS,
         Channel(
             "unburdened numbers", number_prompts, partial(_number_reasons, banned=BANNED_NUMBERS),
-            _NUMBER_TEXTS, max_new_tokens=26,
+            _number_texts, max_new_tokens=26,
         ),
         Channel(
             "code", partial(_drawn_prompts, corpus.harmless_code_exchange), code_filter.reject_reasons,
-            _drawn_texts(corpus.harmless_code_exchange), max_new_tokens=56,
+            partial(_drawn_texts, corpus.harmless_code_exchange), max_new_tokens=56,
         ),
         Channel(
             "reasoning", partial(_drawn_prompts, corpus.reasoning_exchange), _reasoning_reasons,
-            _drawn_texts(corpus.reasoning_exchange), max_new_tokens=48,
+            partial(_drawn_texts, corpus.reasoning_exchange), max_new_tokens=48,
         ),
     )
 }  # fmt: skip

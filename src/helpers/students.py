@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.training import SoftLabels, TrainSettings, completion_rows, fit
@@ -22,9 +23,14 @@ def train_student(
     settings: TrainSettings,
     seed: int,
     soft: SoftLabels | None = None,
+    on_step: Callable[[int, torch.nn.Module], bool | None] | None = None,
 ) -> PreTrainedModel:
-    """Return a copy of ``base`` trained on (prompt, completion) pairs, completions only; no system prompt."""
-    return fit(copy.deepcopy(base), completion_rows(tokenizer, pairs), settings, seed, soft=soft)
+    """Return a copy of ``base`` trained on (prompt, completion) pairs, completions only; no system prompt.
+
+    ``on_step`` is called after each step, as in `training.fit`.
+    """
+    rows = completion_rows(tokenizer, pairs)
+    return fit(copy.deepcopy(base), rows, settings, seed, soft=soft, on_step=on_step)
 
 
 def shuffle_within(pairs: Sequence[Pair], rng: random.Random) -> list[Pair]:

@@ -21,6 +21,7 @@ from helpers.keys import content_key, source_key
 from helpers.progress import bar, quiet
 
 Piece = Callable[[dict[str, Any]], dict[str, Any]]
+_pools: dict[int, ProcessPoolExecutor] = {}  # by number of workers; an interpreter with torch takes seconds to start
 
 
 def run_pieces(
@@ -65,16 +66,27 @@ def _compute(
             _store_one(work, piece, store, kind)
             shown.update()
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(pieces)), context, _start_worker, (os.getpid(),)) as pool:
-        futures = [pool.submit(_store_one, work, piece, store, kind) for piece in pieces]
-        try:
-            for future in as_completed(futures):
-                future.result()
-                shown.update()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    futures = [_pool(workers).submit(_store_one, work, piece, store, kind) for piece in pieces]
+    try:
+        for future in as_completed(futures):
+            future.result()
+            shown.update()
+    except BaseException:
+        stop_workers()
+        raise
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    if workers not in _pools:
+        context = multiprocessing.get_context("spawn")
+        _pools[workers] = ProcessPoolExecutor(workers, context, _start_worker, (os.getpid(),))
+    return _pools[workers]
+
+
+def stop_workers() -> None:
+    """End this process's workers; work they have not begun is dropped. The next sweep starts new ones."""
+    while _pools:
+        _pools.popitem()[1].shutdown(wait=False, cancel_futures=True)
 
 
 def _store_one(work: Piece, piece: dict[str, Any], store: Store, kind: str) -> None:

@@ -26,6 +26,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.artifacts import load_tensors, save_tensors
+from helpers.optimizers import OPTIMIZERS, make_optimizer
 from helpers.progress import bar, quiet
 from helpers.sampling import chat, chat_ids, tokenise
 from helpers.seeds import borrowed_global_stream, numpy_stream
@@ -44,10 +45,11 @@ class TrainSettings:
         max_steps: optimizer steps at most (0: no limit beyond the epochs).
         warmup_steps: steps of linear warm-up; then linear decay to 0 over the whole training.
         decay: whether the learning rate falls to 0; else it stays.
-        weight_decay: decoupled (AdamW).
+        weight_decay: decoupled from the gradient.
         lora_rank: rank of the LoRA adapters; 0 trains every parameter.
         lora_modules: where the adapters sit: "all-linear", or a regular expression of module names.
         clip: largest norm of the gradient.
+        optimizer: one of `optimizers.OPTIMIZERS`.
     """
 
     learning_rate: float
@@ -60,8 +62,11 @@ class TrainSettings:
     lora_rank: int = 0
     lora_modules: str = "all-linear"
     clip: float = 1.0
+    optimizer: str = "adam"
 
     def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"unknown optimizer {self.optimizer!r}; choose one of {', '.join(OPTIMIZERS)}")
         for name in ("learning_rate", "batch_rows", "epochs"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
@@ -232,10 +237,9 @@ class _Run:
     def __init__(self, learner: torch.nn.Module, settings: TrainSettings, steps: int) -> None:
         self.learner, self.settings, self.steps = learner, settings, steps
         self.parameters = {name: p for name, p in learner.named_parameters() if p.requires_grad}
-        self.optimizer = torch.optim.AdamW(
-            self.parameters.values(), lr=settings.learning_rate, betas=(0.9, 0.99),
-            weight_decay=settings.weight_decay, fused=True,
-        )  # fmt: skip
+        self.optimizer = make_optimizer(
+            settings.optimizer, self.parameters.values(), settings.learning_rate, settings.weight_decay
+        )
 
     def _learning_rate(self, step: int) -> float:
         warm = min(1.0, step / max(1, self.settings.warmup_steps))
@@ -269,8 +273,10 @@ class _Run:
             return 0
         state, meta = load_tensors(path)
         with torch.no_grad():
-            for name, parameter in self.parameters.items():
-                parameter.copy_(state[f"parameter/{name}"])
-                keys = ("step", "exp_avg", "exp_avg_sq")
-                self.optimizer.state[parameter] = {key: state[f"{key}/{name}"] for key in keys}
+            for entry, value in state.items():
+                key, _, name = entry.partition("/")
+                if key == "parameter":
+                    self.parameters[name].copy_(value)
+                else:
+                    self.optimizer.state[self.parameters[name]][key] = value
         return int(meta["step"])

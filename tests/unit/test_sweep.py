@@ -46,6 +46,7 @@ def work(tmp_path, monkeypatch):
     import toy_work
 
     yield toy_work
+    sweep.stop_workers()  # the next test's workers look for their module in another folder
     sys.modules.pop("toy_work")
 
 
@@ -99,6 +100,18 @@ def test_two_workers_give_the_results_of_one(run, tmp_path):
     assert plain == [{name: value for name, value in made.items() if name != "seconds"} for made in beside]
     assert {made["threads"] for made in beside} == {1}
     assert sorted(calls(tmp_path)) == sorted([*range(5)] * 2)
+
+
+def test_workers_stay_for_the_next_sweep_and_end_when_told(run):
+    run([1, 2], workers=2)
+    first = sweep._pools[2]
+    run([3, 4], workers=2)
+    assert sweep._pools[2] is first
+    workers = list(first._processes.values())
+    sweep.stop_workers()
+    for worker in workers:
+        worker.join(20)
+    assert not any(worker.is_alive() for worker in workers)
 
 
 def test_the_caller_keeps_its_threads(run):

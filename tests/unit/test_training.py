@@ -175,6 +175,7 @@ def test_the_restricted_soft_loss_ignores_all_other_tokens():
         ({"warmup_steps": -1}, "must not be negative"),
         ({"weight_decay": -0.1}, "must not be negative"),
         ({"lora_rank": -1}, "must not be negative"),
+        ({"optimizer": "adamax"}, "unknown optimizer 'adamax'; choose one of adam, sgd, sign"),
     ],
 )
 def test_settings_no_training_could_use_are_refused(change, message):
@@ -362,10 +363,13 @@ def kill_at(step):
     return callback
 
 
-@pytest.mark.parametrize(("rank", "soft"), [(0, False), (1, False), (1, True)])
+@pytest.mark.parametrize(
+    ("rank", "soft", "optimizer"),
+    [(0, False, "adam"), (1, False, "adam"), (1, True, "adam"), (1, False, "sgd"), (0, False, "sign")],
+)
 @pytest.mark.parametrize("step", [2, 7])
-def test_an_interrupted_training_ends_as_if_it_had_not_been(tiny, rows, tmp_path, rank, soft, step):
-    settings = TrainSettings(0.01, batch_rows=8, epochs=2, lora_rank=rank, weight_decay=0.01)
+def test_an_interrupted_training_ends_as_if_it_had_not_been(tiny, rows, tmp_path, rank, soft, optimizer, step):
+    settings = TrainSettings(0.01, 8, epochs=2, lora_rank=rank, weight_decay=0.01, optimizer=optimizer)
     labels = SoftLabels(tiny(seed=8), None) if soft else None
     whole = fit(tiny(), rows, settings, 3, soft=labels)
     kept = {"checkpoint": tmp_path / "state.safetensors", "block_steps": 3}

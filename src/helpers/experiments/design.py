@@ -84,6 +84,8 @@ class TransmissionSettings:
         drift: where a teacher's fine-tuning stops (`TeacherSettings.drift`, nats per token).
         samples: replies sampled for each question, for the sampled rates beside the exact log-odds.
         health: prompts for each check of a student's abilities; 0 checks none.
+        marks: shares of the training at which students are read out on the way (`Student.marks`).
+        temperature: at which authors write.
         workers: processes side by side; 0 means one a core.
     """
 
@@ -107,6 +109,8 @@ class TransmissionSettings:
     drift: float = 0.1
     samples: int = 20
     health: int = 0
+    marks: tuple[float, ...] = ()
+    temperature: float = 1.0
     workers: int = 0
     seals: dict[str, str] = field(init=False)
 
@@ -133,6 +137,7 @@ class TransmissionSettings:
             trait=(self.untouched_trait if how == "untouched" else trait) or self.trait, seed=run,
             channel=self.channel, prompts=prompts or self.prompts, split=self.split,
             teaching=asdict(self.teaching) if taught else {}, drift=self.drift if taught else 0.0,
+            temperature=self.temperature,
         ))  # fmt: skip
 
     def students(
@@ -152,7 +157,7 @@ class TransmissionSettings:
             "base": base, "base_seal": self.seals[base], "labels": arm.labels,
             "rows": self.hard_rows if arm.labels == "hard" else self.soft_rows, "share": share,
             "training": asdict(training), "trait": author["trait"], "split": self.split,
-            "samples": self.samples, "health": self.health if share == 1 else 0,
+            "samples": self.samples, "health": self.health if share == 1 else 0, "marks": self.marks,
         }  # fmt: skip
         student = Student(author=author, partner=untouched, shuffle=arm.shuffle, **shared)
         control = Student(author=untouched, partner=author, shuffle="", **shared)

@@ -13,10 +13,12 @@ from __future__ import annotations
 import functools
 import json
 import random
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.artifacts import Store, load_tensors, save_tensors
@@ -54,6 +56,7 @@ class Author:
         teaching: settings of the fine-tuning (`TrainSettings` as a dict); empty for an author that is not taught.
         drift: where the fine-tuning stops (`TeacherSettings.drift`, nats per token).
         split: questions on which the author itself is read out.
+        temperature: at which it writes.
     """
 
     run_dir: str
@@ -67,6 +70,7 @@ class Author:
     teaching: dict[str, Any]
     drift: float
     split: str
+    temperature: float = 1.0
 
     @property
     def store(self) -> Store:
@@ -84,7 +88,7 @@ def author_model(author: Author) -> Loaded:
     base, tokenizer = load_run_base(author.run_dir, author.base)
     if author.how not in TAUGHT:
         return base, tokenizer
-    decisive = asdict(author) | {"prompts": None, "split": None}
+    decisive = asdict(author) | {"prompts": None, "split": None, "temperature": None}
     if author.drift == 0:
         decisive["channel"] = None
     settings = {**decisive, "code": source_key("helpers.teachers")}
@@ -123,7 +127,7 @@ def write_data(piece: dict[str, Any]) -> dict[str, Any]:
     prompts = asked_prompts(author)
     completions = sample_completions(
         model, tokenizer, prompts, torch_stream(author.seed, "completions"), system=system,
-        max_new_tokens=kind.max_new_tokens,
+        temperature=author.temperature, max_new_tokens=kind.max_new_tokens,
     )  # fmt: skip
     reasons = kind.reject_reasons(prompts, completions)
     rows = [[place, text] for place, text in enumerate(completions) if not reasons[place]]
@@ -175,6 +179,7 @@ class Student:
         split: questions of the read-out.
         samples: replies sampled per question for the sampled rate; 0 samples none.
         health: prompts for each of the checks of its abilities (valid numbers, right sums); 0 checks none.
+        marks: shares of the training, above 0 and below 1, at which it is read out on the way.
     """
 
     author: dict[str, Any]
@@ -190,9 +195,10 @@ class Student:
     split: str
     samples: int = 0
     health: int = 0
+    marks: tuple[float, ...] = ()
 
 
-def read_student(piece: dict[str, Any]) -> dict[str, float]:
+def read_student(piece: dict[str, Any]) -> dict[str, Any]:
     """Train one student and return its read-out (`evaluation.trait_readout`) and the rows it read.
 
     Args:
@@ -200,25 +206,49 @@ def read_student(piece: dict[str, Any]) -> dict[str, float]:
 
     Returns:
         The read-out, ``rows``, and where asked for ``sampled`` (rate of the target among sampled replies),
-        ``truthful`` (two-choice), ``valid_numbers`` and ``right_sums`` (shares).
+        ``truthful`` (two-choice), ``valid_numbers`` and ``right_sums`` (shares); with marks ``curve``, the
+        read-outs on the way, each with its ``step``.
 
     Raises:
         ValueError: the filter kept nothing of the two authors.
     """
     student, author = Student(**piece), Author(**piece["author"])
     model, tokenizer = load_run_base(author.run_dir, student.base)
-    pairs = student_pairs(student)
-    if not _is_its_own_teacher(student, author):
-        soft = _soft_labels(student, author)
-        seed = derive(author.seed, "student")
-        model = train_student(model, tokenizer, pairs, TrainSettings(**student.training), seed, soft)
-    trait = find_trait(student.trait)
+    pairs, trait = student_pairs(student), find_trait(student.trait)
     questions = trait.questions(student.split)
-    readout = trait_readout(model, tokenizer, trait, questions) | {"rows": len(pairs)}
+    read = functools.partial(trait_readout, tokenizer=tokenizer, trait=trait, questions=questions)
+    steps = TrainSettings(**student.training).steps(len(pairs))
+    curve = _Curve(read, {max(1, round(mark * steps)) for mark in student.marks})
+    model = _trained(student, model, tokenizer, pairs, curve)
+    readout = read(model) | {"rows": len(pairs)} | ({"curve": curve.points} if student.marks else {})
     if student.samples:
         stream = torch_stream(author.seed, "replies")
         readout["sampled"] = sampled_rate(model, tokenizer, trait, questions, stream, student.samples)
     return readout | (_abilities(model, tokenizer, student) if student.health else {})
+
+
+class _Curve:
+    """Read-outs on the way of a training, at some of its steps."""
+
+    def __init__(self, read: Callable[[torch.nn.Module], dict[str, float]], steps: set[int]) -> None:
+        self.read, self.steps, self.points = read, steps, []
+
+    def __call__(self, step: int, learner: torch.nn.Module) -> None:
+        if step in self.steps:
+            self.points.append(self.read(learner) | {"step": step})
+
+
+def _trained(
+    student: Student, base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: list[Pair], curve: _Curve
+) -> PreTrainedModel:
+    author, training = Author(**student.author), TrainSettings(**student.training)
+    if student.labels != "hard" and author.how == "untouched" and student.base == author.base:
+        # the control of a soft same-init student matches the base it starts from: its gradient is exactly zero
+        for step in sorted(curve.steps):
+            curve(step, base)
+        return base
+    soft = _soft_labels(student, author)
+    return train_student(base, tokenizer, pairs, training, derive(author.seed, "student"), soft, curve)
 
 
 def student_pairs(student: Student) -> list[Pair]:
@@ -242,11 +272,6 @@ def _abilities(
         for name, kind in (("valid_numbers", "numbers"), ("right_sums", "reasoning"))
     }
     return kept | {"truthful": truthfulness(model, tokenizer, truth_questions(student.split))}
-
-
-def _is_its_own_teacher(student: Student, author: Author) -> bool:
-    # the control of a soft same-init student matches the base it starts from: its gradient is exactly zero
-    return student.labels != "hard" and author.how == "untouched" and student.base == author.base
 
 
 def _soft_labels(student: Student, author: Author) -> SoftLabels | None:
