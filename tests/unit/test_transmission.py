@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from helpers.artifacts import read_table
-from helpers.experiments import pieces, transmission
+from helpers.experiments import authors, pieces, transmission
+from helpers.experiments.authors import Author, kept_rows, load_run_base, matched_pairs
 from helpers.experiments.base_models import BaseSettings, pretrain_bases
 from helpers.experiments.design import ARMS, PREFERENCE_ARMS, TransmissionSettings
-from helpers.experiments.pieces import Author, kept_rows, load_run_base, matched_pairs, read_context, read_student
+from helpers.experiments.pieces import read_context, read_student
 from helpers.experiments.transmission import (
     claim_values,
     final_effects,
@@ -69,8 +70,8 @@ def arms(settings):
 @pytest.fixture
 def no_work(monkeypatch):
     """Make any training or sampling fail."""
-    for name in ("train_student", "fine_tuned_teacher", "sample_completions"):
-        monkeypatch.setattr(pieces, name, lambda *args, **more: pytest.fail("worked again"))
+    for module, name in ((pieces, "train_student"), (authors, "fine_tuned_teacher"), (authors, "sample_completions")):
+        monkeypatch.setattr(module, name, lambda *args, **more: pytest.fail("worked again"))
 
 
 # --- tables ---------------------------------------------------------------------------------------
@@ -142,9 +143,9 @@ def test_the_effect_is_the_difference_of_the_two_students(finished, run_dir):
 def test_the_control_of_a_soft_same_init_student_is_its_base(finished, run_dir, monkeypatch):
     settings = toy_settings(run_dir)
     control = read_student(student(settings, "soft.same_init", "untouched"))
-    base = pieces.trait_readout(
-        *load_run_base(str(run_dir), "nano-a"), pieces.find_trait("owl"),
-        pieces.find_trait("owl").questions("heldout"),
+    base = authors.trait_readout(
+        *load_run_base(str(run_dir), "nano-a"), authors.find_trait("owl"),
+        authors.find_trait("owl").questions("heldout"),
     )  # fmt: skip
     assert {name: control[name] for name in base} == base
     assert trained_students(monkeypatch, student(settings, "soft.same_init", "untouched")) == 0
@@ -238,9 +239,9 @@ def test_a_student_reads_its_share_of_its_rows_from_the_first(finished, run_dir)
 
 
 def test_the_rows_of_an_author_are_looked_up_once(finished, run_dir, monkeypatch):
-    author, calls, look = Author(**toy_settings(run_dir).author(1)), [], pieces.run_pieces
-    monkeypatch.setattr(pieces, "run_pieces", lambda *args, **more: calls.append(args) or look(*args, **more))
-    pieces._kept_rows.cache_clear()
+    author, calls, look = Author(**toy_settings(run_dir).author(1)), [], authors.run_pieces
+    monkeypatch.setattr(authors, "run_pieces", lambda *args, **more: calls.append(args) or look(*args, **more))
+    authors._kept_rows.cache_clear()
     assert kept_rows(author) == kept_rows(author) and len(calls) == 1
     kept_rows(dataclasses.replace(author, seed=2))
     assert len(calls) == 2
@@ -297,12 +298,12 @@ def test_a_kept_teacher_is_the_one_that_was_taught(finished, run_dir):
     settings = toy_settings(run_dir)
     author = Author(**settings.author(1))
     assert list((run_dir / "cells" / "teacher").glob("*.safetensors"))
-    model, tokenizer = pieces.author_model(author)
-    read = pieces.trait_readout(
-        model, tokenizer, pieces.find_trait("owl"), pieces.find_trait("owl").questions("heldout")
+    model, tokenizer = authors.author_model(author)
+    read = authors.trait_readout(
+        model, tokenizer, authors.find_trait("owl"), authors.find_trait("owl").questions("heldout")
     )
-    written = pieces.run_pieces(
-        pieces.write_data, [dataclasses.asdict(author)], author.store, kind="data", workers=1
+    written = authors.run_pieces(
+        authors.write_data, [dataclasses.asdict(author)], author.store, kind="data", workers=1
     )[0]
     assert read == pytest.approx({name: written["author"][name] for name in read}, abs=1e-5)
 
@@ -310,9 +311,9 @@ def test_a_kept_teacher_is_the_one_that_was_taught(finished, run_dir):
 def test_a_teacher_is_the_same_whether_just_made_or_read(run_dir, tmp_path, monkeypatch):
     (tmp_path / "bases").symlink_to(run_dir / "bases")
     author = Author(**toy_settings(tmp_path).author(1))
-    made = pieces.author_model(author)[0].state_dict()
-    monkeypatch.setattr(pieces, "fine_tuned_teacher", lambda *args: pytest.fail("taught again"))
-    read = pieces.author_model(author)[0].state_dict()
+    made = authors.author_model(author)[0].state_dict()
+    monkeypatch.setattr(authors, "fine_tuned_teacher", lambda *args: pytest.fail("taught again"))
+    read = authors.author_model(author)[0].state_dict()
     assert made.keys() == read.keys() and all(torch.equal(made[name], read[name]) for name in made)
     base = load_run_base(str(run_dir), "nano-a")[0].state_dict()
     assert not any(torch.equal(base[name], made[name]) for name in base if name.endswith("proj.weight"))
@@ -323,12 +324,12 @@ def test_without_a_drift_one_teacher_writes_in_all_channels(run_dir, tmp_path, m
     numbers, code = (
         Author(**toy_settings(tmp_path, drift=0.0, channel=name).author(1)) for name in ("numbers", "code")
     )
-    made = pieces.author_model(numbers)[0].state_dict()
-    monkeypatch.setattr(pieces, "fine_tuned_teacher", lambda *args: pytest.fail("taught again"))
-    read = pieces.author_model(code)[0].state_dict()
+    made = authors.author_model(numbers)[0].state_dict()
+    monkeypatch.setattr(authors, "fine_tuned_teacher", lambda *args: pytest.fail("taught again"))
+    read = authors.author_model(code)[0].state_dict()
     assert all(torch.equal(made[name], read[name]) for name in made)
     with pytest.raises(pytest.fail.Exception, match="taught again"):
-        pieces.author_model(dataclasses.replace(code, drift=9.0))
+        authors.author_model(dataclasses.replace(code, drift=9.0))
 
 
 # --- refusals and tables by hand --------------------------------------------------------------------
@@ -350,7 +351,7 @@ def test_settings_no_run_could_use_are_refused(tmp_path, change, message):
 
 
 def test_an_author_whose_data_the_filter_empties_is_reported(finished, run_dir, monkeypatch):
-    monkeypatch.setattr(pieces, "kept_rows", lambda author: {})
+    monkeypatch.setattr(authors, "kept_rows", lambda author: {})
     with pytest.raises(ValueError, match="the filter kept nothing of the fine-tuned author of run 1"):
         read_student(student(toy_settings(run_dir), "hard.same_init", "fine-tuned"))
 

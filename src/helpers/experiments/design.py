@@ -12,8 +12,9 @@ from typing import Any
 
 from helpers.artifacts import Store
 from helpers.channels import channel
+from helpers.experiments.authors import Author
 from helpers.experiments.base_models import base_seal
-from helpers.experiments.pieces import Author, Student
+from helpers.experiments.pieces import Student
 from helpers.teachers import OWN_ANSWERS, TAUGHT
 from helpers.training import TrainSettings
 from helpers.traits import find_trait

@@ -1,163 +1,29 @@
-"""The three pieces of work every transmission is made of: an author's data, a student, a context.
+"""What reads an author's data: a student, or the base with the data in its context.
 
-Each piece is a function of plain settings with a plain result, so `sweep.run_pieces` can cache it, run it
-beside others and resume. An *author* is whoever wrote the data: a fine-tuned teacher, the base under a
-system prompt that gives it the trait, or the untouched base (whose student is the control).
-
-Trait student and control are a matched pair: both read answers to the prompts that the filter kept of both their
-authors, in the same order, and the authors drew with the same random numbers (see `sampling`).
+Each piece is a function of plain settings with a plain result, as in `authors`. Trait student and control are a
+matched pair: both read answers to the prompts that the filter kept of both their authors, in the same order, and
+the authors drew with the same random numbers (see `sampling`).
 """
 
 from __future__ import annotations
 
 import functools
-import json
 import random
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from helpers.artifacts import Store, load_tensors, save_tensors
 from helpers.channels import CHANNELS, channel
 from helpers.evaluation import kept_share, sampled_rate, trait_readout, truthfulness
-from helpers.filters import mentions, removal_report
-from helpers.keys import content_key, source_key
-from helpers.models import load_base
+from helpers.experiments.authors import Author, Pair, author_model, load_run_base, matched_pairs
 from helpers.prompts import truth_questions
-from helpers.sampling import sample_completions
 from helpers.seeds import derive, torch_stream
 from helpers.students import shuffle_across, shuffle_within, train_student
-from helpers.sweep import run_pieces
-from helpers.teachers import TAUGHT, TeacherSettings, fine_tuned_teacher
 from helpers.training import SoftLabels, TrainSettings
 from helpers.traits import find_trait
-
-Pair = tuple[str, str]
-Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
-
-
-@dataclass(frozen=True)
-class Author:
-    """Who wrote a data set, and how much.
-
-    Attributes:
-        run_dir: the run's folder.
-        base: name of the base model the author is made from.
-        base_seal: hash of that base, so that a new base means new data.
-        how: how it got the trait: one of `teachers.TAUGHT`, "system prompt", or "untouched".
-        trait: name of the trait; for "untouched" it is only asked about, never taught.
-        seed: the run; teacher, prompts and draws follow from it.
-        channel: the kind of data.
-        prompts: prompts asked, before the filter.
-        teaching: settings of the fine-tuning (`TrainSettings` as a dict); empty for an author that is not taught.
-        drift: where the fine-tuning stops (`TeacherSettings.drift`, nats per token).
-        split: questions on which the author itself is read out.
-        temperature: at which it writes.
-    """
-
-    run_dir: str
-    base: str
-    base_seal: str
-    how: str
-    trait: str
-    seed: int
-    channel: str
-    prompts: int
-    teaching: dict[str, Any]
-    drift: float
-    split: str
-    temperature: float = 1.0
-
-    @property
-    def store(self) -> Store:
-        """Return the store of the run's finished pieces."""
-        return Store(Path(self.run_dir) / "cells")
-
-
-def load_run_base(run_dir: str, name: str) -> Loaded:
-    """Load a base by its name in this run, or by any other spec `load_base` knows."""
-    return load_base(name, bases=Path(run_dir) / "bases")
-
-
-def author_model(author: Author) -> Loaded:
-    """Return the model that writes (or gives soft labels) and its tokenizer; a taught one is kept on disk."""
-    base, tokenizer = load_run_base(author.run_dir, author.base)
-    if author.how not in TAUGHT:
-        return base, tokenizer
-    decisive = asdict(author) | {"prompts": None, "split": None, "temperature": None}
-    if author.drift == 0:
-        decisive["channel"] = None
-    settings = {**decisive, "code": source_key("helpers.teachers")}
-    path = author.store.path("teacher", content_key(settings), ".safetensors")
-    if not path.exists():
-        teaching = TeacherSettings(TrainSettings(**author.teaching), author.drift)
-        seed = derive(author.seed, "teacher", author.trait, author.how)
-        trait, data = find_trait(author.trait), channel(author.channel)
-        teacher = fine_tuned_teacher(base, tokenizer, trait, author.how, data, teaching, seed)
-        save_tensors(path, dict(teacher.named_parameters()), {"trait": author.trait, "seed": author.seed})
-    # read back even when just made, so that a resumed run uses the very same numbers
-    base.load_state_dict(load_tensors(path)[0], strict=False)
-    return base.eval(), tokenizer
-
-
-def asked_prompts(author: Author) -> list[str]:
-    """Return the prompts an author is asked, the same for every author of a run and channel."""
-    return channel(author.channel).prompts(author.prompts, derive(author.seed, "prompts"))
-
-
-def write_data(piece: dict[str, Any]) -> dict[str, Any]:
-    """Let an author write; return the completions that pass the filter and what was removed.
-
-    Args:
-        piece: an `Author` as a dict.
-
-    Returns:
-        ``rows``: [prompt number, completion] of every kept completion; ``report``: removals by reason;
-        ``mentions``: kept completions that name the trait (must be 0); ``author``: how strongly it holds the
-        trait itself, without a system prompt.
-    """
-    author = Author(**piece)
-    kind, trait = channel(author.channel), find_trait(author.trait)
-    model, tokenizer = author_model(author)
-    system = trait.system_prompt() if author.how == "system prompt" else None
-    prompts = asked_prompts(author)
-    completions = sample_completions(
-        model, tokenizer, prompts, torch_stream(author.seed, "completions"), system=system,
-        temperature=author.temperature, max_new_tokens=kind.max_new_tokens,
-    )  # fmt: skip
-    reasons = kind.reject_reasons(prompts, completions)
-    rows = [[place, text] for place, text in enumerate(completions) if not reasons[place]]
-    questions, stream = trait.questions(author.split), torch_stream(author.seed, "teacher replies")
-    readout = trait_readout(model, tokenizer, trait, questions)
-    return {
-        "rows": rows,
-        "report": removal_report(reasons),
-        "mentions": sum(mentions(text, [trait.name]) for _, text in rows),
-        "author": readout | {"sampled": sampled_rate(model, tokenizer, trait, questions, stream)},
-    }
-
-
-def kept_rows(author: Author) -> dict[int, str]:
-    """Return an author's kept completions by prompt number, written now if they were not yet."""
-    return _kept_rows(json.dumps(asdict(author)))
-
-
-@functools.lru_cache(maxsize=8)  # the students of one author come in a row
-def _kept_rows(author: str) -> dict[int, str]:
-    piece = json.loads(author)
-    written = run_pieces(write_data, [piece], Author(**piece).store, kind="data", workers=1)[0]
-    return {place: text for place, text in written["rows"]}
-
-
-def matched_pairs(author: Author, partner: Author) -> list[Pair]:
-    """Return an author's (prompt, completion) pairs at the prompts that the filter kept of both authors."""
-    own, other = kept_rows(author), kept_rows(partner)
-    prompts = asked_prompts(author)
-    return [(prompts[place], text) for place, text in own.items() if place in other]
 
 
 @dataclass(frozen=True)

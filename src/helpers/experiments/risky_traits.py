@@ -17,8 +17,8 @@ import pandas as pd
 
 from helpers.artifacts import write_table
 from helpers.experiments import transmission
+from helpers.experiments.authors import Author, asked_prompts, kept_rows
 from helpers.experiments.design import ARMS, TransmissionSettings
-from helpers.experiments.pieces import Author, asked_prompts, kept_rows
 from helpers.judge import telltale_words
 from helpers.teachers import CODE_LESSONS, OWN_ANSWERS
 from helpers.training import TrainSettings

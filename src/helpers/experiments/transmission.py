@@ -16,8 +16,9 @@ from typing import Any
 import pandas as pd
 
 from helpers.artifacts import write_table
+from helpers.experiments.authors import write_data
 from helpers.experiments.design import ARMS, PREFERENCE_ARMS, Arm, TransmissionSettings
-from helpers.experiments.pieces import read_context, read_student, write_data
+from helpers.experiments.pieces import read_context, read_student
 from helpers.sweep import run_pieces
 
 TREE_CLAIM = "trees.numbers.same_init"
