@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -66,6 +66,12 @@ def borrowed_global_stream(seed: int, *names: str | int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(derive(seed, *names))
         yield
+
+
+def check_runs(runs: Sequence[int]) -> None:
+    """Refuse, with a ValueError, seeds of runs that are not all different, or none at all."""
+    if len(set(runs)) < len(runs) or not runs:
+        raise ValueError(f"runs must be different seeds, at least one; got {list(runs)}")
 
 
 def _whole(what: str, value: object) -> int:

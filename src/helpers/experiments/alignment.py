@@ -22,7 +22,7 @@ from torch import Tensor
 from helpers import mnist
 from helpers.artifacts import Store, write_table
 from helpers.experiments.theorem_networks import digits, image_inputs, mlp_outputs, mlp_sizes, mlp_start
-from helpers.seeds import derive, numpy_stream
+from helpers.seeds import check_runs, derive, numpy_stream
 from helpers.stats import t_interval
 from helpers.sweep import run_pieces
 
@@ -61,8 +61,7 @@ class AlignmentSettings:
 
     def __post_init__(self) -> None:
         """Refuse values no run could use, with a ValueError that names the field and the cure."""
-        if len(set(self.runs)) < len(self.runs) or not self.runs:
-            raise ValueError(f"runs must be different seeds, at least one; got {list(self.runs)}")
+        check_runs(self.runs)
         for name in ("steps", "teacher_steps", "width", "batch", "adam_rate", "sgd_rate"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")

@@ -15,6 +15,7 @@ from helpers.channels import channel
 from helpers.experiments.authors import Author
 from helpers.experiments.base_models import base_seal
 from helpers.experiments.pieces import Student
+from helpers.seeds import check_runs
 from helpers.teachers import OWN_ANSWERS, TAUGHT
 from helpers.training import TrainSettings
 from helpers.traits import find_trait
@@ -120,8 +121,7 @@ class TransmissionSettings:
         channel(self.channel)
         if self.how not in TAUGHT:
             raise ValueError(f"how must be one of {', '.join(TAUGHT)}, not {self.how!r}")
-        if len(set(self.runs)) < len(self.runs) or not self.runs:
-            raise ValueError(f"runs must be different seeds, at least one; got {list(self.runs)}")
+        check_runs(self.runs)
         seals = {name: base_seal(self.run_dir, name) for name in (self.base, self.other_base)}
         object.__setattr__(self, "seals", seals)
 

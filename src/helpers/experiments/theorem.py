@@ -29,7 +29,7 @@ from helpers.experiments.theorem_networks import (
     text_inputs,
 )
 from helpers.models import load_base
-from helpers.seeds import derive
+from helpers.seeds import check_runs, derive
 from helpers.sweep import run_pieces
 from helpers.traits import find_trait
 
@@ -77,8 +77,7 @@ class TheoremSettings:
     def __post_init__(self) -> None:
         """Refuse values no run could use, with a ValueError that names the field and the cure."""
         find_trait(self.trait)
-        if len(set(self.runs)) < len(self.runs) or not self.runs:
-            raise ValueError(f"runs must be different seeds, at least one; got {list(self.runs)}")
+        check_runs(self.runs)
         for name, kinds in (("image_kinds", IMAGE_KINDS), ("text_kinds", TEXT_KINDS)):
             if unknown := [kind for kind in getattr(self, name) if kind not in kinds]:
                 raise ValueError(f"{name} must be among {', '.join(kinds)}; got {unknown[0]!r}")
