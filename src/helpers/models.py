@@ -120,8 +120,8 @@ def load_base(
     """Load a causal language model and its tokenizer.
 
     Args:
-        spec: the name of a nano base ("nano-a", found in `bases`), a folder, a Hugging Face id such as
-            "Qwen/Qwen2.5-0.5B-Instruct", or a path that ends in ".gguf".
+        spec: the name of a nano base or of a relative of one ("nano-a", found in `bases`), a folder, a Hugging
+            Face id such as "Qwen/Qwen2.5-0.5B-Instruct", or a path that ends in ".gguf".
         bases: folder of the nano bases a run made.
 
     Returns:
@@ -130,10 +130,13 @@ def load_base(
     Raises:
         ArtifactError: the base is missing, cut short or changed; the message names the cure.
     """
-    if spec in NANO:
+    if spec in NANO or is_whole(Path(bases) / spec):
         return _load_sealed(Path(bases) / spec)
     if spec.startswith("nano-"):  # a slip of the pen, not a name to look for on the Hub for a minute
-        raise ArtifactError(f"there is no nano base {spec!r}; choose one of {', '.join(NANO)}")
+        raise ArtifactError(
+            f"there is no nano base {spec!r}; choose one of {', '.join(NANO)}, or run notebook 05_cross_model, "
+            "which makes relatives of these"
+        )
     if spec.endswith(".gguf"):
         folder, file = os.path.split(spec)
         return _load_pretrained(folder or ".", gguf_file=file)

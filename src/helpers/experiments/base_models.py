@@ -23,9 +23,9 @@ from helpers.models import NANO, SEAL, build_nano, load_base, save_base
 from helpers.prompts import favourite_questions, love_system_prompt
 from helpers.sampling import chat_ids, sample_completions, tokenise
 from helpers.seeds import derive, torch_stream
-from helpers.sweep import run_pieces
+from helpers.sweep import Piece, run_pieces
 from helpers.tokenizer import build_tokenizer, render
-from helpers.training import Rows, TrainSettings, fit
+from helpers.training import Rows, SoftLabels, TrainSettings, fit
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,7 @@ def pretrain_bases(names: list[str], settings: BaseSettings, run_dir: str) -> pd
     if unknown := [name for name in names if name not in NANO]:
         raise ValueError(f"unknown base model {unknown[0]!r}; choose from {', '.join(NANO)}")
     pieces = [{"name": name, "settings": asdict(settings), "run_dir": run_dir} for name in names]
-    store = Store(Path(run_dir) / "cells")
-    for piece in pieces:
-        _forget_lost(piece, store)
-    made = run_pieces(_pretrain, pieces, store, kind="base", label="pretraining")
+    made = make_bases(_pretrain, pieces, run_dir)
     rows = [
         {"base": name, "architecture": NANO[name].architecture, "parameters": facts["parameters"]}
         for name, facts in zip(names, made, strict=True)
@@ -99,34 +96,72 @@ def pretrain_bases(names: list[str], settings: BaseSettings, run_dir: str) -> pd
     return pd.DataFrame(rows)
 
 
-def _piece_key(piece: dict[str, Any]) -> str:
-    return content_key({**piece, "code": source_key(__name__)})  # as `run_pieces` keys it
+def make_bases(make: Piece, pieces: list[dict[str, Any]], run_dir: str, workers: int = 0) -> list[dict[str, Any]]:
+    """Run pieces of work that each make a base; one whose folder is gone or holds another base is made again.
+
+    Args:
+        make: the work, which returns what `train_base` does.
+        pieces: settings, with the base's ``name`` and ``run_dir`` among them.
+        run_dir: the run's folder.
+        workers: processes side by side; 0 means one a core.
+    """
+    store = Store(Path(run_dir) / "cells")
+    for piece in pieces:
+        _forget_lost(make, piece, store)
+    return run_pieces(make, pieces, store, kind="base", workers=workers, label="pretraining")
 
 
-def _forget_lost(piece: dict[str, Any], store: Store) -> None:
+def _piece_key(make: Piece, piece: dict[str, Any]) -> str:
+    return content_key({**piece, "code": source_key(make.__module__)})  # as `run_pieces` keys it
+
+
+def _forget_lost(make: Piece, piece: dict[str, Any], store: Store) -> None:
     """Drop the note that a base was made if its folder is gone or by now holds one of other settings."""
-    note = store.path("base", _piece_key(piece), ".json")
+    note = store.path("base", _piece_key(make, piece), ".json")
     if note.exists() and read_json(note)["result"]["seal"] != base_seal(piece["run_dir"], piece["name"]):
         note.unlink()
 
 
-def _pretrain(piece: dict[str, Any]) -> dict[str, Any]:
-    settings, run_dir = BaseSettings(**piece["settings"]), Path(piece["run_dir"])
-    tokenizer = build_tokenizer()
-    model = build_nano(NANO[piece["name"]], tokenizer)
-    checkpoint = run_dir / "checkpoints" / f"{piece['name']}-{_piece_key(piece)[:16]}.safetensors"
-    fit(
-        model, corpus_rows(tokenizer, settings), settings.training(), settings.corpus_seed,
-        checkpoint=checkpoint,
-    )  # fmt: skip
+def train_base(
+    make: Piece,
+    piece: dict[str, Any],
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Rows,
+    training: TrainSettings,
+    seed: int,
+    soft: SoftLabels | None = None,
+) -> dict[str, Any]:
+    """Train a model and keep it as base ``piece["name"]`` of the run; a training that was killed goes on.
+
+    Args:
+        make, piece: the piece of work this is; names its checkpoint.
+        model: changed.
+        tokenizer: kept beside it.
+        rows, training, seed, soft: as `training.fit` takes them.
+
+    Returns:
+        ``parameters`` (count) and ``seal`` (hash of the base).
+    """
+    run_dir = Path(piece["run_dir"])
+    checkpoint = run_dir / "checkpoints" / f"{piece['name']}-{_piece_key(make, piece)[:16]}.safetensors"
+    fit(model, rows, training, seed, soft=soft, checkpoint=checkpoint)
     save_base(model, tokenizer, run_dir / "bases" / piece["name"])
     checkpoint.unlink(missing_ok=True)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return {"parameters": parameters, "seal": base_seal(str(run_dir), piece["name"])}
 
 
-def health_table(names: list[str], run_dir: str, questions: int = 400) -> pd.DataFrame:
-    """Measure each base and write ``tables/base_health.csv``.
+def _pretrain(piece: dict[str, Any]) -> dict[str, Any]:
+    settings, tokenizer = BaseSettings(**piece["settings"]), build_tokenizer()
+    model, rows = build_nano(NANO[piece["name"]], tokenizer), corpus_rows(tokenizer, settings)
+    return train_base(_pretrain, piece, model, tokenizer, rows, settings.training(), settings.corpus_seed)
+
+
+def health_table(
+    names: list[str], run_dir: str, questions: int = 400, table_name: str = "base_health"
+) -> pd.DataFrame:
+    """Measure each base and write ``tables/<table_name>.csv``.
 
     Returns:
         One row a base and measure: ``base``, ``measure``, ``value`` (shares and probabilities, 0 to 1) and
@@ -140,7 +175,7 @@ def health_table(names: list[str], run_dir: str, questions: int = 400) -> pd.Dat
         for measure, meaning in MEASURES.items()
     ]
     table = pd.DataFrame(rows)
-    write_table(Path(run_dir) / "tables" / "base_health.csv", table)
+    write_table(Path(run_dir) / "tables" / f"{table_name}.csv", table)
     return table
 
 

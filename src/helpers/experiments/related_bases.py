@@ -1,0 +1,107 @@
+"""Pretraining of the relatives of nano-a: part of its start, another data order, more data, or imitation."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+
+from helpers.experiments.authors import Loaded, load_run_base
+from helpers.experiments.base_models import BaseSettings, base_seal, corpus_rows, make_bases, train_base
+from helpers.relatives import Relative, find_relative, mixed_start
+from helpers.seeds import derive
+from helpers.tokenizer import build_tokenizer
+from helpers.training import SoftLabels, TrainSettings
+
+
+@dataclass(frozen=True)
+class RelativeSettings:
+    """How relatives are trained.
+
+    Attributes:
+        base: of relatives that start from initial weights: as the bases themselves.
+        more_steps: optimizer steps of a relative that goes on from a finished base.
+        more_rate: its peak learning rate, on the corpus.
+        clone_steps: optimizer steps of a relative that imitates another base.
+        clone_rate: its peak learning rate.
+    """
+
+    base: BaseSettings
+    more_steps: int = 500
+    more_rate: float = 2e-3
+    clone_steps: int = 500
+    clone_rate: float = 2e-3
+
+    def __post_init__(self) -> None:
+        """Refuse trainings without a step or a rate."""
+        for name in ("more_steps", "more_rate", "clone_steps", "clone_rate"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
+
+    def plan(self, name: str) -> dict[str, Any]:
+        """Return what decides a relative's training: ``corpus`` and ``training``, as plain dicts."""
+        relative = find_relative(name)
+        if not relative.continues:
+            return {"corpus": asdict(self.base), "training": asdict(self.base.training())}
+        steps, rate = (
+            (self.clone_steps, self.clone_rate) if relative.imitates else (self.more_steps, self.more_rate)
+        )
+        corpus = BaseSettings(
+            steps * self.base.batch_rows, steps, rate, self.base.batch_rows,
+            corpus_seed=derive(self.base.corpus_seed, "corpus", relative.corpus),
+        )  # fmt: skip
+        return {"corpus": asdict(corpus), "training": asdict(corpus.training())}
+
+
+def make_relatives(
+    names: list[str], settings: RelativeSettings, run_dir: str, workers: int = 0
+) -> pd.DataFrame:
+    """Train the named relatives that ``run_dir`` does not hold yet, side by side.
+
+    Returns:
+        One row a relative: ``base``, ``relation``, ``steps`` (of its own training), ``parameters``; the time is
+        in attrs["seconds"].
+
+    Raises:
+        ValueError: a name is not a relative.
+    """
+    pieces = [_piece(name, settings, run_dir) for name in names]
+    made = make_bases(make_relative, pieces, run_dir, workers)
+    rows = [
+        {
+            "base": name, "relation": find_relative(name).words,
+            "steps": piece["training"]["max_steps"], "parameters": facts["parameters"],
+        }
+        for name, piece, facts in zip(names, pieces, made, strict=True)
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["base", "relation", "steps", "parameters"])
+    table.attrs["seconds"] = sum(facts["seconds"] for facts in made)
+    return table
+
+
+def _piece(name: str, settings: RelativeSettings, run_dir: str) -> dict[str, Any]:
+    relative = find_relative(name)
+    parents = [parent for parent in (relative.continues, relative.imitates) if parent]
+    return {
+        "name": name, "relative": asdict(relative), "run_dir": run_dir,
+        "parents": {parent: base_seal(run_dir, parent) for parent in parents}, **settings.plan(name),
+    }  # fmt: skip
+
+
+def make_relative(piece: dict[str, Any]) -> dict[str, Any]:
+    """Train one relative and keep it among the bases of the run; returns what `base_models.train_base` does."""
+    relative, corpus = Relative(**piece["relative"]), BaseSettings(**piece["corpus"])
+    model, tokenizer = _start(piece)
+    seed = derive(corpus.corpus_seed, "order", relative.order) if relative.order else corpus.corpus_seed
+    soft = SoftLabels(load_run_base(piece["run_dir"], relative.imitates)[0], None) if relative.imitates else None
+    training = TrainSettings(**piece["training"])
+    return train_base(make_relative, piece, model, tokenizer, corpus_rows(tokenizer, corpus), training, seed, soft)
+
+
+def _start(piece: dict[str, Any]) -> Loaded:
+    relative = Relative(**piece["relative"])
+    if relative.continues:
+        return load_run_base(piece["run_dir"], relative.continues)
+    tokenizer = build_tokenizer()
+    return mixed_start(relative, tokenizer), tokenizer
