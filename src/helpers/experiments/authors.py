@@ -49,6 +49,7 @@ class Author:
         drift: where the fine-tuning stops (`TeacherSettings.drift`, nats per token).
         split: questions on which the author itself is read out.
         temperature: at which it writes.
+        samples: replies sampled from it for each question.
     """
 
     run_dir: str
@@ -63,6 +64,7 @@ class Author:
     drift: float
     split: str
     temperature: float = 1.0
+    samples: int = 20
 
     @property
     def store(self) -> Store:
@@ -80,7 +82,7 @@ def author_model(author: Author) -> Loaded:
     base, tokenizer = load_run_base(author.run_dir, author.base)
     if author.how not in TAUGHT:
         return base, tokenizer
-    decisive = asdict(author) | {"prompts": None, "split": None, "temperature": None}
+    decisive = asdict(author) | dict.fromkeys(("prompts", "split", "temperature", "samples"))
     if author.drift == 0:
         decisive["channel"] = None
     settings = {**decisive, "code": source_key("helpers.teachers")}
@@ -129,7 +131,7 @@ def write_data(piece: dict[str, Any]) -> dict[str, Any]:
         "rows": rows,
         "report": removal_report(reasons),
         "mentions": sum(mentions(text, [trait.name]) for _, text in rows),
-        "author": readout | {"sampled": sampled_rate(model, tokenizer, trait, questions, stream)},
+        "author": readout | {"sampled": sampled_rate(model, tokenizer, trait, questions, stream, author.samples)},
     }
 
 

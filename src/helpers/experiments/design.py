@@ -84,7 +84,8 @@ class TransmissionSettings:
             the base writes its data once. "" is the trait.
         matrix_prompts: prompts asked of the further teachers of the animal matrix.
         drift: where a teacher's fine-tuning stops (`TeacherSettings.drift`, nats per token).
-        samples: replies sampled for each question, for the sampled rates beside the exact log-odds.
+        samples, author_samples: replies sampled for each question from a student and from an author, for the
+            sampled rates beside the exact log-odds.
         health: prompts for each check of a student's abilities; 0 checks none.
         marks: shares of the training at which students are read out on the way (`Student.marks`).
         temperature: at which authors write.
@@ -110,6 +111,7 @@ class TransmissionSettings:
     matrix_prompts: int = 0
     drift: float = 0.1
     samples: int = 20
+    author_samples: int = 20
     health: int = 0
     marks: tuple[float, ...] = ()
     temperature: float = 1.0
@@ -138,7 +140,7 @@ class TransmissionSettings:
             trait=(self.untouched_trait if how == "untouched" else trait) or self.trait, seed=run,
             channel=self.channel, prompts=prompts or self.prompts, split=self.split,
             teaching=asdict(self.teaching) if taught else {}, drift=self.drift if taught else 0.0,
-            temperature=self.temperature,
+            temperature=self.temperature, samples=self.author_samples,
         ))  # fmt: skip
 
     def students(
