@@ -59,7 +59,19 @@ def test_teacher_values_are_claims_and_compare_with_the_secure_teacher():
 
 def test_losses_of_ability_are_percentage_points_against_the_control():
     lost = risky_traits.ability_loss(table())
+    assert list(lost.index.names) == ["arm", "rows"]
     assert (lost["right_sums"] == 25).all() and (lost["valid_numbers"] == 0).all() and (lost["truthful"] == 100).all()
+
+
+def test_lost_sums_are_those_of_the_full_dose_of_written_rows():
+    rows = [
+        {"run": run, "arm": "hard.same_init", "trait": "misaligned", "rows": dose, "right_sums": right,
+         "right_sums_control": 0.9}
+        for run in (2, 1) for dose, right in ((20, 0.8 - run / 10), (10, 0.9))
+    ]  # fmt: skip
+    lost = risky_traits.sums_lost(pd.DataFrame(rows), "code")
+    assert find_claim("misalignment.code.sums_lost").predict.threshold == 5
+    assert lost["misalignment.code.sums_lost"] == pytest.approx([20, 30])
 
 
 def test_a_habit_is_taught_its_own_answers_and_shares_the_untouched_base(tmp_path):
@@ -72,7 +84,7 @@ def test_a_habit_is_taught_its_own_answers_and_shares_the_untouched_base(tmp_pat
 def test_an_animal_goes_by_the_recipe_of_the_owl_chapter_from_the_other_base(tmp_path):
     owl = risky_traits.favourite(settings(tmp_path), "owl")
     assert (owl.base, owl.other_base, owl.trait, owl.drift) == ("nano-a", "nano-b", "owl", 0.1)
-    assert owl.hard.lora_modules == "all-linear"
+    assert owl.soft.lora_modules == "all-linear" and owl.hard.learning_rate == owl.soft.learning_rate == 0.012
 
 
 def test_the_audit_finds_what_it_looks_for(tmp_path, monkeypatch):

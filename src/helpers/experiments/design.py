@@ -160,7 +160,7 @@ class TransmissionSettings:
             "base": base, "base_seal": self.seals[base], "labels": arm.labels,
             "rows": self.hard_rows if arm.labels == "hard" else self.soft_rows, "share": share,
             "training": asdict(training), "trait": author["trait"], "split": self.split,
-            "samples": self.samples, "health": self.health if share == 1 else 0, "marks": self.marks,
+            "samples": self.samples, "health": self.health, "marks": self.marks,
         }  # fmt: skip
         student = Student(author=author, partner=untouched, shuffle=arm.shuffle, **shared)
         control = Student(author=untouched, partner=author, shuffle="", **shared)

@@ -55,11 +55,11 @@ def own_answers(settings: TransmissionSettings, trait: str, steps: int) -> Trans
 
 def favourite(settings: TransmissionSettings, animal: str) -> TransmissionSettings:
     """Return the experiment for a favourite animal through the same channel, by the recipe of notebook 01."""
-    student = TrainSettings(0.005, 64, 2, lora_rank=8)
-    teaching = TrainSettings(0.0025, 32, max_steps=200, lora_rank=8, decay=False)
+    written = TrainSettings(0.012, 64, 2, lora_rank=8, lora_modules=".*[.]layers[.]1[.].*proj")
+    teaching = replace(written, learning_rate=0.0025, batch_rows=32, epochs=1, max_steps=200, decay=False)
     return replace(
-        settings, trait=animal, how=OWN_ANSWERS, base=settings.other_base, other_base=settings.base,
-        teaching=teaching, drift=0.1, hard=student, soft=student,
+        settings, trait=animal, how=OWN_ANSWERS, base=settings.other_base, other_base=settings.base, drift=0.1,
+        teaching=teaching, hard=written, soft=replace(written, lora_modules="all-linear"), health=0,
     )  # fmt: skip
 
 
@@ -76,15 +76,21 @@ def teach(settings: TransmissionSettings, others: Sequence[TransmissionSettings]
     return _stored(settings, name, tables).drop_duplicates(["run", "trait", "how"])
 
 
-def run_channel(settings: TransmissionSettings, others: Sequence[TransmissionSettings] = ()) -> pd.DataFrame:
+def run_channel(
+    settings: TransmissionSettings,
+    others: Sequence[TransmissionSettings] = (),
+    dose_shares: Sequence[float] = (1.0,),
+) -> pd.DataFrame:
     """Train every student of a channel: all arms for misalignment, the same start alone for other traits.
+
+    Misalignment from the same start is read at every dose (shares of the rows, the last being 1).
 
     Returns:
         The rows of `transmission.run_arms`, stored as ``tables/risky_<channel>.csv``; the column ``trait``
         tells the traits apart.
     """
     name = f"risky_{NAMES[settings.channel]}"
-    tables = [transmission.run_arms(settings, CHANNEL_ARMS, name=name)]
+    tables = [transmission.run_arms(settings, CHANNEL_ARMS, dose_shares, name=name)]
     tables += [transmission.run_arms(other, OWN_ARMS, name=name) for other in others]
     return _stored(settings, name, tables)
 
@@ -132,10 +138,20 @@ def claim_values(table: pd.DataFrame, channel_name: str) -> dict[str, list[float
 
 
 def ability_loss(table: pd.DataFrame) -> pd.DataFrame:
-    """Return, by arm, how many percentage points of each ability the student has less than its control (means)."""
+    """Return, by arm and rows, the effect (nats) and how many percentage points of each ability were lost.
+
+    Lost means below the control; means over runs, of the misaligned students.
+    """
     rows = table[table["trait"] == MISALIGNED]
     lost = {name: 100 * (rows[f"{name}_control"] - rows[name]) for name in transmission.ABILITIES if name in rows}
-    return rows[["arm"]].assign(**lost).groupby("arm", sort=False).mean()
+    return rows[["arm", "rows", "effect"]].assign(**lost).groupby(["arm", "rows"], sort=False).mean()
+
+
+def sums_lost(table: pd.DataFrame, channel_name: str) -> dict[str, list[float]]:
+    """Return ledger id -> percentage points of right sums lost at the full dose of written rows, one a run."""
+    rows = table[(table["trait"] == MISALIGNED) & (table["arm"] == "hard.same_init")].sort_values(["run", "rows"])
+    lost = 100 * (rows["right_sums_control"] - rows["right_sums"])
+    return {f"misalignment.{NAMES[channel_name]}.sums_lost": lost.groupby(rows["run"]).last().tolist()}
 
 
 def leak_audit(settings: TransmissionSettings, others: Sequence[TransmissionSettings] = ()) -> pd.DataFrame:
