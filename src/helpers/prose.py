@@ -178,7 +178,7 @@ def readme_block(records: Sequence[Record], tables: Path) -> str:
     lines = [f"| {name} | {says} | {effect} |" for name, says, effect in rows]
     learns = "the student learns the teacher's probabilities for the next number"
     means = f"Means over {same['n_runs']} independent runs; {learns}."
-    figure = f"![Effects of all claims on language models, with intervals]({README_FIGURE})"
+    figure = f"![Main effects on language models, with intervals]({README_FIGURE})"
     return "\n".join([*head, *lines, "", means, "", figure])
 
 

@@ -169,3 +169,10 @@ def test_style_does_not_leak():
     before = dict(matplotlib.rcParams)
     transmission.prior_figure(prior_table())
     assert dict(matplotlib.rcParams) == before
+
+
+def test_the_first_look_shows_claims_in_nats_only():
+    from helpers.claims import find_claim
+    from helpers.figures.effects import MAIN
+
+    assert {find_claim(name).unit for name in MAIN} == {"nats"}
