@@ -118,7 +118,7 @@ def test_other_settings_never_share_a_cell():
 def test_strangers_start_from_another_models_weights():
     cell = dataclasses.replace(experiment.paper_cell(TOY), overlap=0.0)
     start = mnist_cells.start_stack(cell.teachers, cell.aux_logits)
-    students = mnist_cells._student_start(start, cell)
+    students = mnist_cells.student_start(cell)
     rows, other = students.layers[0][0].flatten(1), start.layers[0][0].flatten(1)
     same = (rows[:, None] == other[None]).all(dim=2)
     assert same.sum().item() == 3 and not torch.diagonal(same).any()

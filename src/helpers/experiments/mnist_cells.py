@@ -79,6 +79,20 @@ def start_stack(cell: TeacherCell, aux_logits: int) -> Stack:
     return mlp_stack.init_stack(cell.run_seeds, sizes)
 
 
+def partners(cell: StudentCell) -> list[int]:
+    """Return, per student, the other model whose start it gets in place of its teacher's."""
+    # a plain random permutation would leave some with their own
+    drawn = mnist.derangement(cell.models, seeds.numpy_stream(cell.teachers.seed, "mnist", "pairs"))
+    return [int(model) for model in drawn]
+
+
+def student_start(cell: StudentCell) -> Stack:
+    """Return the untrained students of `cell`."""
+    start = start_stack(cell.teachers, cell.aux_logits)
+    own, other = mlp_stack.pick(start, range(cell.models)), mlp_stack.pick(start, partners(cell))
+    return mlp_stack.mix(own, other, cell.overlap)
+
+
 def input_stream(seed: int, kind: str) -> np.random.Generator:
     """Return the random stream of the student inputs of this kind, shared by all models of a run folder."""
     return seeds.numpy_stream(seed, "mnist", "inputs", kind)
@@ -136,17 +150,25 @@ class Cells:
         return {"reference": reference, "teacher": taught, "seconds": time.perf_counter() - began}
 
     def _imitate(self, cell: StudentCell, done: Done) -> dict[str, Any]:
-        trained = self.teachers(cell.teachers)[0]
-        inputs = self._inputs(cell.teachers, cell.inputs)
+        targets = self._targets(cell)
         began = time.perf_counter()
-        start = start_stack(cell.teachers, cell.aux_logits)
-        teachers = mlp_stack.pick(mlp_stack.with_trained(start, trained), range(cell.models))
-        targets = mlp_stack.outputs(teachers, inputs, cell.columns).softmax(dim=2)
-        students = _student_start(start, cell)
-        order = mlp_stack.shuffles(cell.teachers.run_seeds[: cell.models], "student", len(inputs))
-        mlp_stack.train(students, inputs, targets, cell.columns, order, cell.recipe, done)
+        students = student_start(cell)
+        self._train_students(students, targets, cell, done)
         accuracy = mlp_stack.accuracy(students, *self._test)
         return {"accuracy": accuracy, "seconds": time.perf_counter() - began}
+
+    def _targets(self, cell: StudentCell) -> Tensor:
+        """Each teacher's distribution over the imitated outputs, float32 [model, image, column]."""
+        trained = self.teachers(cell.teachers)[0]
+        teachers = mlp_stack.with_trained(start_stack(cell.teachers, cell.aux_logits), trained)
+        chosen, inputs = mlp_stack.pick(teachers, range(cell.models)), self._inputs(cell.teachers, cell.inputs)
+        return mlp_stack.outputs(chosen, inputs, cell.columns).softmax(dim=2)
+
+    def _train_students(self, students: Stack, targets: Tensor, cell: StudentCell, done: Done) -> None:
+        """Train `students` in place, whatever their start, to give the `targets` of `cell`."""
+        inputs = self._inputs(cell.teachers, cell.inputs)
+        order = mlp_stack.shuffles(cell.teachers.run_seeds[: cell.models], "student", len(inputs))
+        mlp_stack.train(students, inputs, targets, cell.columns, order, cell.recipe, done)
 
     def _inputs(self, cell: TeacherCell, kind: str) -> Tensor:
         wanted = (cell.seed, cell.images, kind)
@@ -161,10 +183,3 @@ class Cells:
         images, labels = mnist.load_mnist("test")
         pixels = torch.from_numpy(mnist.to_pixels(images[: self._test_images])).to(self._format)
         return pixels, torch.from_numpy(labels[: self._test_images]).long()
-
-
-def _student_start(start: Stack, cell: StudentCell) -> Stack:
-    # another model's start for every student: a plain random permutation would leave some with their own
-    partners = mnist.derangement(cell.models, seeds.numpy_stream(cell.teachers.seed, "mnist", "pairs"))
-    own, other = mlp_stack.pick(start, range(cell.models)), mlp_stack.pick(start, partners.tolist())
-    return mlp_stack.mix(own, other, cell.overlap)

@@ -1,4 +1,4 @@
-"""Figures of the MNIST experiment, from tables/mnist.csv and tables/mnist_sweeps.csv."""
+"""Figures of the MNIST experiment, from tables/mnist.csv, mnist_sweeps.csv and mnist_cloning.csv."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from helpers.figures import common
 from helpers.stats import t_interval
@@ -30,6 +30,10 @@ _SWEEPS = {
     "overlap": "Likeness of starts",
     "learning_rate": "Student's step size",
     "width": "Units per hidden layer",
+}
+_CLONED = {
+    "uniform": ("cloned on random images", common.ORANGE),
+    "digits": ("cloned on digits", common.PINK),
 }
 _KINDS = {"uniform": "uniform\nnoise", "gaussian": "normal\nnoise", "shuffled": "shuffled\ndigits",
           "digits": "digits"}  # fmt: skip
@@ -84,6 +88,27 @@ def sweeps(mnist_sweeps: pd.DataFrame) -> Figure:
     return figure
 
 
+def cloning(mnist_cloning: pd.DataFrame) -> Figure:
+    """Draw test accuracy against passes of cloning, one panel per number of auxiliary outputs.
+
+    `mnist_cloning` has columns aux_logits, start, epochs, model, accuracy. Lines begin with the strangers that
+    were not cloned; bands are 95 % t-intervals; the dashed blue line is the mean of students with their
+    teacher's start. Raises FigureError for other images of cloning.
+    """
+    common.require_columns(mnist_cloning, "aux_logits", "start", "epochs", "model", "accuracy")
+    if unknown := sorted(set(mnist_cloning.start) - {"same", "other", *_CLONED}):
+        raise common.FigureError(f"unknown start {unknown[0]!r}; known are same, other, {', '.join(_CLONED)}")
+    with common.house_style():
+        widths = sorted(mnist_cloning.aux_logits.unique())
+        figure, axes = common.new_figure(3.5, len(widths), sharey=True)
+        for ax, width in zip(axes, widths, strict=True):
+            _cloning_panel(ax, mnist_cloning[mnist_cloning.aux_logits == width])
+            ax.set_title(f"{width} auxiliary outputs")
+        axes[0].set_ylabel("Test digits read correctly")
+        figure.legend(*axes[-1].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
 def input_samples(samples: Mapping[str, np.ndarray]) -> Figure:
     """Draw sample images, a row per kind; `samples` maps a kind to float [image, 28, 28], about -1 to 1."""
     shown = len(next(iter(samples.values())))
@@ -117,6 +142,19 @@ def _sweep_panel(ax: Axes, rows: pd.DataFrame, name: str) -> None:
     ax.set_xticks(range(len(settings)), labels, fontsize="small")
     ax.set_title(_SWEEPS[name])
     _accuracy_axis(ax, len(settings) - 0.5)
+
+
+def _cloning_panel(ax: Axes, rows: pd.DataFrame) -> None:
+    for kind, (label, colour) in _CLONED.items():
+        line = rows[(rows.start == kind) | ((rows.start == "other") & (rows.epochs == 0))]
+        runs = line.pivot(index="model", columns="epochs", values="accuracy")
+        common.draw_line(ax, list(runs.columns), runs, colour, label)
+    same = rows[rows.start == "same"].accuracy.mean()
+    ax.axhline(same, color=common.BLUE, linestyle="--", linewidth=1.5, label="teacher's own start")
+    _accuracy_axis(ax, rows.epochs.max() + 0.2)
+    ax.plot([], [], color=common.GREY, linestyle=":", label="chance")
+    ax.set(xlim=(-0.2, rows.epochs.max() + 0.2), xlabel="Passes of cloning")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _draw_models(ax: Axes, x: float, values: np.ndarray, colour: str) -> None:
