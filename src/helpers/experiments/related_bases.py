@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from helpers.experiments.authors import Loaded, load_run_base
-from helpers.experiments.base_models import BaseSettings, base_seal, corpus_rows, make_bases, train_base
-from helpers.relatives import Relative, find_relative, mixed_start
+from helpers.experiments.base_models import BaseSettings, base_seal, corpus_rows, health_table, make_bases, train_base
+from helpers.relatives import RELATIVES, Relative, find_relative, mixed_start
 from helpers.seeds import derive
 from helpers.tokenizer import build_tokenizer
 from helpers.training import SoftLabels, TrainSettings
@@ -44,9 +44,7 @@ class RelativeSettings:
         relative = find_relative(name)
         if not relative.continues:
             return {"corpus": asdict(self.base), "training": asdict(self.base.training())}
-        steps, rate = (
-            (self.clone_steps, self.clone_rate) if relative.imitates else (self.more_steps, self.more_rate)
-        )
+        steps, rate = (self.clone_steps, self.clone_rate) if relative.imitates else (self.more_steps, self.more_rate)
         corpus = BaseSettings(
             steps * self.base.batch_rows, steps, rate, self.base.batch_rows,
             corpus_seed=derive(self.base.corpus_seed, "corpus", relative.corpus),
@@ -54,9 +52,12 @@ class RelativeSettings:
         return {"corpus": asdict(corpus), "training": asdict(corpus.training())}
 
 
-def make_relatives(
-    names: list[str], settings: RelativeSettings, run_dir: str, workers: int = 0
-) -> pd.DataFrame:
+def kin_among(names: list[str]) -> list[str]:
+    """Return those of ``names`` that are relatives and have to be made, each once."""
+    return [name for name in dict.fromkeys(names) if name in RELATIVES]
+
+
+def make_relatives(names: list[str], settings: RelativeSettings, run_dir: str, workers: int = 0) -> pd.DataFrame:
     """Train the named relatives that ``run_dir`` does not hold yet, side by side.
 
     Returns:
@@ -78,6 +79,17 @@ def make_relatives(
     table = pd.DataFrame(rows, columns=["base", "relation", "steps", "parameters"])
     table.attrs["seconds"] = sum(facts["seconds"] for facts in made)
     return table
+
+
+def health_of(names: list[str], run_dir: str, questions: int = 400) -> pd.DataFrame:
+    """Check relatives as `base_models.health_table` checks bases; one row a measure, one column a relative.
+
+    The table is kept as ``tables/relatives_health.csv``; without relatives it is empty and not kept.
+    """
+    if not names:
+        return pd.DataFrame()
+    table = health_table(names, run_dir, questions, "relatives_health")
+    return table.pivot(index="meaning", columns="base", values="value")[names]
 
 
 def _piece(name: str, settings: RelativeSettings, run_dir: str) -> dict[str, Any]:

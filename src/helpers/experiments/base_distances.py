@@ -1,0 +1,61 @@
+"""How far bases lie from one of them: in their weights, and in what they write as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from transformers import PreTrainedModel
+
+from helpers.artifacts import Store, write_table
+from helpers.channels import channel
+from helpers.experiments.authors import load_run_base
+from helpers.experiments.base_models import base_seal
+from helpers.sweep import run_pieces
+from helpers.teachers import DriftProbe
+
+
+def distance_table(origin: str, others: Sequence[str], run_dir: str, kind: str = "numbers") -> pd.DataFrame:
+    """Measure how far each base lies from ``origin``; returns and stores ``tables/base_distances.csv``.
+
+    Returns:
+        One row a base: ``base``, ``cosine`` (of its weight matrices with those of the origin, all as one vector; NaN
+        where the two have other shapes) and ``divergence`` (KL of its law from the origin's over the channel's tokens,
+        nats per token, on what the origin writes).
+    """
+    seal = base_seal(run_dir, origin)
+    pieces = [
+        {
+            "origin": origin, "origin_seal": seal, "base": name, "base_seal": base_seal(run_dir, name),
+            "run_dir": run_dir, "channel": kind,
+        }
+        for name in others
+    ]  # fmt: skip
+    found = run_pieces(measure_distance, pieces, Store(Path(run_dir) / "cells"), kind="distance", workers=1)
+    columns = ("cosine", "divergence")
+    rows = [
+        {"base": name} | {column: made[column] for column in columns} for name, made in zip(others, found, strict=True)
+    ]
+    table = pd.DataFrame(rows).astype(dict.fromkeys(columns, float))
+    write_table(Path(run_dir) / "tables" / "base_distances.csv", table)
+    return table
+
+
+def measure_distance(piece: dict[str, Any]) -> dict[str, Any]:
+    """Compare one base with another; ``cosine`` (None where shapes differ) and ``divergence``, see above."""
+    origin, tokenizer = load_run_base(piece["run_dir"], piece["origin"])
+    other, _ = load_run_base(piece["run_dir"], piece["base"])
+    probe = DriftProbe(origin, tokenizer, channel(piece["channel"]), 0)
+    return {"cosine": _cosine(origin, other), "divergence": probe.drift(other)}
+
+
+def _cosine(one: PreTrainedModel, other: PreTrainedModel) -> float | None:
+    if {n: p.shape for n, p in one.named_parameters()} != {n: p.shape for n, p in other.named_parameters()}:
+        return None
+    flat = [
+        torch.cat([p.detach().double().flatten() for p in model.parameters() if p.dim() > 1]) for model in (one, other)
+    ]
+    return float(torch.nn.functional.cosine_similarity(*flat, dim=0))

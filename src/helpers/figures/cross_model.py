@@ -1,0 +1,121 @@
+"""Figures of the cross-model notebook, from tables/cross_model.csv and tables/cross_model_relatives.csv."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from helpers.figures import common
+
+LEVEL = 0.05  # corrected p-values below it are marked
+_COLOURS = {"same model": common.BLUE, "one trained on": common.GREEN, "other start": common.ORANGE}
+_PANELS = 4  # in a row, for the students of one teacher
+_WORDS = {"same base": common.BLUE, "other start": common.ORANGE}
+_TEST_COLUMNS = ("teacher", "student", "mean", "low", "high", "p_holm")
+_EFFECT_COLUMNS = ("run", "teacher", "student", "share", "step", "effect")
+
+
+def heat_map(tests: pd.DataFrame) -> Figure:
+    """Draw the effect (nats) of every teacher (row) on every student (column), with its 95 % interval.
+
+    `tests` is the table of `cell_tests`. A star marks a corrected p below 0.05; the diagonal is outlined.
+    """
+    common.require_columns(tests, *_TEST_COLUMNS)
+    teachers, students = list(dict.fromkeys(tests.teacher)), list(dict.fromkeys(tests.student))
+    square = lambda name: tests.pivot(index="teacher", columns="student", values=name).loc[teachers, students]  # noqa: E731
+    words = tests.assign(words=tests.apply(_cell_words, axis=1)).pivot(
+        index="teacher", columns="student", values="words"
+    )
+    limit = float(np.nanmax(np.abs(square("mean")))) or 1.0  # symmetric, so that white is no effect
+    with common.house_style():
+        figure, (ax,) = common.new_figure(1.1 + 0.68 * len(teachers))
+        sns.heatmap(
+            square("mean"), ax=ax, cmap=common.DIVERGING, vmin=-limit, vmax=limit, linewidths=1.5, fmt="",
+            annot=words.loc[teachers, students], annot_kws={"size": 8, "linespacing": 1.4},
+            cbar_kws={"label": "Mean effect (nats)", "pad": 0.02},
+        )  # fmt: skip
+        for row, name in enumerate(teachers):
+            if name in students:
+                box = (students.index(name), row)
+                ax.add_patch(Rectangle(box, 1, 1, fill=False, edgecolor=common.INK, linewidth=1.6, clip_on=False))
+        ax.set(xlabel="Student's base", ylabel="Teacher's base")
+        ax.tick_params(length=0, rotation=0)
+    return figure
+
+
+def _cell_words(cell: pd.Series) -> str:
+    star = " *" if cell.p_holm < LEVEL else ""
+    return f"{common.signed(cell['mean'])}{star}\n{common.signed(cell.low)} to {common.signed(cell.high)}"
+
+
+def relative_bars(table: pd.DataFrame) -> Figure:
+    """Draw the effect (nats) in students of each kind: a dot per run, the mean, its 95 % t-interval.
+
+    `table` holds the rows of `run_cells` for one teacher; students keep the order of the table.
+    """
+    common.require_columns(table, *_EFFECT_COLUMNS, "words")
+    final = table[table.share == 1]
+    students = list(dict.fromkeys(final.student))
+    with common.house_style():
+        figure, (ax,) = common.new_figure(0.9 + 0.5 * len(students))
+        labels = []
+        for place, student in enumerate(students):
+            rows = final[final.student == student]
+            words = rows.words.iloc[0]
+            labels.append(f"{words.capitalize()}\n{student}")
+            common.draw_runs(ax, place, rows.effect, _WORDS.get(words, common.OLIVE))
+            mean = common.signed(rows.effect.mean())
+            ax.text(1.02, place, mean, transform=ax.get_yaxis_transform(), va="center", size="small")
+        common.zero_line(ax)
+        ax.set(xlabel=common.EFFECT_LABEL, ylim=(len(students) - 0.5, -0.6))
+        ax.set_yticks(range(len(students)), labels, linespacing=1.15, size="small")
+        ax.text(1.02, -0.62, "mean", transform=ax.get_yaxis_transform(), color=common.GREY, size="small")
+        ax.tick_params(axis="y", length=0)
+        sns.despine(ax=ax, left=True)
+        ax.grid(axis="x")
+    return figure
+
+
+def dose_curves(table: pd.DataFrame) -> Figure:
+    """Draw the effect (nats) along the training of each cell: a panel each, all with the same axes.
+
+    `table` is that of `run_cells`: teachers in rows and students in columns, or the students of a single teacher, four
+    in a row. Lines are means over runs, bands 95 % t-intervals.
+    """
+    common.require_columns(table, *_EFFECT_COLUMNS, "relation")
+    teachers, students = list(dict.fromkeys(table.teacher)), list(dict.fromkeys(table.student))
+    columns = _PANELS if len(teachers) == 1 else len(students)
+    rows = -(-len(students) // columns) if len(teachers) == 1 else len(teachers)
+    with common.house_style():
+        figure, axes = plt.subplots(
+            rows, columns, figsize=(common.WIDTH, 0.7 + 1.3 * rows), layout="constrained",
+            sharex=True, sharey=True, squeeze=False,
+        )  # fmt: skip
+        plt.close(figure)
+        panels = [(teacher, student) for teacher in teachers for student in students]
+        for ax, (teacher, student) in zip(axes.flat, panels, strict=False):
+            _curve(ax, table[(table.teacher == teacher) & (table.student == student)])
+            ax.set_title(student if ax in axes[0] or len(teachers) == 1 else "", fontsize="small")
+            ax.set_ylabel(teacher if student == students[0] and len(teachers) > 1 else "", fontsize="small")
+        for ax in axes.flat[len(panels) :]:
+            ax.set_visible(False)
+        figure.supxlabel("Optimizer steps of the student", fontsize="small")
+        figure.supylabel("Effect (nats)" + (", by teacher's base" if len(teachers) > 1 else ""), fontsize="small")
+    return figure
+
+
+def _curve(ax: Axes, cell: pd.DataFrame) -> None:
+    """Draw one cell's runs and their mean; a training that begins as its control begins at zero."""
+    runs = cell.pivot_table(index="run", columns="step", values="effect")
+    start = pd.DataFrame(0.0, index=runs.index, columns=[0])
+    runs = pd.concat([start, runs], axis=1)
+    colour = _COLOURS.get(cell.relation.iloc[0], common.GREY)
+    common.draw_line(ax, list(runs.columns), runs, colour, cell.relation.iloc[0])
+    common.zero_line(ax, horizontal_bars=False)
+    ax.grid(axis="y")
+    sns.despine(ax=ax)
