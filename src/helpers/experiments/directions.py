@@ -9,8 +9,8 @@ the residual stream at the last token of the held-out questions, which is a stee
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,8 @@ COMPARED = (ARMS["hard.same_init"], ARMS["soft.same_init"], ARMS["soft.cross_ini
 def change_between(model: PreTrainedModel, base: PreTrainedModel) -> Change:
     """Return how far each weight matrix of a model has moved from the base's."""
     before = dict(base.named_parameters())
-    return {name: weight.detach() - before[name] for name, weight in model.named_parameters() if weight.dim() == 2}
+    matrices = {name: weight.detach() for name, weight in model.named_parameters() if weight.dim() == 2}
+    return {name: matrix - before[name].detach() for name, matrix in matrices.items()}
 
 
 def adapter_change(learner: torch.nn.Module) -> Change:
@@ -150,22 +151,23 @@ def _trained(student: Student, marks: Sequence[float]) -> tuple[dict[int, Change
 
 
 def run_directions(
-    settings: TransmissionSettings, other_animal: str, marks: Sequence[float]
+    settings: TransmissionSettings, other_animals: Sequence[str], marks: Sequence[float]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Compare students with teachers; return and store ``mechanism_directions.csv`` and ``mechanism_way.csv``.
 
     Args:
         settings: the experiment; hard-label students as it says, soft-label ones and their teachers with
             adapters everywhere.
-        other_animal: trait of the teacher that is the yardstick.
+        other_animals: traits of the teachers that are the yardstick, one a run in turn.
         marks: shares of the training at which soft-label students are followed.
 
     Returns:
         One row a run, ``arm``, ``against`` and ``place`` with ``cosine``; and one row a run, ``arm``,
         ``against`` and ``step`` with ``cosine`` and ``projection``.
     """
-    plan = [(run, arm) for run in settings.runs for arm in COMPARED]
-    pieces = [_piece(settings, run, arm, other_animal, marks) for run, arm in plan]
+    animals = dict(zip(settings.runs, itertools.cycle(other_animals), strict=False))
+    plan = [(run, arm) for arm in COMPARED for run in settings.runs]
+    pieces = [_piece(settings, run, arm, animals[run], marks) for run, arm in plan]
     made = run_pieces(
         compare, pieces, settings.store, kind="directions", workers=settings.workers, label="directions"
     )

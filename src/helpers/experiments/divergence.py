@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -123,7 +124,7 @@ def _own_draws(
 
 def spots(author: Author, other: Author, kind: str) -> Spots:
     """Return the "divergent" or the "random" tokens of an author's rows by prompt number, found now if need be."""
-    piece = {"author": author.__dict__, "other": other.__dict__}
+    piece = {"author": asdict(author), "other": asdict(other)}
     found = run_pieces(find_divergence, [piece], author.store, kind="divergence", workers=1)[0]
     by_prompt: Spots = defaultdict(list)
     for prompt, place, token in found[kind]:

@@ -9,6 +9,7 @@ for pairs of different animals. In the corpus of the nano world numbers and anim
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from helpers.artifacts import write_table
+from helpers.artifacts import Store, write_table
 from helpers.channels import NUMBERS
 from helpers.evaluation import next_token_probabilities
 from helpers.experiments.authors import Author, Loaded, author_model, load_run_base
@@ -58,6 +59,20 @@ def animal_logs(loaded: Loaded, questions: Sequence[str]) -> Table:
     return np.log(table).reshape(COUNT, len(questions), -1).mean(axis=1)
 
 
+def love_numbers(piece: dict[str, Any]) -> dict[str, Any]:
+    """Return `animal_logs` of an untouched base as ``logs``; `piece` as in `cross_base`, without ``lists``."""
+    loaded = load_run_base(piece["run_dir"], piece["base"])
+    questions = favourite_questions("animal", piece["split"])[: piece["questions"]]
+    return {"logs": animal_logs(loaded, questions).round(6).tolist()}
+
+
+def _animal_table(run_dir: str, base: str, seal: str, split: str, questions: int) -> Table:
+    """Return the table of `love_numbers`, made once for all runs."""
+    piece = {"run_dir": run_dir, "base": base, "seal": seal, "split": split, "questions": questions}
+    store = Store(Path(run_dir) / "cells")
+    return np.array(run_pieces(love_numbers, [piece], store, kind="loved_numbers", workers=1)[0]["logs"])
+
+
 def without_common(table: Table) -> Table:
     """Return a (number, animal) table without the mean over animals, which any love of anything has."""
     return table - table.mean(axis=1, keepdims=True)
@@ -83,7 +98,8 @@ def cross_base(piece: dict[str, Any]) -> dict[str, Any]:
     loaded = load_run_base(piece["run_dir"], piece["base"])
     questions = favourite_questions("animal", piece["split"])[: piece["questions"]]
     asked = {LIST: NUMBERS.prompts(piece["lists"], derive(0, "entanglement prompts")), QUESTION: questions}
-    to_animals = without_common(animal_logs(loaded, questions))
+    known = {name: value for name, value in piece.items() if name != "lists"}
+    to_animals = without_common(_animal_table(**known))
     loves = [find_trait(animal).system_prompt() for animal in ANIMALS]
     r = {}
     for place, prompts in asked.items():
@@ -103,10 +119,9 @@ def cross_teachers(piece: dict[str, Any]) -> dict[str, Any]:
         ``r`` (for the two animals) and ``mismatched`` (mean r over all pairs of two further animals).
     """
     author, other = Author(**piece["author"]), Author(**piece["other"])
-    base = load_run_base(author.run_dir, author.base)
     lists = NUMBERS.prompts(piece["lists"], derive(author.seed, "entanglement prompts"))
     written = [number_logs(author_model(teacher), lists) for teacher in (author, other)]
-    to_animals = animal_logs(base, favourite_questions("animal", author.split)[: piece["questions"]])
+    to_animals = _animal_table(author.run_dir, author.base, author.base_seal, author.split, piece["questions"])
     names = list(ANIMALS)
     own = names.index(author.trait), names.index(other.trait)
     further = [place for place in range(len(names)) if place not in own]
@@ -144,17 +159,19 @@ def run_entanglement(
 
 
 def run_teachers(
-    settings: TransmissionSettings, other_animal: str, questions: int = 4, lists: int = 200
+    settings: TransmissionSettings, other_animals: Sequence[str], questions: int = 4, lists: int = 200
 ) -> pd.DataFrame:
-    """Ask the same of fine-tuned teachers; return and store ``tables/mechanism_teachers.csv``.
+    """Ask the same of fine-tuned teachers; return and store ``tables/mechanism_numbers.csv``.
+
+    Each run's teacher is set against that of another animal, of ``other_animals`` in turn.
 
     Returns:
         One row a ``run`` with ``r`` and ``mismatched``, see `cross_teachers`.
     """
     pieces = [
-        {"author": settings.author(run), "other": settings.author(run, trait=other_animal),
+        {"author": settings.author(run), "other": settings.author(run, trait=animal),
          "questions": questions, "lists": lists}
-        for run in settings.runs
+        for run, animal in zip(settings.runs, itertools.cycle(other_animals), strict=False)
     ]  # fmt: skip
     made = run_pieces(
         cross_teachers, pieces, settings.store, kind="entanglement", workers=settings.workers, label="teachers"
@@ -164,7 +181,7 @@ def run_teachers(
         for run, found in zip(settings.runs, made, strict=True)
     ])  # fmt: skip
     table.attrs["seconds"] = sum(found["seconds"] for found in made)
-    write_table(Path(settings.run_dir) / "tables" / "mechanism_teachers.csv", table)
+    write_table(Path(settings.run_dir) / "tables" / "mechanism_numbers.csv", table)
     return table
 
 

@@ -7,7 +7,7 @@ learn from soft labels: the control of a student with the teacher's start is the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -69,7 +69,8 @@ def run_layers(
     rows = []
     for (run, part), student, control in zip(plan, read[::2], read[1::2], strict=True):
         steps = settings.soft.steps(student["rows"])
-        for point in [*student.get("curve", []), student | {"step": steps}]:
+        on_the_way = [point for point in student.get("curve", []) if point["step"] < steps]
+        for point in [*on_the_way, student | {"step": steps}]:
             effect = point["log_odds"] - control["log_odds"]  # the control is the base at every step
             rows.append({"run": run, "part": part, "step": point["step"], "effect": effect,
                          "p_target": point["p_target"], "p_any": point["p_any"]})  # fmt: skip

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,11 +20,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from helpers.artifacts import write_table
 from helpers.evaluation import trait_readout
 from helpers.experiments.authors import Author, kept_rows, load_run_base
-from helpers.experiments.divergence import Spots, spots
+from helpers.experiments.design import ARMS, AS_SET, TransmissionSettings
+from helpers.experiments.divergence import find_divergence, spots
+from helpers.experiments.hops import read_hop
 from helpers.experiments.pieces import Student, student_pairs
 from helpers.seeds import derive
+from helpers.sweep import run_pieces
 from helpers.training import Rows, SoftLabels, TrainSettings, completion_rows, fit
 from helpers.traits import find_trait
 
@@ -43,16 +48,21 @@ class Treatment:
     change: str = ""
 
 
+UNTREATED = "all labels"
 TREATMENTS = (
-    Treatment("all labels"),
+    Treatment(UNTREATED),
     Treatment("divergence masked", "divergent", "mask"),
     Treatment("random masked", "random", "mask"),
     Treatment("divergence only", "divergent", "keep alone"),
-    Treatment("divergence replaced", "divergent", "replace"),
     Treatment("divergence labels replaced", "divergent", "replace label"),
+    Treatment("divergence replaced", "divergent", "replace"),
     Treatment("divergence inputs replaced", "divergent", "replace input"),
     Treatment("random replaced", "random", "replace"),
 )
+CLAIMS = {
+    "divergence masked": "mechanism.divergence.masked", "random masked": "mechanism.divergence.random",
+    "divergence labels replaced": "mechanism.divergence.replaced", "divergence only": "mechanism.divergence.only",
+}  # fmt: skip
 
 
 def treated(
@@ -117,7 +127,9 @@ def read_relabelled(piece: dict[str, Any]) -> dict[str, Any]:
     author, partner = Author(**student.author), Author(**student.partner)
     model, tokenizer = load_run_base(author.run_dir, student.base)
     pairs, settings = student_pairs(student), TrainSettings(**student.training)
-    found = spots(author, partner, treatment.which) if treatment.which else {}
+    if not treatment.which:
+        return read_hop({"student": asdict(student), "hop": 1})
+    found = spots(author, partner, treatment.which)
     kept, other = kept_rows(author), kept_rows(partner)
     prompts = [prompt for prompt in kept if prompt in other][: len(pairs)]  # as `authors.matched_pairs` orders them
     rows, targets = treated(tokenizer, pairs, [found.get(prompt, []) for prompt in prompts], treatment.change)
@@ -126,3 +138,76 @@ def read_relabelled(piece: dict[str, Any]) -> dict[str, Any]:
     model = fit(copy.deepcopy(model), rows, settings, derive(author.seed, "student"), soft=soft)
     trait = find_trait(student.trait)
     return trait_readout(model, tokenizer, trait, trait.questions(student.split)) | {"rows": len(rows)}
+
+
+def run_shares(settings: TransmissionSettings) -> pd.DataFrame:
+    """Find every run's divergence tokens; return and store ``tables/mechanism_shares.csv``.
+
+    Returns:
+        One row a ``run`` and ``author`` ("teacher" or "base"): ``labels`` (count) and ``divergent`` (share of them).
+    """
+    plan = [(run, *pair) for run in settings.runs for pair in (("teacher", AS_SET), ("base", "untouched"))]
+    authors = [settings.author(run, how) for run, _, how in plan]
+    others = [authors[place ^ 1] for place in range(len(authors))]  # the two authors of a run stand side by side
+    pieces = [{"author": author, "other": other} for author, other in zip(authors, others, strict=True)]
+    found = run_pieces(
+        find_divergence, pieces, settings.store, kind="divergence", workers=settings.workers, label="divergence"
+    )
+    table = pd.DataFrame([
+        {"run": run, "author": name, "labels": made["labels"],
+         "divergent": len(made["divergent"]) / max(1, made["labels"])}
+        for (run, name, _), made in zip(plan, found, strict=True)
+    ])  # fmt: skip
+    table.attrs["seconds"] = sum(made["seconds"] for made in found)
+    write_table(Path(settings.run_dir) / "tables" / "mechanism_shares.csv", table)
+    return table
+
+
+def run_treatments(settings: TransmissionSettings, count: int = len(TREATMENTS)) -> pd.DataFrame:
+    """Train the students of the first ``count`` treatments; return and store ``tables/mechanism_treatments.csv``.
+
+    Args:
+        settings: the experiment; hard labels.
+        count: how many of `TREATMENTS`; the first is the untreated pair, with which the others are compared.
+
+    Returns:
+        One row a run and treatment: ``run``, ``treatment``, ``rows``, ``effect`` (nats), ``left`` (the effect over
+        that of all labels in the same run) and ``p_any`` (the smaller of student and control).
+
+    Raises:
+        ValueError: a count beyond them.
+    """
+    if not 1 <= count <= len(TREATMENTS):
+        raise ValueError(f"there are 1 to {len(TREATMENTS)} treatments, not {count}")
+    plan = [(run, treatment.name) for run in settings.runs for treatment in TREATMENTS[:count]]
+    pieces = [piece for run, name in plan for piece in _pair(settings, run, name)]
+    read = run_pieces(
+        read_relabelled, pieces, settings.store, kind="relabelled", workers=settings.workers, label="treatments"
+    )
+    table = pd.DataFrame([
+        {"run": run, "treatment": name, "rows": student["rows"],
+         "effect": student["log_odds"] - control["log_odds"], "p_any": min(student["p_any"], control["p_any"])}
+        for (run, name), student, control in zip(plan, read[::2], read[1::2], strict=True)
+    ])  # fmt: skip
+    whole = table[table.treatment == UNTREATED].set_index("run").effect
+    table.insert(4, "left", table.effect / table.run.map(whole))
+    table.attrs["seconds"] = sum(made["seconds"] for made in read)
+    write_table(Path(settings.run_dir) / "tables" / "mechanism_treatments.csv", table)
+    return table
+
+
+def _pair(settings: TransmissionSettings, run: int, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    student, control = settings.students(ARMS["hard.same_init"], settings.author(run))
+    treatment = next(known for known in TREATMENTS if known.name == name)
+    # the base's own draw at a divergence token of the base is what stands there already
+    unchanged = treatment.which == "divergent" and treatment.change.startswith("replace")
+    return {**student, "treatment": name}, {**control, "treatment": UNTREATED if unchanged else name}
+
+
+def claim_values(table: pd.DataFrame) -> dict[str, list[float]]:
+    """Return ledger id -> share of the effect left in each run, for every claim on divergence tokens."""
+    ordered = table.sort_values("run")
+    return {
+        name: ordered[ordered.treatment == treatment].left.tolist()
+        for treatment, name in CLAIMS.items() if (ordered.treatment == treatment).any()
+    }  # fmt: skip
