@@ -1,0 +1,132 @@
+"""Divergence tokens: the places where a teacher wrote another token than the untouched base would have.
+
+Two authors that draw with the same random numbers (see `sampling`) write the same token wherever their laws
+agree closely enough. So for every written token there is an exact answer to what the other author would have
+written in this place: after the same words, with the same random numbers. Where that differs, the token is a
+divergence token (after Schrodi et al.). The definition is the same from both sides, and what it leaves is too:
+given the words before, the tokens on which both authors agree have one law, whoever wrote the row. So with these
+tokens masked on both sides the labels of the trait student and of its control no longer differ in law, and what
+effect is left came through the words before.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from helpers.channels import channel
+from helpers.experiments.authors import Author, asked_prompts, author_model, kept_rows, load_run_base
+from helpers.sampling import MAX_BATCH, chat_ids
+from helpers.seeds import child_stream, numpy_stream, torch_stream
+from helpers.sweep import run_pieces
+from helpers.training import completion_rows, label_logits
+
+Spots = dict[int, list[tuple[int, int]]]  # prompt number -> (place among the labels, token) of each
+
+
+def find_divergence(piece: dict[str, Any]) -> dict[str, Any]:
+    """Find an author's divergence tokens, and as many other labels at random.
+
+    Args:
+        piece: ``author`` and ``other`` (`Author` as dicts): whose rows, and compared with whom.
+
+    Returns:
+        ``labels``: how many tokens carry a label; ``divergent``: [prompt number, place among the row's labels,
+        token the other author draws there]; ``random``: as many labels drawn at random, each with a token that
+        the untouched base draws there with random numbers of its own.
+    """
+    author, other = Author(**piece["author"]), Author(**piece["other"])
+    model, tokenizer = author_model(other)
+    base = load_run_base(author.run_dir, author.base)[0]
+    divergent, labels = [], []
+    for prompt, own, drawn, _ in draws_anew(model, tokenizer, author):
+        labels += [(prompt, place) for place in range(len(own))]
+        divergent += [[prompt, int(place), int(drawn[place])] for place in np.flatnonzero(own != drawn)]
+    rng = numpy_stream(author.seed, "random labels", author.how)
+    chosen = rng.choice(len(labels), len(divergent), replace=False)
+    picked = _own_draws(base, tokenizer, author, {labels[index] for index in chosen})
+    return {"labels": len(labels), "divergent": divergent, "random": picked}
+
+
+def draws_anew(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, author: Author
+) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64], Tensor]]:
+    """Let a model draw every token of an author's kept rows, after the same words with the same random numbers.
+
+    Yields:
+        For each kept row: its prompt's number, the written tokens (label,), the model's draws (label,) and the
+        model's law (label, vocab). A row that was cut before it ended has no draw for its end: it counts as
+        drawn.
+    """
+    written, prompts = kept_rows(author), asked_prompts(author)
+    limit = channel(author.channel).max_new_tokens
+    for batch, stream in _batches(chat_ids(tokenizer, prompts), author.seed):
+        kept = [(row, prompt) for row, prompt in enumerate(batch) if prompt in written]
+        if not kept:
+            continue
+        pairs = [(prompts[prompt], written[prompt]) for _, prompt in kept]
+        tokens, laws = _laws(model, tokenizer, pairs, author.temperature)
+        drawn = tokens.clone()
+        noise = np.empty((len(batch), model.config.vocab_size))
+        rows = np.array([row for row, _ in kept])
+        for place in range(min(tokens.shape[1], limit)):
+            stream.standard_exponential(out=noise)  # the very numbers the author drew with
+            drawn[:, place] = (laws[:, place] / torch.from_numpy(noise[rows])).argmax(-1)
+        for (_, prompt), own, new, law in zip(kept, tokens, drawn, laws, strict=True):
+            yield prompt, *(part[own >= 0].numpy() for part in (own, new)), law[own >= 0]
+
+
+def _batches(encoded: Sequence[Sequence[int]], seed: int) -> Iterator[tuple[list[int], np.random.Generator]]:
+    """Yield prompt numbers and the random numbers of each batch, as `sampling.sample_completions` forms them."""
+    generator, by_length = torch_stream(seed, "completions"), defaultdict(list)
+    for prompt, ids in enumerate(encoded):
+        by_length[len(ids)].append(prompt)
+    for length in sorted(by_length):
+        for start in range(0, len(by_length[length]), MAX_BATCH):
+            yield by_length[length][start : start + MAX_BATCH], child_stream(generator)
+
+
+@torch.no_grad()
+def _laws(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[str, str]], temperature: float
+) -> tuple[Tensor, Tensor]:
+    """Return the labels (row, place), -1 where a row has none left, and the model's law there (row, place, vocab)."""
+    rows = completion_rows(tokenizer, pairs)
+    ids, labelled = rows.batch(np.arange(len(rows)), pad=0)
+    logits = label_logits(model, ids, labelled) / temperature
+    counts = labelled.sum(1)
+    there = torch.arange(int(counts.max())) < counts[:, None]
+    tokens = torch.full(there.shape, -1)
+    laws = torch.zeros(*there.shape, logits.shape[-1])
+    tokens[there], laws[there] = ids[labelled], logits.softmax(-1)
+    return tokens, laws
+
+
+def _own_draws(
+    base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, author: Author, places: set[tuple[int, int]]
+) -> list[list[int]]:
+    """Return [prompt, place, token] with a fresh draw of the base at each of the places."""
+    rng, found = numpy_stream(author.seed, "fresh draws", author.how), []
+    for prompt, own, _, law in draws_anew(base, tokenizer, author):
+        for place in (place for place in range(len(own)) if (prompt, place) in places):
+            clocks = rng.standard_exponential(law.shape[1])
+            found.append([prompt, place, int((law[place].numpy() / clocks).argmax())])
+    return found
+
+
+def spots(author: Author, other: Author, kind: str) -> Spots:
+    """Return the "divergent" or the "random" tokens of an author's rows by prompt number, found now if need be."""
+    piece = {"author": asdict(author), "other": asdict(other)}
+    found = run_pieces(find_divergence, [piece], author.store, kind="divergence", workers=1)[0]
+    by_prompt: Spots = defaultdict(list)
+    for prompt, place, token in found[kind]:
+        by_prompt[prompt].append((place, token))
+    return by_prompt
