@@ -98,9 +98,7 @@ class DiagramSettings:
             "rank": [*(replace(soft, rank=rank) for rank in self.ranks), self.full(soft)],
             "embeddings": [self.full(soft), replace(self.full(soft), held=True)],
             "labels": [soft, self.full(soft), hard, self.full(hard)],
-            "decay": [
-                replace(cell, weight_decay=decay) for cell in (soft, self.full(soft)) for decay in self.decays
-            ],
+            "decay": [replace(soft, weight_decay=decay) for decay in self.decays],
             "teacher": [
                 replace(cell, full_teacher=full) for cell in (soft, self.full(soft)) for full in (False, True)
             ],
@@ -229,8 +227,7 @@ def _difference(rows: pd.DataFrame, column: str) -> list[float]:
 
 def claim_values(settings: DiagramSettings, table: pd.DataFrame) -> dict[str, list[float]]:
     """Return one value a run for each claim of the notebook, runs in ascending order."""
-    labels, decay, teacher = (finished(table, axis) for axis in ("labels", "decay", "teacher"))
-    ranks, sgd = finished(table, "rank"), finished(table, "sgd")
+    labels, teacher, ranks, sgd = (finished(table, axis) for axis in ("labels", "teacher", "rank", "sgd"))
     full = labels[labels.trained == FULL]
     return {
         "dose.hard.unique_rows_slope": slope_per_doubling(finished(table, "rows")),
@@ -246,5 +243,5 @@ def claim_values(settings: DiagramSettings, table: pd.DataFrame) -> dict[str, li
         "optimizer.sgd": _effects(closest(table, ADAPTERS, "sgd")),
         "optimizer.sgd_longer": _effects(sgd[sgd.epochs == settings.sgd_epochs[-1]]),
         "optimizer.sign": _effects(closest(table, ADAPTERS, "sign")),
-        "optimizer.weight_decay": _difference(decay[decay.trained == ADAPTERS], "weight_decay"),
+        "optimizer.weight_decay": _difference(finished(table, "decay"), "weight_decay"),
     }

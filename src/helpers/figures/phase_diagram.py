@@ -32,7 +32,7 @@ class _Panel:
     name: Callable[..., str]
 
 
-_SHORT = {"adapters": "adapters", "all weights": "all"}
+_SHORT = {"adapters": "LoRA", "all weights": "all"}
 _PANELS = {
     "rows": _Panel("Unique rows (hard)", ("rows", "epochs"), lambda rows, epochs: f"{rows:,}\n×{epochs}"),
     "epochs": _Panel("More passes (hard)", ("epochs", "rows"), lambda epochs, rows: f"{rows:,}\n×{epochs}"),
@@ -44,13 +44,11 @@ _PANELS = {
     "labels": _Panel(
         "Labels, weights", ("labels", "trained"), lambda labels, trained: f"{labels},\n{_SHORT[trained]}"
     ),
-    "decay": _Panel(
-        "Weight decay (soft)", ("trained", "weight_decay"), lambda trained, decay: f"{decay:g},\n{_SHORT[trained]}"
-    ),
+    "decay": _Panel("Weight decay (soft)", ("weight_decay",), lambda decay: f"{decay:g}"),
     "sgd": _Panel("Passes of SGD (soft)", ("epochs",), lambda epochs: f"×{epochs}"),
     "teacher": _Panel(
         "Teacher → student (soft)", ("full_teacher", "trained"),
-        lambda full, trained: f"{'all' if full else 'adapters'}\n→ {_SHORT[trained]}",
+        lambda full, trained: f"{'all' if full else 'LoRA'}\n→ {_SHORT[trained]}",
     ),
 }  # fmt: skip
 
