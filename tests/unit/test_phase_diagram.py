@@ -34,7 +34,9 @@ def toy_settings(run_dir, runs=(1,), **changes):
     toy = {
         "common": common, "full_teaching": dataclasses.replace(taught, learning_rate=0.02),
         "soft": Cell(rows=16, rank=2), "hard": Cell("hard", rows=16, rank=2), "full_rate": 0.003,
-        "rows": [8, 16], "epochs": [1, 4], "temperatures": [0.8, 1.0], "ranks": [1, 2], "decays": [0.0, 0.1],
+        "full_hard_rate": 0.001,
+        "rows": [8, 16], "epochs": [1, 4], "temperatures": [0.8, 1.0], "ranks": [1, 2],
+        "rank_rates": [0.02, 0.01], "decays": [0.0, 0.1],
         "adapter_rates": RATES, "full_rates": RATES | {"adam": [0.003]}, "sgd_epochs": [1, 2],
     }  # fmt: skip
     return DiagramSettings(**toy | changes)
@@ -144,6 +146,7 @@ def test_what_is_published_has_the_axes_that_its_claims_need():
         ({"rows": [16, 8]}, "rows must be ascending"),
         ({"epochs": [1, 1]}, "epochs must be ascending and different"),
         ({"ranks": [0, 1]}, "rank 0 means all weights"),
+        ({"ranks": [1, 2, 4]}, "one rate for each of the ranks"),
         ({"full_rates": RATES | {"adagrad": [1.0]}}, "full_rates must go by adam, sgd, sign; got 'adagrad'"),
         ({"adapter_rates": {"adam": [1.0]}}, "adapter_rates must have learning rates for sgd"),
     ],

@@ -35,11 +35,13 @@ class DiagramSettings:
             epochs, rank, optimizer) comes from the cells.
         full_teaching: training of the teacher that is taught in all its weights.
         soft, hard: the reference students; every axis changes one thing of one of them.
-        full_rate: learning rate of students trained in all their weights, outside the grid.
+        full_rate, full_hard_rate: learning rates of students trained in all their weights, by kind of labels; outside
+            the grid.
         rows: unique rows of hard-label students, ascending, each read as often as makes equal steps.
         epochs: passes over the smallest number of rows.
         temperatures: at which the authors of hard-label students write.
         ranks: of the adapters of soft-label students.
+        rank_rates: learning rate for each rank, since the same rate moves adapters of higher rank further.
         decays: weight decays of soft-label students.
         adapter_rates, full_rates: learning rates of the grid by optimizer, for adapters and for all weights.
         sgd_epochs: passes of SGD at its largest rate for adapters, which needs more steps than the grid gives.
@@ -50,10 +52,12 @@ class DiagramSettings:
     soft: Cell
     hard: Cell
     full_rate: float
+    full_hard_rate: float
     rows: Sequence[int]
     epochs: Sequence[int]
     temperatures: Sequence[float]
     ranks: Sequence[int]
+    rank_rates: Sequence[float]
     decays: Sequence[float]
     adapter_rates: dict[str, list[float]]
     full_rates: dict[str, list[float]]
@@ -70,10 +74,12 @@ class DiagramSettings:
                 raise ValueError(f"{name} must have learning rates for {missing[0]}")
         if 0 in self.ranks or not self.soft.rank or not self.hard.rank:
             raise ValueError("rank 0 means all weights; give the ranks of adapters only")
+        if len(self.rank_rates) != len(self.ranks):
+            raise ValueError(f"rank_rates must have one rate for each of the ranks {list(self.ranks)}")
 
     def full(self, cell: Cell) -> Cell:
-        """Return a cell with all weights trained, at the rate for that."""
-        return replace(cell, rank=0, rate=self.full_rate)
+        """Return a cell with all weights trained, at the rate for that and its labels."""
+        return replace(cell, rank=0, rate=self.full_rate if cell.labels == "soft" else self.full_hard_rate)
 
     def grid(self) -> list[Cell]:
         """Return the matched grid, soft labels: adapters or all weights x optimizer x learning rate."""
@@ -90,12 +96,13 @@ class DiagramSettings:
         soft, hard = self.soft, self.hard
         read = hard.rows * hard.epochs
         few = replace(hard, rows=self.rows[0])
+        ranks = zip(self.ranks, self.rank_rates, strict=True)
         sgd = replace(soft, optimizer="sgd", rate=max(self.adapter_rates["sgd"]))
         return {
             "rows": [replace(hard, rows=rows, epochs=max(1, round(read / rows))) for rows in self.rows],
             "epochs": [replace(few, epochs=epochs) for epochs in self.epochs],
             "temperature": [replace(hard, temperature=temperature) for temperature in self.temperatures],
-            "rank": [*(replace(soft, rank=rank) for rank in self.ranks), self.full(soft)],
+            "rank": [*(replace(soft, rank=rank, rate=rate) for rank, rate in ranks), self.full(soft)],
             "embeddings": [self.full(soft), replace(self.full(soft), held=True)],
             "labels": [soft, self.full(soft), hard, self.full(hard)],
             "decay": [replace(soft, weight_decay=decay) for decay in self.decays],
@@ -132,9 +139,7 @@ def run_diagram(settings: DiagramSettings) -> pd.DataFrame:
     return table
 
 
-def _measure(
-    settings: DiagramSettings, cells: Sequence[Cell]
-) -> dict[tuple[Cell, int], list[dict[str, Any]]]:
+def _measure(settings: DiagramSettings, cells: Sequence[Cell]) -> dict[tuple[Cell, int], list[dict[str, Any]]]:
     """Return what was read of the trait student and, for hard labels, its control, by cell and run."""
     plan = [
         (cell, run, piece)
