@@ -63,7 +63,7 @@ def axis_panels(diagram: pd.DataFrame) -> Figure:
     lines = -(-len(shown) // _COLUMNS)
     with common.house_style():
         figure, axes = plt.subplots(
-            lines, _COLUMNS, figsize=(common.WIDTH, 2.5 * lines), layout="constrained", sharey="row"
+            lines, _COLUMNS, figsize=(common.WIDTH, 2.5 * lines), layout="constrained", sharey=True
         )
         plt.close(figure)
         for ax, axis in zip(np.ravel(axes), shown, strict=False):
