@@ -121,12 +121,12 @@ def test_divergent_tokens_are_what_the_other_author_draws_there(authors, found):
         assert new[place] == token != own[place]
 
 
-def test_as_many_random_labels_are_drawn_by_the_base(authors, found, tmp_path):
+def test_as_many_random_labels_are_drawn_by_the_base(authors, found):
     for made in found:
         spots = {(prompt, place) for prompt, place, _ in made["random"]}
         assert len(spots) == len(made["random"]) == len(made["divergent"])
-    again = divergence.find_divergence({"author": dataclasses.asdict(authors[0]), "other": dataclasses.asdict(authors[1])})
-    assert again == found[0]
+    author, other = map(dataclasses.asdict, authors)
+    assert divergence.find_divergence({"author": author, "other": other}) == found[0]
 
 
 def test_what_is_left_has_one_law_from_both_sides():
