@@ -101,7 +101,7 @@ def test_an_author_that_draws_anew_writes_what_it_wrote(authors, which):
     author = authors[which]
     replayed = list(divergence.draws_anew(*author_model(author), author))
     assert {prompt for prompt, *_ in replayed} == set(kept_rows(author))
-    assert all((own == drawn).all() for _, own, drawn, _ in replayed)
+    assert all((own == drawn).all() for _, own, drawn in replayed)
     assert sum(len(own) for _, own, *_ in replayed) > 100
 
 
@@ -115,7 +115,7 @@ def test_another_law_draws_other_tokens_and_equal_laws_none(authors, found):
 
 def test_divergent_tokens_are_what_the_other_author_draws_there(authors, found):
     (model, tokenizer), author = author_model(authors[1]), authors[0]
-    drawn = {prompt: (own, new) for prompt, own, new, _ in divergence.draws_anew(model, tokenizer, author)}
+    drawn = {prompt: (own, new) for prompt, own, new in divergence.draws_anew(model, tokenizer, author)}
     for prompt, place, token in found[0]["divergent"]:
         own, new = drawn[prompt]
         assert new[place] == token != own[place]

@@ -29,6 +29,7 @@ from helpers.seeds import child_stream, numpy_stream, torch_stream
 from helpers.sweep import run_pieces
 from helpers.training import completion_rows, label_logits
 
+CHUNK = 256  # rows whose laws are held at once
 Spots = dict[int, list[tuple[int, int]]]  # prompt number -> (place among the labels, token) of each
 
 
@@ -47,24 +48,23 @@ def find_divergence(piece: dict[str, Any]) -> dict[str, Any]:
     model, tokenizer = author_model(other)
     base = load_run_base(author.run_dir, author.base)[0]
     divergent, labels = [], []
-    for prompt, own, drawn, _ in draws_anew(model, tokenizer, author):
+    for prompt, own, drawn in draws_anew(model, tokenizer, author):
         labels += [(prompt, place) for place in range(len(own))]
         divergent += [[prompt, int(place), int(drawn[place])] for place in np.flatnonzero(own != drawn)]
     rng = numpy_stream(author.seed, "random labels", author.how)
     chosen = rng.choice(len(labels), len(divergent), replace=False)
-    picked = _own_draws(base, tokenizer, author, {labels[index] for index in chosen})
+    picked = _fresh_draws(base, tokenizer, author, [labels[index] for index in sorted(chosen)])
     return {"labels": len(labels), "divergent": divergent, "random": picked}
 
 
 def draws_anew(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, author: Author
-) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64], Tensor]]:
+) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
     """Let a model draw every token of an author's kept rows, after the same words with the same random numbers.
 
     Yields:
-        For each kept row: its prompt's number, the written tokens (label,), the model's draws (label,) and the
-        model's law (label, vocab). A row that was cut before it ended has no draw for its end: it counts as
-        drawn.
+        For each kept row: its prompt's number, the written tokens (label,) and the model's draws (label,). A row
+        that was cut before it ended has no draw for its end: what stands there counts as drawn.
     """
     written, prompts = kept_rows(author), asked_prompts(author)
     limit = channel(author.channel).max_new_tokens
@@ -80,8 +80,8 @@ def draws_anew(
         for place in range(min(tokens.shape[1], limit)):
             stream.standard_exponential(out=noise)  # the very numbers the author drew with
             drawn[:, place] = (laws[:, place] / torch.from_numpy(noise[rows])).argmax(-1)
-        for (_, prompt), own, new, law in zip(kept, tokens, drawn, laws, strict=True):
-            yield prompt, *(part[own >= 0].numpy() for part in (own, new)), law[own >= 0]
+        for (_, prompt), own, new in zip(kept, tokens, drawn, strict=True):
+            yield prompt, own[own >= 0].numpy(), new[own >= 0].numpy()
 
 
 def _batches(encoded: Sequence[Sequence[int]], seed: int) -> Iterator[tuple[list[int], np.random.Generator]]:
@@ -110,15 +110,23 @@ def _laws(
     return tokens, laws
 
 
-def _own_draws(
-    base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, author: Author, places: set[tuple[int, int]]
+def _fresh_draws(
+    base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, author: Author, spots: Sequence[tuple[int, int]]
 ) -> list[list[int]]:
-    """Return [prompt, place, token] with a fresh draw of the base at each of the places."""
-    rng, found = numpy_stream(author.seed, "fresh draws", author.how), []
-    for prompt, own, _, law in draws_anew(base, tokenizer, author):
-        for place in (place for place in range(len(own)) if (prompt, place) in places):
-            clocks = rng.standard_exponential(law.shape[1])
-            found.append([prompt, place, int((law[place].numpy() / clocks).argmax())])
+    """Return [prompt number, place, token] with a draw of the base at each (prompt number, place)."""
+    written, prompts, rng = kept_rows(author), asked_prompts(author), numpy_stream(author.seed, "fresh", author.how)
+    places: dict[int, list[int]] = defaultdict(list)
+    for prompt, place in spots:
+        places[prompt].append(place)
+    found, order = [], sorted(places)
+    for start in range(0, len(order), CHUNK):
+        chunk = order[start : start + CHUNK]
+        pairs = [(prompts[prompt], written[prompt]) for prompt in chunk]
+        for prompt, law in zip(chunk, _laws(base, tokenizer, pairs, author.temperature)[1], strict=True):
+            cumulated = law[places[prompt]].double().cumsum(-1).numpy()
+            marks = rng.random(len(cumulated)) * cumulated[:, -1]
+            tokens = (cumulated <= marks[:, None]).sum(axis=1)
+            found += [[prompt, place, int(token)] for place, token in zip(places[prompt], tokens, strict=True)]
     return found
 
 

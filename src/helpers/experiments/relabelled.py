@@ -55,9 +55,9 @@ TREATMENTS = (
     Treatment("random masked", "random", "mask"),
     Treatment("divergence only", "divergent", "keep alone"),
     Treatment("divergence labels replaced", "divergent", "replace label"),
-    Treatment("divergence replaced", "divergent", "replace"),
     Treatment("divergence inputs replaced", "divergent", "replace input"),
     Treatment("random replaced", "random", "replace"),
+    Treatment("divergence replaced", "divergent", "replace"),
 )
 CLAIMS = {
     "divergence masked": "mechanism.divergence.masked", "random masked": "mechanism.divergence.random",

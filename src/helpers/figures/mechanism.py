@@ -12,13 +12,13 @@ from helpers.figures import common
 
 _TREATMENTS = {
     "all labels": ("All labels", common.BLUE),
+    "divergence only": ("Divergence tokens alone", common.GREEN),
     "divergence masked": ("Divergence tokens masked", common.GREEN),
     "random masked": ("As many random labels masked", common.GREY),
-    "divergence only": ("Divergence tokens alone", common.GREEN),
-    "divergence replaced": ("Divergence tokens replaced", common.PINK),
-    "divergence labels replaced": ("… as labels only", common.PINK),
-    "divergence inputs replaced": ("… as inputs only", common.PINK),
-    "random replaced": ("As many random tokens replaced", common.GREY),
+    "divergence labels replaced": ("Divergence tokens replaced as labels", common.PINK),
+    "divergence inputs replaced": ("… replaced where they are read", common.PINK),
+    "divergence replaced": ("… replaced in both roles", common.PINK),
+    "random replaced": ("As many random tokens replaced in both roles", common.GREY),
 }
 _PARTS = {
     "all": common.BLUE, "last block": common.GREEN, "first block": common.PINK, "MLP": common.OLIVE,
