@@ -14,7 +14,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
-	@echo "Variables: PROFILE=$(PROFILE) (smoke: 3 minutes, nano: the book as published), VENV, PYTHON"
+	@echo "Variables: PROFILE=$(PROFILE) (smoke: some minutes, nano: the book as published), VENV, PYTHON"
 
 # Where the default torch for Linux brings CUDA packages that are not wanted (several GB), set pip's own variables
 # (PIP_INDEX_URL, PIP_FIND_LINKS) to a source of CPU builds; the pinned version is the same.
