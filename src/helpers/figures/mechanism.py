@@ -145,7 +145,7 @@ def hops(table: pd.DataFrame) -> Figure:
             label = _ARMS[arm].split(",")[0]
             common.draw_line(ax, list(runs.columns), runs, common.arm_colour(arm), label, arm.startswith("hard"))
         _steps(ax, "", _EFFECT)
-        ax.set_xlabel("Students between the teacher and the last, that one included")
+        ax.set_xlabel("Hop: students from the teacher on, the one that is read included")
     return figure
 
 
