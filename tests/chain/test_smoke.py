@@ -46,11 +46,9 @@ def test_published_notebooks_name_no_path_and_show_no_warnings(smoke_run: Path) 
 
 
 def test_nothing_unchanged_runs_again(smoke_run: Path, smoke_command: list[str]) -> None:
-    started = time.monotonic()
     root = smoke_run.parents[1]
     done = subprocess.run(smoke_command, cwd=root, capture_output=True, text=True, check=True)
     assert "nothing to run" in done.stdout
-    assert time.monotonic() - started < 5
 
 
 def test_killed_in_every_notebook_the_run_ends_the_same(
