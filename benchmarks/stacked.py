@@ -4,8 +4,8 @@
 as usual. Each model keeps its own rows, order, first adapters and clipping; all share the settings. The result
 is that of `helpers.training.fit` for each model alone, up to rounding (tests/unit/test_stacked.py).
 
-Nothing in the book is faster this way (README.md here has the numbers), so it stays outside the package: its
-language models run side by side in processes (`helpers.sweep`), its digit networks in `helpers.mlp_stack`.
+Nothing that the book trains is faster this way (README.md here has the numbers), so it stays outside the package:
+the language models run side by side in processes (`helpers.sweep`), the digit networks in `helpers.mlp_stack`.
 """
 
 from __future__ import annotations
