@@ -15,6 +15,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 WriteNotebook = Callable[..., Path]
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together, where tests run side by side, what shares slow fixtures: the smoke run, or one file."""
     for item in items:
