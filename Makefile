@@ -35,7 +35,7 @@ run: $(READY) ## run the notebooks of PROFILE only
 	$(BIN)/subliminal run --profile $(PROFILE)
 
 test: $(READY) ## run all tests (the browser tests skip where Chromium or its driver is missing)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest
 
 lint: $(READY) ## check style and that no notebook holds outputs
 	$(BIN)/ruff check .

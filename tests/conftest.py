@@ -15,14 +15,6 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 WriteNotebook = Callable[..., Path]
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together, where tests run side by side, what shares slow fixtures: the smoke run, or one file."""
-    for item in items:
-        shared = "smoke run" if item.path.parent.name in ("chain", "book") else item.path.name
-        item.add_marker(pytest.mark.xdist_group(shared))
-
-
 @pytest.fixture
 def toy_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty repository, made the current folder."""
