@@ -85,7 +85,7 @@ def dose_curves(table: pd.DataFrame) -> Figure:
     """Draw the effect (nats) along the training of each cell: a panel each, all with the same axes.
 
     `table` is that of `run_cells`: teachers in rows and students in columns, or the students of a single teacher, four
-    in a row. Lines are means over runs, bands 95 % t-intervals.
+    in a row. Lines are means over runs, bands 95 % t-intervals; equal shares of the training are at their mean step.
     """
     common.require_columns(table, *_EFFECT_COLUMNS, "relation")
     teachers, students = list(dict.fromkeys(table.teacher)), list(dict.fromkeys(table.student))
@@ -111,6 +111,9 @@ def dose_curves(table: pd.DataFrame) -> Figure:
 
 def _curve(ax: Axes, cell: pd.DataFrame) -> None:
     """Draw one cell's runs and their mean; a training that begins as its control begins at zero."""
+    # runs whose filter kept fewer rows took fewer steps to the same share of their training
+    place = cell.groupby("run").step.rank()
+    cell = cell.assign(step=cell.step.groupby(place).transform("mean").round())
     runs = cell.pivot_table(index="run", columns="step", values="effect")
     start = pd.DataFrame(0.0, index=runs.index, columns=[0])
     runs = pd.concat([start, runs], axis=1)
