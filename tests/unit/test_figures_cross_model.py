@@ -107,3 +107,10 @@ def test_students_of_one_teacher_fill_rows_of_four():
 def test_tables_that_lack_a_column_are_refused(call):
     with pytest.raises(FigureError, match="the table lacks"):
         call()
+
+
+def test_runs_of_fewer_steps_share_the_points_of_their_cell():
+    table = cells_table(["nano-a"], ["nano-b"], runs=2)
+    table.loc[table.run == 1, "step"] = [5, 11, 23]
+    mean = figures.dose_curves(table).axes[0].lines[0]
+    assert list(mean.get_xdata()) == [0, 6, 12, 24]
