@@ -50,7 +50,7 @@ def test_outside_the_repository_the_cure_is_told(
 @pytest.mark.usefixtures("toy_repository")
 def test_an_unknown_profile_is_one_line_or_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["run", "--profile", "naan"]) == 2
-    assert capsys.readouterr().err == "subliminal: there is no profile 'naan'; there are nano, smoke\n"
+    assert capsys.readouterr().err == "subliminal: there is no profile 'naan'; there are nano, nano-full, smoke\n"
     with pytest.raises(ValueError, match="no profile"):
         cli.main(["run", "--profile", "naan", "--debug"])
 
