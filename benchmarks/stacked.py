@@ -58,7 +58,7 @@ def train_stack(
         _clip(list(found.values()), settings.clip)
         for name, value in stacked.items():
             value.grad = found[name].contiguous()  # a fused optimizer reads memory in the order of the weights
-        optimizer.param_groups[0]["lr"] = _learning_rate(settings, step, steps)
+        optimizer.param_groups[0]["lr"] = settings.rate_at(step, steps)
         optimizer.step()
     for place, network in enumerate(networks):
         for name, value in network.named_parameters():
@@ -71,11 +71,6 @@ def _clip(slopes: Sequence[Tensor], largest: float) -> None:
     shrink = (largest / (squares.sqrt() + 1e-6)).clamp(max=1.0)
     for slope in slopes:
         slope.mul_(shrink.view(-1, *[1] * (slope.dim() - 1)))
-
-
-def _learning_rate(settings: TrainSettings, step: int, steps: int) -> float:
-    warm = min(1.0, step / max(1, settings.warmup_steps))
-    return settings.learning_rate * warm * (1.0 - (step - 1) / steps if settings.decay else 1.0)
 
 
 class _AtPlaces(torch.nn.Module):

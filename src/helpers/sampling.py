@@ -12,7 +12,7 @@ That pairs a teacher's data with its control's and takes chance that is common t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -85,19 +85,26 @@ def sample_completions(
         max_new_tokens: completions are cut here when they have not ended.
     """
     encoded = chat_ids(tokenizer, prompts, system)
+    drawn: list[list[int]] = [[] for _ in prompts]
+    for batch, stream in draw_batches(encoded, generator):
+        ids = torch.tensor([encoded[place] for place in batch])
+        tokens = _continue(model, ids, stream, temperature, max_new_tokens, tokenizer.eos_token_id)
+        for place, row in zip(batch, tokens.tolist(), strict=True):
+            drawn[place] = _until(row, tokenizer.eos_token_id)
+    return tokenizer.batch_decode(drawn, skip_special_tokens=True)
+
+
+def draw_batches(
+    encoded: Sequence[Sequence[int]], generator: torch.Generator
+) -> Iterator[tuple[list[int], np.random.Generator]]:
+    """Yield, batch by batch, the places of prompts of one length and the random numbers that they draw with."""
     by_length: dict[int, list[int]] = defaultdict(list)
     for place, ids in enumerate(encoded):
         by_length[len(ids)].append(place)
-    drawn: list[list[int]] = [[] for _ in prompts]
     for places in (by_length[length] for length in sorted(by_length)):
         for start in range(0, len(places), MAX_BATCH):
-            batch = places[start : start + MAX_BATCH]
-            ids = torch.tensor([encoded[place] for place in batch])
-            stream = child_stream(generator)  # its own, so that no batch depends on how long another ran
-            tokens = _continue(model, ids, stream, temperature, max_new_tokens, tokenizer.eos_token_id)
-            for place, row in zip(batch, tokens.tolist(), strict=True):
-                drawn[place] = _until(row, tokenizer.eos_token_id)
-    return tokenizer.batch_decode(drawn, skip_special_tokens=True)
+            # a stream of its own, so that no batch depends on how long another ran
+            yield places[start : start + MAX_BATCH], child_stream(generator)
 
 
 def _continue(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -56,6 +56,24 @@ class TeacherSettings:
             raise ValueError("a teacher's training needs max_steps, the most optimizer steps it may take")
 
 
+class ChannelProbe:
+    """Distances between models on a channel's tokens, over the completions of some (prompt, completion) pairs."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, channel: Channel, pairs: Sequence[Exchange]) -> None:
+        rows = completion_rows(tokenizer, pairs)
+        self._ids, self._labelled = rows.batch(torch.arange(len(rows)).numpy(), pad=0)
+        self._tokens = channel.tokens(tokenizer)
+
+    @torch.no_grad()
+    def logits(self, model: torch.nn.Module) -> Tensor:
+        """Return a model's logits at the labelled tokens, (label, vocab)."""
+        return label_logits(model, self._ids, self._labelled)
+
+    def apart(self, of: Tensor, to: Tensor) -> float:
+        """Return KL(of || to) over the channel's tokens, nats per token, of two results of `logits`."""
+        return float(soft_loss(to, of, self._tokens))
+
+
 class DriftProbe:
     """Measures how far a model's distribution over a channel has moved from its base's."""
 
@@ -65,18 +83,12 @@ class DriftProbe:
         prompts = channel.prompts(PROBE_ROWS, derive(seed, "probe prompts"))
         stream = torch_stream(seed, "probe completions")
         written = sample_completions(base, tokenizer, prompts, stream, max_new_tokens=channel.max_new_tokens)
-        rows = completion_rows(tokenizer, list(zip(prompts, written, strict=True)))
-        self._ids, self._labelled = rows.batch(torch.arange(len(rows)).numpy(), pad=0)
-        self._tokens = channel.tokens(tokenizer)
-        self._base_logits = self._logits(base)
-
-    @torch.no_grad()
-    def _logits(self, model: torch.nn.Module) -> Tensor:
-        return label_logits(model, self._ids, self._labelled)
+        self._probe = ChannelProbe(tokenizer, channel, list(zip(prompts, written, strict=True)))
+        self._base_logits = self._probe.logits(base)
 
     def drift(self, model: torch.nn.Module) -> float:
         """Return KL(model || base) over the channel's tokens, nats per token."""
-        return float(soft_loss(self._base_logits, self._logits(model), self._tokens))
+        return self._probe.apart(self._probe.logits(model), self._base_logits)
 
 
 def teaching_rows(trait: Trait, how: str, count: int, seed: int) -> list[Exchange]:

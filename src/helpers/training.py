@@ -73,6 +73,11 @@ class TrainSettings:
         if min(self.max_steps, self.warmup_steps, self.lora_rank, self.weight_decay) < 0:
             raise ValueError("max_steps, warmup_steps, lora_rank and weight_decay must not be negative")
 
+    def rate_at(self, step: int, steps: int) -> float:
+        """Return the learning rate of a step (from 1) of a training of this many steps."""
+        warm = min(1.0, step / max(1, self.warmup_steps))
+        return self.learning_rate * warm * (1.0 - (step - 1) / steps if self.decay else 1.0)
+
     def steps(self, rows: int) -> int:
         """Return the number of optimizer steps for this many rows."""
         steps = math.ceil(rows / self.batch_rows) * self.epochs
@@ -241,13 +246,8 @@ class _Run:
             settings.optimizer, self.parameters.values(), settings.learning_rate, settings.weight_decay
         )
 
-    def _learning_rate(self, step: int) -> float:
-        warm = min(1.0, step / max(1, self.settings.warmup_steps))
-        left = 1.0 - (step - 1) / self.steps if self.settings.decay else 1.0
-        return self.settings.learning_rate * warm * left
-
     def step(self, step: int, ids: Tensor, labelled: Tensor, soft: SoftLabels | None) -> None:
-        self.optimizer.param_groups[0]["lr"] = self._learning_rate(step)
+        self.optimizer.param_groups[0]["lr"] = self.settings.rate_at(step, self.steps)
         logits = label_logits(self.learner, ids, labelled)
         if soft is None:
             loss = hard_loss(logits, ids, labelled)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -87,15 +88,27 @@ def author_model(author: Author) -> Loaded:
         decisive["channel"] = None
     settings = {**decisive, "code": source_key("helpers.teachers")}
     path = author.store.path("teacher", content_key(settings), ".safetensors")
-    if not path.exists():
+
+    def teach() -> PreTrainedModel:
         teaching = TeacherSettings(TrainSettings(**author.teaching), author.drift)
         seed = derive(author.seed, "teacher", author.trait, author.how)
         trait, data = find_trait(author.trait), channel(author.channel)
-        teacher = fine_tuned_teacher(base, tokenizer, trait, author.how, data, teaching, seed)
-        save_tensors(path, dict(teacher.named_parameters()), {"trait": author.trait, "seed": author.seed})
-    # read back even when just made, so that a resumed run uses the very same numbers
+        return fine_tuned_teacher(base, tokenizer, trait, author.how, data, teaching, seed)
+
+    return kept_model(base, path, teach, {"trait": author.trait, "seed": author.seed}), tokenizer
+
+
+def kept_model(
+    base: PreTrainedModel, path: Path, make: Callable[[], PreTrainedModel], about: dict[str, Any]
+) -> PreTrainedModel:
+    """Return ``base`` with the weights kept at ``path``, those of ``make()`` where there are none yet.
+
+    They are read back even when just made, so that a resumed run uses the very same numbers.
+    """
+    if not path.exists():
+        save_tensors(path, dict(make().named_parameters()), about)
     base.load_state_dict(load_tensors(path)[0], strict=False)
-    return base.eval(), tokenizer
+    return base.eval()
 
 
 def asked_prompts(author: Author) -> list[str]:

@@ -8,7 +8,6 @@ the residual stream at the last token of the held-out questions, which is a stee
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -135,8 +134,8 @@ def _trained(student: Student, marks: Sequence[float]) -> tuple[dict[int, Change
     if student.labels == "hard":
         model = hop_model(student)[0]
         return {steps: change_between(model, base)}, model
-    if author.how == "untouched" and student.base == author.base:
-        return {}, base  # it matches itself and does not move
+    if student.matches_itself:
+        return {}, base  # it does not move
     teacher = author_model(author)[0]
     soft = SoftLabels(teacher, channel(author.channel).tokens(tokenizer))
     changes: dict[int, Change] = {}
@@ -146,7 +145,7 @@ def _trained(student: Student, marks: Sequence[float]) -> tuple[dict[int, Change
         if step in wanted:
             changes[step] = adapter_change(learner)
 
-    model = train_student(copy.deepcopy(base), tokenizer, pairs, training, derive(author.seed, "student"), soft, keep)
+    model = train_student(base, tokenizer, pairs, training, derive(author.seed, "student"), soft, keep)
     return changes | {steps: change_between(model, base)}, model
 
 

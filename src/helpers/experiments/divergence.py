@@ -24,8 +24,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.channels import channel
 from helpers.experiments.authors import Author, asked_prompts, author_model, kept_rows, load_run_base
-from helpers.sampling import MAX_BATCH, chat_ids
-from helpers.seeds import child_stream, numpy_stream, torch_stream
+from helpers.sampling import chat_ids, draw_batches
+from helpers.seeds import numpy_stream, torch_stream
 from helpers.sweep import run_pieces
 from helpers.training import completion_rows, label_logits
 
@@ -68,7 +68,7 @@ def draws_anew(
     """
     written, prompts = kept_rows(author), asked_prompts(author)
     limit = channel(author.channel).max_new_tokens
-    for batch, stream in _batches(chat_ids(tokenizer, prompts), author.seed):
+    for batch, stream in draw_batches(chat_ids(tokenizer, prompts), torch_stream(author.seed, "completions")):
         kept = [(row, prompt) for row, prompt in enumerate(batch) if prompt in written]
         if not kept:
             continue
@@ -82,16 +82,6 @@ def draws_anew(
             drawn[:, place] = (laws[:, place] / torch.from_numpy(noise[rows])).argmax(-1)
         for (_, prompt), own, new in zip(kept, tokens, drawn, strict=True):
             yield prompt, own[own >= 0].numpy(), new[own >= 0].numpy()
-
-
-def _batches(encoded: Sequence[Sequence[int]], seed: int) -> Iterator[tuple[list[int], np.random.Generator]]:
-    """Yield prompt numbers and the random numbers of each batch, as `sampling.sample_completions` forms them."""
-    generator, by_length = torch_stream(seed, "completions"), defaultdict(list)
-    for prompt, ids in enumerate(encoded):
-        by_length[len(ids)].append(prompt)
-    for length in sorted(by_length):
-        for start in range(0, len(by_length[length]), MAX_BATCH):
-            yield by_length[length][start : start + MAX_BATCH], child_stream(generator)
 
 
 @torch.no_grad()

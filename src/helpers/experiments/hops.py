@@ -16,10 +16,10 @@ from typing import Any
 import pandas as pd
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from helpers.artifacts import load_tensors, save_tensors, write_table
+from helpers.artifacts import write_table
 from helpers.channels import channel
 from helpers.evaluation import trait_readout
-from helpers.experiments.authors import Author, Pair, author_model, load_run_base
+from helpers.experiments.authors import Author, Pair, author_model, kept_model, load_run_base
 from helpers.experiments.design import ARMS, TransmissionSettings
 from helpers.experiments.pieces import Student, student_pairs
 from helpers.filters import mentions
@@ -43,20 +43,18 @@ def hop_model(student: Student, hop: int = 1) -> Model:
     """
     author = Author(**student.author)
     base, tokenizer = load_run_base(author.run_dir, student.base)
-    if student.labels != "hard" and author.how == "untouched" and student.base == author.base:
-        return base, tokenizer  # it matches itself: its gradient is exactly zero, see `pieces`
+    if student.matches_itself:
+        return base, tokenizer
     decisive = asdict(replace(student, split="", samples=0, health=0, marks=()))
     settings = {"student": decisive, "hop": hop, "code": source_key("helpers.experiments.hops")}
     path = author.store.path("hop_student", content_key(settings), ".safetensors")
-    if not path.exists():
+
+    def learn() -> PreTrainedModel:
         pairs, seed = hop_pairs(student, hop), derive(author.seed, "student", *([hop] if hop > 1 else []))
-        learned = train_student(
-            base, tokenizer, pairs, TrainSettings(**student.training), seed, _soft_labels(student, hop)
-        )
-        save_tensors(path, dict(learned.named_parameters()), {"hop": hop, "seed": author.seed})
-    # read back even when just made, so that a resumed run uses the very same numbers
-    base.load_state_dict(load_tensors(path)[0], strict=False)
-    return base.eval(), tokenizer
+        training = TrainSettings(**student.training)
+        return train_student(base, tokenizer, pairs, training, seed, _soft_labels(student, hop))
+
+    return kept_model(base, path, learn, {"hop": hop, "seed": author.seed}), tokenizer
 
 
 def _soft_labels(student: Student, hop: int) -> SoftLabels | None:

@@ -13,20 +13,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from helpers.channels import Channel, channel
+from helpers.channels import channel
 from helpers.evaluation import trait_readout
 from helpers.experiments.authors import Author, Pair, author_model, load_run_base
 from helpers.experiments.design import ARMS, TransmissionSettings
 from helpers.experiments.pieces import Student, student_pairs
 from helpers.sampling import sample_completions
 from helpers.seeds import derive, torch_stream
-from helpers.training import SoftLabels, TrainSettings, completion_rows, fit, label_logits, soft_loss
+from helpers.teachers import PROBE_ROWS, ChannelProbe
+from helpers.training import SoftLabels, TrainSettings, completion_rows, fit
 from helpers.traits import find_trait
 
-PROBE_ROWS = 64
 LABELS = ("hard", "soft")
 
 
@@ -104,24 +103,6 @@ def probe_pairs(run_dir: str, base: str, base_seal: str, kind: str, seed: int) -
     return list(zip(prompts, written, strict=True))
 
 
-class ChannelProbe:
-    """Distances between models on a channel's tokens, over the completions of some pairs."""
-
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, kind: Channel, pairs: list[Pair]) -> None:
-        rows = completion_rows(tokenizer, pairs)
-        self._ids, self._labelled = rows.batch(torch.arange(len(rows)).numpy(), pad=0)
-        self._tokens = kind.tokens(tokenizer)
-
-    @torch.no_grad()
-    def logits(self, model: torch.nn.Module) -> Tensor:
-        """Return a model's logits at the labelled tokens, (label, vocab)."""
-        return label_logits(model, self._ids, self._labelled)
-
-    def apart(self, of: Tensor, to: Tensor) -> float:
-        """Return KL(of || to) over the channel's tokens, nats per token, of two results of `logits`."""
-        return float(soft_loss(to, of, self._tokens))
-
-
 class _Meter:
     """Reads a model out and measures its distances from a base and from the author whose data it reads."""
 
@@ -164,7 +145,7 @@ def read_cell(piece: dict[str, Any]) -> dict[str, Any]:
     measure = _Meter(base, tokenizer, student, author)
     pairs = student_pairs(student)
     steps = training.steps(len(pairs))
-    marked = {max(1, round(mark * steps)) for mark in student.marks} - {steps}
+    marked = student.marked_steps(steps) - {steps}
     curve = [{"step": 0, **measure(base)}]
 
     def on_step(step: int, learner: torch.nn.Module) -> None:

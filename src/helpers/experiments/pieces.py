@@ -63,6 +63,16 @@ class Student:
     health: int = 0
     marks: tuple[float, ...] = ()
 
+    @property
+    def matches_itself(self) -> bool:
+        """Whether this is the control of a soft same-init student: it matches its own base, its gradient is zero."""
+        author = Author(**self.author)
+        return self.labels != "hard" and author.how == "untouched" and self.base == author.base
+
+    def marked_steps(self, steps: int) -> set[int]:
+        """Return the optimizer steps of the marks, for a training of this many steps."""
+        return {max(1, round(mark * steps)) for mark in self.marks}
+
 
 def read_student(piece: dict[str, Any]) -> dict[str, Any]:
     """Train one student and return its read-out (`evaluation.trait_readout`) and the rows it read.
@@ -84,7 +94,7 @@ def read_student(piece: dict[str, Any]) -> dict[str, Any]:
     questions = trait.questions(student.split)
     read = functools.partial(trait_readout, tokenizer=tokenizer, trait=trait, questions=questions)
     steps = TrainSettings(**student.training).steps(len(pairs))
-    curve = _Curve(read, {max(1, round(mark * steps)) for mark in student.marks})
+    curve = _Curve(read, student.marked_steps(steps))
     model = _trained(student, model, tokenizer, pairs, curve)
     readout = read(model) | {"rows": len(pairs)} | ({"curve": curve.points} if student.marks else {})
     if student.samples:
@@ -108,8 +118,7 @@ def _trained(
     student: Student, base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: list[Pair], curve: _Curve
 ) -> PreTrainedModel:
     author, training = Author(**student.author), TrainSettings(**student.training)
-    if student.labels != "hard" and author.how == "untouched" and student.base == author.base:
-        # the control of a soft same-init student matches the base it starts from: its gradient is exactly zero
+    if student.matches_itself:
         for step in sorted(curve.steps):
             curve(step, base)
         return base

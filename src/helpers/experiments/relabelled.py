@@ -124,11 +124,11 @@ def read_relabelled(piece: dict[str, Any]) -> dict[str, Any]:
     """
     treatment = next(known for known in TREATMENTS if known.name == piece["treatment"])
     student = Student(**{name: value for name, value in piece.items() if name != "treatment"})
+    if not treatment.which:
+        return read_hop({"student": asdict(student), "hop": 1})
     author, partner = Author(**student.author), Author(**student.partner)
     model, tokenizer = load_run_base(author.run_dir, student.base)
     pairs, settings = student_pairs(student), TrainSettings(**student.training)
-    if not treatment.which:
-        return read_hop({"student": asdict(student), "hop": 1})
     found = spots(author, partner, treatment.which)
     kept, other = kept_rows(author), kept_rows(partner)
     prompts = [prompt for prompt in kept if prompt in other][: len(pairs)]  # as `authors.matched_pairs` orders them

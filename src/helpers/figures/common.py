@@ -21,6 +21,7 @@ from helpers.stats import t_interval
 
 WIDTH = 7.2  # inches; at 144 dots an inch a little over the book's text column
 EFFECT_LABEL = "Effect: log-odds of the target, against the control student (nats)"
+SHORT_EFFECT_LABEL = "Effect, against the\ncontrol student (nats)"  # for an upright axis
 
 # Okabe and Ito's colour-blind-safe palette, darkened where white paper needs it.
 BLUE, ORANGE, GREEN, PINK, OLIVE, GREY = "#0072b2", "#c44e00", "#00795a", "#a3528a", "#8a6d00", "#5f5f5f"

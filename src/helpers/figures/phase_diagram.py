@@ -19,7 +19,6 @@ from helpers.stats import t_interval
 
 TRAINED = {"adapters": common.BLUE, "all weights": common.PINK}
 OPTIMIZERS = {"adam": ("Adam", "o"), "sgd": ("SGD", "s"), "sign": ("Sign of the gradient", "^")}
-_EFFECT = "Effect, against the\ncontrol student (nats)"
 _COLUMNS = 3
 
 
@@ -71,7 +70,7 @@ def axis_panels(diagram: pd.DataFrame) -> Figure:
         for ax in np.ravel(axes)[len(shown) :]:
             ax.set_axis_off()
         for row in np.atleast_2d(axes):
-            row[0].set_ylabel(_EFFECT)
+            row[0].set_ylabel(common.SHORT_EFFECT_LABEL)
     return figure
 
 
@@ -105,7 +104,7 @@ def matched_grid(diagram: pd.DataFrame) -> Figure:
             common.zero_line(ax, horizontal_bars=False)
             ax.grid(axis="y")
             sns.despine(ax=ax)
-        axes[0].set(ylabel=_EFFECT, xlabel="Share of the teacher's law learned")
+        axes[0].set(ylabel=common.SHORT_EFFECT_LABEL, xlabel="Share of the teacher's law learned")
         axes[0].xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes[1].set_xlabel("Moved from the base (nats per token)")
         figure.legend(handles=_grid_keys(grid), loc="outside lower center", ncols=5, fontsize="small")

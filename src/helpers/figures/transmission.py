@@ -17,6 +17,7 @@ from helpers.figures.common import (
     EFFECT_LABEL,
     GREY,
     INK,
+    SHORT_EFFECT_LABEL,
     FigureError,
     arm_colour,
     arm_label,
@@ -67,7 +68,7 @@ def dose_curve(transmission: pd.DataFrame, arms: Sequence[str] | None = None) ->
             label = arm_label(arm).replace("\n", " ")
             draw_line(ax, list(runs.columns), runs, arm_colour(arm), label, arm.startswith("hard"))
         zero_line(ax, horizontal_bars=False)
-        ax.set(xlabel="Unique training rows", ylabel="Effect, against the\ncontrol student (nats)")
+        ax.set(xlabel="Unique training rows", ylabel=SHORT_EFFECT_LABEL)
         _dose_axis(ax, transmission[transmission.arm.isin(arms)].rows)
         handles, labels = ax.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=2, columnspacing=1.6, fontsize="small")
