@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from helpers import relatives
-from helpers.artifacts import ArtifactError, read_table
+from helpers.artifacts import ArtifactError, load_tensors, read_table
 from helpers.experiments import base_models, cross_model, related_bases
 from helpers.experiments.base_distances import distance_table
 from helpers.experiments.base_models import BaseSettings, pretrain_bases
@@ -67,6 +67,8 @@ def test_a_mixture_lies_between_and_is_as_wide(name, share, starts, tokenizer):
 def test_relatives_that_make_no_sense_are_refused(tokenizer):
     with pytest.raises(ValueError, match="shares between 0 and 1"):
         Relative("x", "x", heads=1.5)
+    with pytest.raises(ValueError, match="after which another order begins"):
+        Relative("x", "x", branch=0.5)
     with pytest.raises(ValueError, match="must continue from some base"):
         Relative("x", "x", imitates="nano-a")
     with pytest.raises(ValueError, match="load that base instead"):
@@ -117,6 +119,41 @@ def test_a_relative_is_trained_as_the_bases_were(toys, tmp_path):
     first = base(tmp_path, "nano-a")
     assert same(base(tmp_path, "nano-a-again"), first)  # nothing changed: the very same base
     assert not same(base(tmp_path, "nano-a-order"), first)
+
+
+def test_a_branch_leaves_the_teachers_training_where_it_should(toys, tmp_path, monkeypatch):
+    brief = RelativeSettings(BaseSettings(64, 6, batch_rows=16))
+    seen, fit = {}, related_bases.fit
+
+    def watched(model, rows, training, seed, **more):
+        seen["shared"] = fit(model, rows, training, seed, **more)
+        (checkpoint,) = (tmp_path / "checkpoints").glob("*shared*")
+        seen["state"], seen["meta"] = load_tensors(checkpoint)
+        return seen["shared"]
+
+    monkeypatch.setattr(related_bases, "fit", watched)
+    make_relatives(["nano-a-half", "nano-a-order"], brief, str(tmp_path), workers=1)
+    assert seen["meta"]["step"] == 3
+    pretrain_bases(["nano-a"], brief.base, str(tmp_path))
+    finished = {name: base(tmp_path, name) for name in ("nano-a", "nano-a-half", "nano-a-order")}
+    pairs = itertools.combinations(finished.values(), 2)
+    assert not any(same(one, other) for one, other in pairs)
+    assert same(first_steps(brief, 3), {n: seen["state"][f"parameter/{n}"] for n in finished["nano-a"]})
+    assert list(tmp_path.joinpath("checkpoints").glob("*")) == []
+
+
+def first_steps(settings, count):
+    """Return the weight matrices of nano-a after its first steps."""
+    tokenizer, found = base_models.build_tokenizer(), {}
+
+    def keep(step, model):
+        if step == count:
+            found.update({name: value.clone() for name, value in weights(model).items()})
+
+    rows = base_models.corpus_rows(tokenizer, settings.base)
+    model = build_nano(NANO["nano-a"], tokenizer)
+    base_models.fit(model, rows, settings.base.training(), settings.base.corpus_seed, on_step=keep)
+    return found
 
 
 def test_a_relative_is_made_once(run_dir, monkeypatch):

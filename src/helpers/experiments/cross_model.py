@@ -28,6 +28,8 @@ Cell = tuple[str, str]
 SAME, CONTINUED, OTHER = "same model", "one trained on", "other start"
 RELATIVE_CLAIMS = {
     "nano-a-order": "crossmodel.same_init_other_order",
+    "nano-a-tenth": "crossmodel.branch_10",
+    "nano-a-half": "crossmodel.branch_50",
     "nano-a-heads": "crossmodel.shared_heads",
     "nano-a-trunk": "crossmodel.shared_trunk",
     "nano-ab-25": "crossmodel.mixed_25",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from transformers import PreTrainedModel
 
+from helpers.artifacts import content_key, read_bytes, source_key, write_bytes
 from helpers.experiments.authors import Loaded, load_run_base
 from helpers.experiments.base_models import BaseSettings, base_seal, corpus_rows, health_table, make_bases, train_base
 from helpers.relatives import RELATIVES, Relative, find_relative, mixed_start
 from helpers.seeds import derive
 from helpers.tokenizer import build_tokenizer
-from helpers.training import SoftLabels, TrainSettings
+from helpers.training import Rows, SoftLabels, TrainSettings, fit
 
 
 @dataclass(frozen=True)
@@ -104,11 +107,29 @@ def _piece(name: str, settings: RelativeSettings, run_dir: str) -> dict[str, Any
 def make_relative(piece: dict[str, Any]) -> dict[str, Any]:
     """Train one relative and keep it among the bases of the run; returns what `base_models.train_base` does."""
     relative, corpus = Relative(**piece["relative"]), BaseSettings(**piece["corpus"])
-    model, tokenizer = _start(piece)
-    seed = derive(corpus.corpus_seed, "order", relative.order) if relative.order else corpus.corpus_seed
+    (model, tokenizer), training = _start(piece), TrainSettings(**piece["training"])
+    rows, seed = corpus_rows(tokenizer, corpus), corpus.corpus_seed
+    own_seed = derive(seed, "order", relative.order) if relative.order else seed
     soft = SoftLabels(load_run_base(piece["run_dir"], relative.imitates)[0], None) if relative.imitates else None
-    training = TrainSettings(**piece["training"])
-    return train_base(make_relative, piece, model, tokenizer, corpus_rows(tokenizer, corpus), training, seed, soft)
+    if relative.branch:
+        _train_shared_part(piece, model, rows, training, seed)
+    return train_base(make_relative, piece, model, tokenizer, rows, training, own_seed, soft)
+
+
+def _train_shared_part(
+    piece: dict[str, Any], model: PreTrainedModel, rows: Rows, training: TrainSettings, seed: int
+) -> None:
+    """Leave the state after the shared part of a training where `train_base` looks for one to go on from."""
+    folder = Path(piece["run_dir"]) / "checkpoints"
+    key = content_key({**piece, "code": source_key(__name__)})[:16]  # as `train_base` names its checkpoint
+    shared, own = folder / f"{piece['name']}-{key}-shared.safetensors", folder / f"{piece['name']}-{key}.safetensors"
+    last = max(1, round(piece["relative"]["branch"] * training.max_steps))
+    if not own.exists():
+        fit(
+            model, rows, training, seed, on_step=lambda step, _: step > last, checkpoint=shared, block_steps=last
+        )  # fmt: skip
+        write_bytes(own, read_bytes(shared))
+    shared.unlink(missing_ok=True)
 
 
 def _start(piece: dict[str, Any]) -> Loaded:
