@@ -191,7 +191,7 @@ def matrix_claims(matrix: pd.DataFrame) -> dict[str, list[float]]:
     Effects are in nats at the end of the training; ``crossmodel.ratio`` is the mean effect between different starts
     over that of the diagonal, run by run.
     """
-    final = ends(matrix).sort_values("run")
+    final = ends(matrix).sort_values("run", kind="stable")
     mean = final.groupby(["relation", "run"])["effect"].mean()
     values = {"crossmodel.diagonal": mean[SAME].tolist()}
     if OTHER in mean:
@@ -207,5 +207,5 @@ def matrix_claims(matrix: pd.DataFrame) -> dict[str, list[float]]:
 
 def relative_claims(relatives: pd.DataFrame) -> dict[str, list[float]]:
     """Return ledger id -> one effect a run (nats), runs in ascending order, for the relatives that have a claim."""
-    effects = ends(relatives).sort_values("run").groupby("student", sort=False)["effect"]
+    effects = ends(relatives).sort_values("run", kind="stable").groupby("student", sort=False)["effect"]
     return {RELATIVE_CLAIMS[name]: found.tolist() for name, found in effects if name in RELATIVE_CLAIMS}
