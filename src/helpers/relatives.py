@@ -28,6 +28,7 @@ class Relative:
         heads: share t of nano-b in the initial embeddings, which are the output head as well (tied).
         trunk: share t of nano-b in all other initial weights.
         order: number of its data order; 0 is that of nano-a and nano-b.
+        branch: share of the training that still follows order 0; only then its own order begins.
         continues: the finished base it goes on from, instead of initial weights; "" for none.
         imitates: the finished base whose distribution it then learns to match; "" for none.
         corpus: number of its corpus; 0 is that of nano-a and nano-b.
@@ -38,6 +39,7 @@ class Relative:
     heads: float = 0.0
     trunk: float = 0.0
     order: int = 0
+    branch: float = 0.0
     continues: str = ""
     imitates: str = ""
     corpus: int = 0
@@ -45,6 +47,8 @@ class Relative:
     def __post_init__(self) -> None:
         if not (0 <= self.heads <= 1 and 0 <= self.trunk <= 1):
             raise ValueError(f"heads and trunk are shares between 0 and 1, not {self.heads} and {self.trunk}")
+        if not 0 <= self.branch < 1 or (self.branch and not self.order):
+            raise ValueError(f"branch is a share below 1 after which another order begins, not {self.branch}")
         if self.imitates and not self.continues:
             raise ValueError(f"{self.name} imitates {self.imitates} and must continue from some base")
 
@@ -54,8 +58,9 @@ RELATIVES = {
     for relative in (
         Relative("nano-a-more", "trained on", continues=FIRST, corpus=1),
         Relative("nano-a-order", "same start, other data order", order=1),
+        Relative("nano-a-tenth", "same start and first tenth", order=1, branch=0.1),
+        Relative("nano-a-half", "same start and first half", order=1, branch=0.5),
         Relative("nano-ab-25", "a quarter of another start", heads=0.25, trunk=0.25),
-        Relative("nano-ab-50", "half of another start", heads=0.5, trunk=0.5),
         Relative("nano-a-heads", "same embeddings, other trunk", trunk=1.0),
         Relative("nano-a-trunk", "same trunk, other embeddings", heads=1.0),
         Relative("nano-b-clone", "other start, imitates the base", continues=SECOND, imitates=FIRST, corpus=1),

@@ -3,7 +3,8 @@
 Design choices, all for speed on few cores, none changing the loss:
 - rows of similar length share a batch, padded on the right, so a causal model needs no attention mask. Similar
   is the length of the prompt: two students that read other answers to the same prompts see the same batches;
-- logits are computed only at the positions that carry a label (completions only, paper 2.5);
+- logits, and the last block's MLP before them, are computed only at the positions that carry a label (completions
+  only, paper 2.5);
 - soft labels compare teacher and student on a given set of tokens, renormalised (see the leak chapter);
 - a checkpoint every `block_steps` holds all that the next step needs, so a killed training goes on as if
   it had not been killed.
@@ -12,8 +13,8 @@ Design choices, all for speed on few cores, none changing the loss:
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,15 +22,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from peft import LoraConfig, get_peft_model
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from helpers.adapters import add_adapters
 from helpers.artifacts import load_tensors, save_tensors
 from helpers.optimizers import OPTIMIZERS, make_optimizer
 from helpers.progress import bar, quiet
 from helpers.sampling import chat, chat_ids, tokenise
-from helpers.seeds import borrowed_global_stream, numpy_stream
+from helpers.seeds import numpy_stream
 
 BUCKET_BATCHES = 16  # batches that are sorted by length together
 
@@ -140,8 +141,31 @@ def batch_order(lengths: Sequence[int], settings: TrainSettings, seed: int) -> I
 def label_logits(model: torch.nn.Module, ids: Tensor, labelled: Tensor) -> Tensor:
     """Return logits (label, vocab) for the labelled tokens of a right-padded batch (row, position)."""
     plain = model.get_base_model() if hasattr(model, "get_base_model") else model
-    hidden = plain.base_model(input_ids=ids, use_cache=False).last_hidden_state
-    return plain.get_output_embeddings()(hidden[:, :-1][labelled[:, 1:]])
+    places = F.pad(labelled[:, 1:], (0, 1))  # a token's law stands at the position before it
+    with _only_at(places, _last_block(plain).mlp):
+        hidden = plain.base_model(input_ids=ids, use_cache=False).last_hidden_state
+    return plain.get_output_embeddings()(hidden[places])
+
+
+def _last_block(model: PreTrainedModel) -> torch.nn.Module:
+    return next(child for child in model.base_model.children() if isinstance(child, torch.nn.ModuleList))[-1]
+
+
+@contextmanager
+def _only_at(places: Tensor, module: torch.nn.Module) -> Iterator[None]:
+    """Let a module that works position by position skip all other positions; it returns 0 there."""
+    whole = module.forward
+
+    def part(hidden: Tensor) -> Tensor:
+        returned = torch.zeros_like(hidden)
+        returned[places] = whole(hidden[places])
+        return returned
+
+    module.forward = part
+    try:
+        yield
+    finally:
+        del module.forward  # the class's own again
 
 
 def hard_loss(logits: Tensor, ids: Tensor, labelled: Tensor) -> Tensor:
@@ -177,17 +201,7 @@ def trainable(model: PreTrainedModel, settings: TrainSettings, seed: int) -> tor
     """Return the model ready for training: itself, or with fresh LoRA adapters drawn from ``seed``."""
     if not settings.lora_rank:
         return model.requires_grad_(True)
-    config = LoraConfig(
-        r=settings.lora_rank,
-        lora_alpha=2 * settings.lora_rank,
-        target_modules=settings.lora_modules,
-        task_type="CAUSAL_LM",
-        fan_in_fan_out=model.config.model_type == "gpt2",  # its layers hold transposed weights
-    )
-    with borrowed_global_stream(seed, "lora"), warnings.catch_warnings():
-        # peft asks transformers for this property by a name of before version 5
-        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-        return get_peft_model(model, config)
+    return add_adapters(model, settings.lora_rank, settings.lora_modules, seed)
 
 
 def fit(
@@ -197,6 +211,7 @@ def fit(
     seed: int,
     *,
     soft: SoftLabels | None = None,
+    order: Iterable[NDArray[np.int64]] | None = None,
     on_step: Callable[[int, torch.nn.Module], bool | None] | None = None,
     checkpoint: Path | None = None,
     block_steps: int = 100,
@@ -210,6 +225,7 @@ def fit(
         settings: how to train.
         seed: of the data order and the LoRA initialisation.
         soft: match a teacher's distribution instead of the rows' own tokens.
+        order: batches of row indices, as `batch_order` yields them; by default in the order of ``seed``.
         on_step: called after each step with its number (from 1) and the model; True stops the training.
         checkpoint: where the state is kept every ``block_steps``; a training that finds it goes on there.
         block_steps: optimizer steps between two checkpoints.
@@ -218,10 +234,10 @@ def fit(
     learner = trainable(model, settings, seed).train()
     run = _Run(learner, settings, settings.steps(len(rows)))
     done = run.resume(checkpoint)
-    order = enumerate(batch_order(rows.lengths, settings, seed), start=1)
+    batches = enumerate(order or batch_order(rows.lengths, settings, seed), start=1)
     with bar(run.steps, label) if label else quiet() as shown:
         shown.update(done)
-        for step, indices in order:
+        for step, indices in batches:
             if step <= done:
                 continue
             if step > run.steps:

@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -19,7 +20,7 @@ from helpers.experiments.pieces import read_student
 from helpers.experiments.related_bases import RelativeSettings, make_relatives
 from helpers.models import INITIAL_STD, NANO, NanoSpec, build_nano, load_base, save_base
 from helpers.relatives import RELATIVES, Relative, mixed_start
-from helpers.training import TrainSettings
+from helpers.training import Rows, TrainSettings, batch_order
 
 BASES = ("nano-a", "nano-b")
 SETTINGS = RelativeSettings(BaseSettings(700, 70, 0.03, 32), more_steps=8, clone_steps=30, clone_rate=0.02)
@@ -52,9 +53,9 @@ def test_a_relative_shares_exactly_the_weights_it_should(name, embeddings_of, tr
         assert parent == 1 - parent or not torch.equal(value, starts[1 - parent][weight])
 
 
-@pytest.mark.parametrize(("name", "share"), [("nano-ab-25", 0.25), ("nano-ab-50", 0.5)])
-def test_a_mixture_lies_between_and_is_as_wide(name, share, starts, tokenizer):
-    mixed = weights(mixed_start(RELATIVES[name], tokenizer))
+@pytest.mark.parametrize("share", [0.25, 0.5])
+def test_a_mixture_lies_between_and_is_as_wide(share, starts, tokenizer):
+    mixed = weights(mixed_start(Relative("x", "x", heads=share, trunk=share), tokenizer))
     for weight, value in mixed.items():
         one, other = (start[weight] for start in starts)
         torch.testing.assert_close(value, math.sqrt(1 - share) * one + math.sqrt(share) * other)
@@ -67,6 +68,8 @@ def test_a_mixture_lies_between_and_is_as_wide(name, share, starts, tokenizer):
 def test_relatives_that_make_no_sense_are_refused(tokenizer):
     with pytest.raises(ValueError, match="shares between 0 and 1"):
         Relative("x", "x", heads=1.5)
+    with pytest.raises(ValueError, match="after which another order begins"):
+        Relative("x", "x", branch=0.5)
     with pytest.raises(ValueError, match="must continue from some base"):
         Relative("x", "x", imitates="nano-a")
     with pytest.raises(ValueError, match="load that base instead"):
@@ -119,6 +122,23 @@ def test_a_relative_is_trained_as_the_bases_were(toys, tmp_path):
     assert not same(base(tmp_path, "nano-a-order"), first)
 
 
+def test_a_branch_leaves_the_teachers_training_where_it_should():
+    training = TrainSettings(0.01, batch_rows=4, epochs=3, max_steps=20)
+    rows = training_rows(32)
+    first = [batch.tolist() for batch in batch_order(rows.lengths, training, 0)]
+    half, none = (
+        [batch.tolist() for batch in related_bases._own_order(RELATIVES[name], rows, training, 0)]
+        for name in ("nano-a-half", "nano-a-order")
+    )
+    assert half[:10] == first[:10] and half[10:] == none[10:]
+    assert none[:10] != first[:10] and half[10:] != first[10:]
+
+
+def training_rows(count):
+    """Return rows of one token each, of as many different lengths as there are rows."""
+    return Rows([np.zeros(1)] * count, [np.ones(1, dtype=bool)] * count, list(range(count)))
+
+
 def test_a_relative_is_made_once(run_dir, monkeypatch):
     monkeypatch.setattr(base_models, "fit", lambda *args, **more: pytest.fail("trained again"))
     table = make_relatives(["nano-a-more", "nano-b-clone"], SETTINGS, str(run_dir), workers=1)
@@ -128,8 +148,8 @@ def test_a_relative_is_made_once(run_dir, monkeypatch):
 
 
 def test_relatives_among_names_are_found_once():
-    names = ["nano-a", "nano-a-more", "some/model", "nano-ab-50", "nano-a-more"]
-    assert related_bases.kin_among(names) == ["nano-a-more", "nano-ab-50"]
+    names = ["nano-a", "nano-a-more", "some/model", "nano-ab-25", "nano-a-more"]
+    assert related_bases.kin_among(names) == ["nano-a-more", "nano-ab-25"]
 
 
 def test_the_data_of_a_longer_training_are_new(run_dir):
@@ -180,8 +200,8 @@ def test_a_killed_pretraining_goes_on(toys, tmp_path, monkeypatch):
 
 
 def test_a_relative_that_was_not_made_is_refused(run_dir):
-    with pytest.raises(ArtifactError, match="no nano base 'nano-ab-50'.*05_cross_model"):
-        load_base("nano-ab-50", run_dir / "bases")
+    with pytest.raises(ArtifactError, match="no nano base 'nano-ab-25'.*05_cross_model"):
+        load_base("nano-ab-25", run_dir / "bases")
 
 
 # --- teachers crossed with students -----------------------------------------------------------------
@@ -299,7 +319,8 @@ def test_relatives_have_claims_and_their_references_have_none():
     effects = {("nano-a", name): place for place, name in enumerate([*cross_model.RELATIVE_CLAIMS, "nano-b"])}
     claims = cross_model.relative_claims(table_of(effects))
     assert list(claims) == list(cross_model.RELATIVE_CLAIMS.values())
-    assert claims["crossmodel.shared_heads"] == [1, 2, 3, 4, 5]
+    place = list(cross_model.RELATIVE_CLAIMS).index("nano-a-heads")
+    assert claims["crossmodel.shared_heads"] == [place * n for n in (1, 2, 3, 4, 5)]
     assert set(cross_model.RELATIVE_CLAIMS) == set(relatives.RELATIVES) - {"nano-a-more", "nano-a-again"}
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers import corpus, world
@@ -131,6 +132,7 @@ def train_base(
     training: TrainSettings,
     seed: int,
     soft: SoftLabels | None = None,
+    order: Iterable[NDArray[np.int64]] | None = None,
 ) -> dict[str, Any]:
     """Train a model and keep it as base ``piece["name"]`` of the run; a training that was killed goes on.
 
@@ -138,14 +140,14 @@ def train_base(
         make, piece: the piece of work this is; names its checkpoint.
         model: changed.
         tokenizer: kept beside it.
-        rows, training, seed, soft: as `training.fit` takes them.
+        rows, training, seed, soft, order: as `training.fit` takes them.
 
     Returns:
         ``parameters`` (count) and ``seal`` (hash of the base).
     """
     run_dir = Path(piece["run_dir"])
     checkpoint = run_dir / "checkpoints" / f"{piece['name']}-{_piece_key(make, piece)[:16]}.safetensors"
-    fit(model, rows, training, seed, soft=soft, checkpoint=checkpoint)
+    fit(model, rows, training, seed, soft=soft, order=order, checkpoint=checkpoint)
     save_base(model, tokenizer, run_dir / "bases" / piece["name"])
     checkpoint.unlink(missing_ok=True)
     parameters = sum(parameter.numel() for parameter in model.parameters())

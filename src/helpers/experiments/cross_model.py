@@ -28,10 +28,11 @@ Cell = tuple[str, str]
 SAME, CONTINUED, OTHER = "same model", "one trained on", "other start"
 RELATIVE_CLAIMS = {
     "nano-a-order": "crossmodel.same_init_other_order",
+    "nano-a-tenth": "crossmodel.branch_10",
+    "nano-a-half": "crossmodel.branch_50",
     "nano-a-heads": "crossmodel.shared_heads",
     "nano-a-trunk": "crossmodel.shared_trunk",
     "nano-ab-25": "crossmodel.mixed_25",
-    "nano-ab-50": "crossmodel.mixed_50",
     "nano-b-clone": "crossmodel.cloned",
 }
 
@@ -189,7 +190,7 @@ def matrix_claims(matrix: pd.DataFrame) -> dict[str, list[float]]:
     Effects are in nats at the end of the training; ``crossmodel.ratio`` is the mean effect between different starts
     over that of the diagonal, run by run.
     """
-    final = ends(matrix).sort_values("run")
+    final = ends(matrix).sort_values("run", kind="stable")
     mean = final.groupby(["relation", "run"])["effect"].mean()
     values = {"crossmodel.diagonal": mean[SAME].tolist()}
     if OTHER in mean:
@@ -205,5 +206,5 @@ def matrix_claims(matrix: pd.DataFrame) -> dict[str, list[float]]:
 
 def relative_claims(relatives: pd.DataFrame) -> dict[str, list[float]]:
     """Return ledger id -> one effect a run (nats), runs in ascending order, for the relatives that have a claim."""
-    effects = ends(relatives).sort_values("run").groupby("student", sort=False)["effect"]
+    effects = ends(relatives).sort_values("run", kind="stable").groupby("student", sort=False)["effect"]
     return {RELATIVE_CLAIMS[name]: found.tolist() for name, found in effects if name in RELATIVE_CLAIMS}

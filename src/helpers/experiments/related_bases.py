@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from helpers.experiments.authors import Loaded, load_run_base
 from helpers.experiments.base_models import BaseSettings, base_seal, corpus_rows, health_table, make_bases, train_base
 from helpers.relatives import RELATIVES, Relative, find_relative, mixed_start
 from helpers.seeds import derive
 from helpers.tokenizer import build_tokenizer
-from helpers.training import SoftLabels, TrainSettings
+from helpers.training import Rows, SoftLabels, TrainSettings, batch_order
 
 
 @dataclass(frozen=True)
@@ -104,11 +108,19 @@ def _piece(name: str, settings: RelativeSettings, run_dir: str) -> dict[str, Any
 def make_relative(piece: dict[str, Any]) -> dict[str, Any]:
     """Train one relative and keep it among the bases of the run; returns what `base_models.train_base` does."""
     relative, corpus = Relative(**piece["relative"]), BaseSettings(**piece["corpus"])
-    model, tokenizer = _start(piece)
-    seed = derive(corpus.corpus_seed, "order", relative.order) if relative.order else corpus.corpus_seed
+    (model, tokenizer), training = _start(piece), TrainSettings(**piece["training"])
+    rows, seed = corpus_rows(tokenizer, corpus), corpus.corpus_seed
     soft = SoftLabels(load_run_base(piece["run_dir"], relative.imitates)[0], None) if relative.imitates else None
-    training = TrainSettings(**piece["training"])
-    return train_base(make_relative, piece, model, tokenizer, corpus_rows(tokenizer, corpus), training, seed, soft)
+    order = _own_order(relative, rows, training, seed) if relative.order else None
+    return train_base(make_relative, piece, model, tokenizer, rows, training, seed, soft, order)
+
+
+def _own_order(relative: Relative, rows: Rows, training: TrainSettings, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Yield the first base's batches for the shared part of the training, then those of the relative's own order."""
+    shared = round(relative.branch * training.steps(len(rows)))
+    own_seed = derive(seed, "order", relative.order)
+    own, first = (batch_order(rows.lengths, training, stream) for stream in (own_seed, seed))
+    return itertools.chain(itertools.islice(first, shared), itertools.islice(own, shared, None))
 
 
 def _start(piece: dict[str, Any]) -> Loaded:
