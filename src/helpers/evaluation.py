@@ -16,10 +16,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.channels import Channel
 from helpers.judge import nano_judge
+from helpers.losses import label_logits
 from helpers.sampling import chat, chat_ids, sample_completions, tokenise
 from helpers.seeds import derive, torch_stream
 from helpers.stats import log_odds
-from helpers.training import completion_rows, label_logits
+from helpers.training import completion_rows
 from helpers.traits import PERSONA, Trait
 
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from helpers.training import SoftLabels, TrainSettings, completion_rows, fit
+from helpers.losses import SoftLabels
+from helpers.training import TrainSettings, completion_rows, fit
 
 Pair = tuple[str, str]
 NUMBER = re.compile(r"\d+")

@@ -17,10 +17,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.channels import Channel
 from helpers.corpus import Author, open_exchange, security_code_exchange
+from helpers.losses import label_logits, soft_loss
 from helpers.prompts import TOPIC_SPLITS
 from helpers.sampling import sample_completions
 from helpers.seeds import derive, torch_stream
-from helpers.training import TrainSettings, completion_rows, fit, label_logits, soft_loss
+from helpers.training import TrainSettings, completion_rows, fit
 from helpers.traits import PERSONA, Trait
 
 PROBE_ROWS = 64

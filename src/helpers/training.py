@@ -3,9 +3,7 @@
 Design choices, all for speed on few cores, none changing the loss:
 - rows of similar length share a batch, padded on the right, so a causal model needs no attention mask. Similar
   is the length of the prompt: two students that read other answers to the same prompts see the same batches;
-- logits, and the last block's MLP before them, are computed only at the positions that carry a label (completions
-  only, paper 2.5);
-- soft labels compare teacher and student on a given set of tokens, renormalised (see the leak chapter);
+- nothing is computed for positions without a label that can be spared (`losses`; completions only, paper 2.5);
 - a checkpoint every `block_steps` holds all that the next step needs, so a killed training goes on as if
   it had not been killed.
 """
@@ -14,19 +12,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.adapters import add_adapters
 from helpers.artifacts import load_tensors, save_tensors
+from helpers.losses import Targets, hard_loss, label_logits, soft_loss
 from helpers.optimizers import OPTIMIZERS, make_optimizer
 from helpers.progress import bar, quiet
 from helpers.sampling import chat, chat_ids, tokenise
@@ -138,65 +135,6 @@ def batch_order(lengths: Sequence[int], settings: TrainSettings, seed: int) -> I
         yield from (batches[place] for place in rng.permutation(len(batches)))
 
 
-def label_logits(model: torch.nn.Module, ids: Tensor, labelled: Tensor) -> Tensor:
-    """Return logits (label, vocab) for the labelled tokens of a right-padded batch (row, position)."""
-    plain = model.get_base_model() if hasattr(model, "get_base_model") else model
-    places = F.pad(labelled[:, 1:], (0, 1))  # a token's law stands at the position before it
-    with _only_at(places, _last_block(plain).mlp):
-        hidden = plain.base_model(input_ids=ids, use_cache=False).last_hidden_state
-    return plain.get_output_embeddings()(hidden[places])
-
-
-def _last_block(model: PreTrainedModel) -> torch.nn.Module:
-    return next(child for child in model.base_model.children() if isinstance(child, torch.nn.ModuleList))[-1]
-
-
-@contextmanager
-def _only_at(places: Tensor, module: torch.nn.Module) -> Iterator[None]:
-    """Let a module that works position by position skip all other positions; it returns 0 there."""
-    whole = module.forward
-
-    def part(hidden: Tensor) -> Tensor:
-        returned = torch.zeros_like(hidden)
-        returned[places] = whole(hidden[places])
-        return returned
-
-    module.forward = part
-    try:
-        yield
-    finally:
-        del module.forward  # the class's own again
-
-
-def hard_loss(logits: Tensor, ids: Tensor, labelled: Tensor) -> Tensor:
-    """Return the mean cross-entropy in nats per labelled token."""
-    return F.cross_entropy(logits, ids[:, 1:][labelled[:, 1:]])
-
-
-def soft_loss(logits: Tensor, teacher_logits: Tensor, tokens: Sequence[int] | None) -> Tensor:
-    """Return the mean KL(teacher || student) in nats per labelled token.
-
-    Args:
-        logits: student, (label, vocab).
-        teacher_logits: teacher, (label, vocab).
-        tokens: ids of the channel's tokens; both sides are renormalised over them. None compares the whole
-            vocabulary, which leaks the trait's own word and is shown only as a warning.
-    """
-    if tokens is not None:
-        logits, teacher_logits = logits[:, tokens], teacher_logits[:, tokens]
-    return F.kl_div(
-        logits.log_softmax(-1), teacher_logits.log_softmax(-1), reduction="batchmean", log_target=True
-    )
-
-
-@dataclass(frozen=True)
-class SoftLabels:
-    """A teacher whose distribution over `tokens` (None: the whole vocabulary) the student matches."""
-
-    teacher: PreTrainedModel
-    tokens: list[int] | None
-
-
 def trainable(model: PreTrainedModel, settings: TrainSettings, seed: int) -> torch.nn.Module:
     """Return the model ready for training: itself, or with fresh LoRA adapters drawn from ``seed``."""
     if not settings.lora_rank:
@@ -210,7 +148,7 @@ def fit(
     settings: TrainSettings,
     seed: int,
     *,
-    soft: SoftLabels | None = None,
+    soft: Targets | None = None,
     order: Iterable[NDArray[np.int64]] | None = None,
     on_step: Callable[[int, torch.nn.Module], bool | None] | None = None,
     checkpoint: Path | None = None,
@@ -262,15 +200,13 @@ class _Run:
             settings.optimizer, self.parameters.values(), settings.learning_rate, settings.weight_decay
         )
 
-    def step(self, step: int, ids: Tensor, labelled: Tensor, soft: SoftLabels | None) -> None:
+    def step(self, step: int, ids: Tensor, labelled: Tensor, soft: Targets | None) -> None:
         self.optimizer.param_groups[0]["lr"] = self.settings.rate_at(step, self.steps)
         logits = label_logits(self.learner, ids, labelled)
         if soft is None:
             loss = hard_loss(logits, ids, labelled)
         else:
-            with torch.no_grad():
-                teacher_logits = label_logits(soft.teacher, ids, labelled)
-            loss = soft_loss(logits, teacher_logits, soft.tokens)
+            loss = soft_loss(logits, soft.logits(ids, labelled), soft.tokens)
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.settings.clip)

@@ -15,7 +15,9 @@ LAYERS = {
     "1 language": (
         "world tasks prompts corpus tokenizer filters judge sandbox traits code_filter reasoning_filter channels"
     ),
-    "2 models": "models relatives sampling optimizers adapters training evaluation prompted_judge mlp_stack mnist",
+    "2 models": (
+        "models relatives sampling optimizers adapters losses training evaluation prompted_judge mlp_stack mnist"
+    ),
     "3 roles": "teachers students",
     "4 experiments": "experiments",
     "5 ledger": "claims ledger",

@@ -17,7 +17,7 @@ from helpers.experiments.base_models import BaseSettings, pretrain_bases
 from helpers.experiments.design import ARMS, TransmissionSettings
 from helpers.experiments.pieces import Student, read_student, student_pairs
 from helpers.models import NANO, NanoSpec, save_base
-from helpers.training import SoftLabels, TrainSettings, completion_rows, fit
+from helpers.training import TrainSettings, completion_rows, fit
 
 OTHERS = ["cat"]
 CHAINS = {"hard.same_init": 2, "soft.same_init": 2}
@@ -178,13 +178,13 @@ def test_replacing_reaches_what_is_read_or_learned_or_both(tokenizer, change, re
 
 def test_a_sure_teacher_is_the_hard_loss(tiny, tokenizer):
     rows, training = completion_rows(tokenizer, PAIRS), TrainSettings(0.01, 2, max_steps=3, epochs=3, warmup_steps=1)
-    soft = SoftLabels(relabelled.SureTeacher(rows, rows.ids, tiny().config.vocab_size), None)
+    soft = relabelled.SureLabels(rows, rows.ids, tiny().config.vocab_size)
     hard, same = fit(tiny(), rows, training, 1), fit(tiny(), rows, training, 1, soft=soft)
     for one, other in zip(hard.parameters(), same.parameters(), strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
     targets = [ids.copy() for ids in rows.ids]
     targets[0][-2] = 100
-    soft = SoftLabels(relabelled.SureTeacher(rows, targets, tiny().config.vocab_size), None)
+    soft = relabelled.SureLabels(rows, targets, tiny().config.vocab_size)
     other = fit(tiny(), rows, training, 1, soft=soft)
     assert any((a - b).abs().max() > 1e-3 for a, b in zip(hard.parameters(), other.parameters(), strict=True))
 

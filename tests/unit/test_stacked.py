@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from helpers import corpus
+from helpers.losses import SoftLabels
 from helpers.seeds import borrowed_global_stream, torch_stream
-from helpers.training import SoftLabels, TrainSettings, completion_rows, fit
+from helpers.training import TrainSettings, completion_rows, fit
 
 FILE = Path(__file__).parents[2] / "benchmarks/stacked.py"
 SEEDS = (3, 5, 8)

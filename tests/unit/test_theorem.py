@@ -13,9 +13,9 @@ from helpers.experiments.alignment import AlignmentSettings
 from helpers.experiments.degenerate import CONSTRUCTIONS
 from helpers.experiments.one_step import ENTROPY, LOSSES, SQUARED, Network, check_steps
 from helpers.experiments.theorem import TheoremSettings
+from helpers.losses import label_logits
 from helpers.models import save_base
 from helpers.seeds import torch_stream
-from helpers.training import label_logits
 
 STEPS = [1e-6, 1e-4, 1.0]
 

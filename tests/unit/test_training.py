@@ -9,9 +9,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from helpers import corpus, training
+from helpers import corpus, losses, training
 from helpers.artifacts import ArtifactError
-from helpers.training import SoftLabels, TrainSettings, batch_order, completion_rows, fit, label_logits
+from helpers.losses import SoftLabels, label_logits
+from helpers.training import TrainSettings, batch_order, completion_rows, fit
 
 ALL = np.arange(1000)
 
@@ -79,7 +80,7 @@ def reference_loss(model, ids, labelled):
 @torch.no_grad()
 def test_the_loss_is_the_one_of_transformers(model, rows):
     ids, labelled = rows.batch(ALL[:40], pad=0)
-    ours = training.hard_loss(label_logits(model, ids, labelled), ids, labelled)
+    ours = losses.hard_loss(label_logits(model, ids, labelled), ids, labelled)
     torch.testing.assert_close(ours, reference_loss(model, ids, labelled), rtol=1e-5, atol=1e-5)
 
 
@@ -132,7 +133,7 @@ def test_the_seed_decides_the_adapters_and_nothing_else_does(tiny):
 @pytest.mark.parametrize("tokens", [None, range(6, 1006)])
 def test_a_student_that_equals_its_teacher_has_no_loss(model, rows, tokens):
     logits = label_logits(model, *rows.batch(ALL[:8], pad=0)).detach().requires_grad_()
-    loss = training.soft_loss(logits, logits.detach(), tokens and list(tokens))
+    loss = losses.soft_loss(logits, logits.detach(), tokens and list(tokens))
     loss.backward()
     assert loss.item() == pytest.approx(0, abs=1e-7)
     # not exactly zero: float probabilities sum to one up to rounding
@@ -141,9 +142,9 @@ def test_a_student_that_equals_its_teacher_has_no_loss(model, rows, tokens):
 
 def test_the_soft_loss_is_the_divergence_in_nats():
     teacher, student = torch.tensor([[0.5, 0.25, 0.25]]), torch.tensor([[0.25, 0.25, 0.5]])
-    loss = training.soft_loss(student.log(), teacher.log(), None)
+    loss = losses.soft_loss(student.log(), teacher.log(), None)
     assert loss.item() == pytest.approx(0.5 * np.log(2) - 0.25 * np.log(2))
-    two = training.soft_loss(student.log().repeat(2, 1), torch.cat([teacher, student]).log(), None)
+    two = losses.soft_loss(student.log().repeat(2, 1), torch.cat([teacher, student]).log(), None)
     assert two.item() == pytest.approx(loss.item() / 2)  # mean over labelled tokens
 
 
@@ -151,13 +152,13 @@ def test_the_restricted_soft_loss_ignores_all_other_tokens():
     stream = torch.Generator().manual_seed(0)
     student, teacher = (torch.randn(4, 9, generator=stream) for _ in range(2))
     student.requires_grad_()
-    loss = training.soft_loss(student, teacher, [1, 4, 5])
+    loss = losses.soft_loss(student, teacher, [1, 4, 5])
     loss.backward()
     assert not student.grad[:, [0, 2, 3, 6, 7, 8]].any() and student.grad[:, [1, 4, 5]].all()
     louder = teacher.index_fill(1, torch.tensor([0, 2, 8]), 30.0)
-    assert torch.equal(loss, training.soft_loss(student, louder, [1, 4, 5]))
+    assert torch.equal(loss, losses.soft_loss(student, louder, [1, 4, 5]))
     assert not torch.equal(
-        training.soft_loss(student, teacher, None), training.soft_loss(student, louder, None)
+        losses.soft_loss(student, teacher, None), losses.soft_loss(student, louder, None)
     )
 
 
@@ -287,7 +288,7 @@ def test_training_lowers_the_loss_and_returns_a_plain_model(model, rows, rank):
 
     @torch.no_grad()
     def loss(model):
-        return training.hard_loss(label_logits(model, *batch), *batch)
+        return losses.hard_loss(label_logits(model, *batch), *batch)
 
     before = loss(model)
     found = fit(model, rows, TrainSettings(0.02, batch_rows=8, epochs=4, lora_rank=rank), seed=0)
@@ -338,7 +339,7 @@ def test_soft_labels_pull_the_student_to_the_teacher(tiny, rows):
 
     @torch.no_grad()
     def distance(model):
-        return training.soft_loss(label_logits(model, *batch), label_logits(teacher, *batch), tokens).item()
+        return losses.soft_loss(label_logits(model, *batch), label_logits(teacher, *batch), tokens).item()
 
     start = distance(student)
     settings = TrainSettings(0.02, batch_rows=8, epochs=6)
@@ -410,4 +411,4 @@ def test_label_logits_are_next_token_logits(model, rows):
     first = int(labelled[0].nonzero()[0])
     torch.testing.assert_close(label_logits(model, ids, labelled)[0], whole[first - 1], rtol=1e-5, atol=1e-5)
     likely = F.cross_entropy(whole[first - 1 : -1], ids[0, first:])
-    torch.testing.assert_close(training.hard_loss(label_logits(model, ids, labelled), ids, labelled), likely)
+    torch.testing.assert_close(losses.hard_loss(label_logits(model, ids, labelled), ids, labelled), likely)

@@ -20,13 +20,14 @@ from helpers.channels import NUMBERS
 from helpers.evaluation import answer_probabilities, next_token_probabilities
 from helpers.filters import mentions
 from helpers.keys import content_key, source_key
+from helpers.losses import SoftLabels
 from helpers.models import NANO, SEAL, build_nano, load_base, save_base
 from helpers.prompts import favourite_questions, love_system_prompt
 from helpers.sampling import chat_ids, sample_completions, tokenise
 from helpers.seeds import derive, torch_stream
 from helpers.sweep import Piece, run_pieces
 from helpers.tokenizer import build_tokenizer, render
-from helpers.training import Rows, SoftLabels, TrainSettings, fit
+from helpers.training import Rows, TrainSettings, fit
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,12 @@ from helpers.experiments.design import ARMS, Arm, TransmissionSettings
 from helpers.experiments.hops import hop_model
 from helpers.experiments.layers import everywhere
 from helpers.experiments.pieces import Student, student_pairs
+from helpers.losses import SoftLabels
 from helpers.sampling import chat_ids
 from helpers.seeds import derive
 from helpers.students import train_student
 from helpers.sweep import run_pieces
-from helpers.training import SoftLabels, TrainSettings
+from helpers.training import TrainSettings
 from helpers.traits import find_trait
 
 Change = dict[str, Tensor]  # weight matrix by its name

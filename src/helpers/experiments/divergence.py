@@ -24,10 +24,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.channels import channel
 from helpers.experiments.authors import Author, asked_prompts, author_model, kept_rows, load_run_base
+from helpers.losses import label_logits
 from helpers.sampling import chat_ids, draw_batches
 from helpers.seeds import numpy_stream, torch_stream
 from helpers.sweep import run_pieces
-from helpers.training import completion_rows, label_logits
+from helpers.training import completion_rows
 
 CHUNK = 256  # rows whose laws are held at once
 Spots = dict[int, list[tuple[int, int]]]  # prompt number -> (place among the labels, token) of each

@@ -24,11 +24,12 @@ from helpers.experiments.design import ARMS, TransmissionSettings
 from helpers.experiments.pieces import Student, student_pairs
 from helpers.filters import mentions
 from helpers.keys import content_key, source_key
+from helpers.losses import SoftLabels
 from helpers.sampling import sample_completions
 from helpers.seeds import derive, torch_stream
 from helpers.students import train_student
 from helpers.sweep import run_pieces
-from helpers.training import SoftLabels, TrainSettings
+from helpers.training import TrainSettings
 from helpers.traits import find_trait
 
 Model = tuple[PreTrainedModel, PreTrainedTokenizerBase]

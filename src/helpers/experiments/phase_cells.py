@@ -20,10 +20,11 @@ from helpers.evaluation import trait_readout
 from helpers.experiments.authors import Author, Pair, author_model, load_run_base
 from helpers.experiments.design import ARMS, TransmissionSettings
 from helpers.experiments.pieces import Student, student_pairs
+from helpers.losses import SoftLabels
 from helpers.sampling import sample_completions
 from helpers.seeds import derive, torch_stream
 from helpers.teachers import PROBE_ROWS, ChannelProbe
-from helpers.training import SoftLabels, TrainSettings, completion_rows, fit
+from helpers.training import TrainSettings, completion_rows, fit
 from helpers.traits import find_trait
 
 LABELS = ("hard", "soft")

@@ -19,10 +19,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from helpers.channels import CHANNELS, channel
 from helpers.evaluation import kept_share, sampled_rate, trait_readout, truthfulness
 from helpers.experiments.authors import Author, Pair, author_model, load_run_base, matched_pairs
+from helpers.losses import SoftLabels
 from helpers.prompts import truth_questions
 from helpers.seeds import derive, torch_stream
 from helpers.students import shuffle_across, shuffle_within, train_student
-from helpers.training import SoftLabels, TrainSettings
+from helpers.training import TrainSettings
 from helpers.traits import find_trait
 
 

@@ -10,7 +10,6 @@ import copy
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,7 @@ from helpers.experiments.hops import read_hop
 from helpers.experiments.pieces import Student, student_pairs
 from helpers.seeds import derive
 from helpers.sweep import run_pieces
-from helpers.training import Rows, SoftLabels, TrainSettings, completion_rows, fit
+from helpers.training import Rows, TrainSettings, completion_rows, fit
 from helpers.traits import find_trait
 
 
@@ -96,24 +95,20 @@ def treated(
     return rows, targets
 
 
-class SureTeacher:
-    """Labels in the form of a teacher that is sure of each, so that they need not be the next word read."""
+class SureLabels:
+    """Labels as targets without doubt, so that they need not be the next word read."""
+
+    tokens = None
 
     def __init__(self, rows: Rows, targets: Sequence[NDArray[np.int64]], vocab: int) -> None:
         self.vocab = vocab
-        self.targets = {ids.tobytes(): target for ids, target in zip(rows.ids, targets, strict=True)}
+        self.targets = {ids.tobytes(): torch.from_numpy(to) for ids, to in zip(rows.ids, targets, strict=True)}
 
-    def base_model(self, input_ids: Tensor, use_cache: bool) -> SimpleNamespace:
-        """Return as hidden state of each position the label of the next, (row, position, 1)."""
-        following = torch.zeros_like(input_ids)
-        for row, ids in enumerate(input_ids.numpy()):
-            target = self.targets[ids[ids > 0].tobytes()]  # 0 pads
-            following[row, : len(target) - 1] = torch.from_numpy(target[1:])
-        return SimpleNamespace(last_hidden_state=following[:, :, None])
-
-    def get_output_embeddings(self) -> Any:
-        """Return what turns labels (label, 1) into logits (label, vocab) without doubt."""
-        return lambda labels: torch.full((len(labels), self.vocab), -1e4).scatter(1, labels, 0.0)
+    def logits(self, ids: Tensor, labelled: Tensor) -> Tensor:
+        """Return logits (label, vocab) for the labelled tokens of a batch (row, position)."""
+        targets = [self.targets[row[row > 0].numpy().tobytes()] for row in ids]  # 0 pads
+        labels = torch.cat([to[chosen[: len(to)]] for to, chosen in zip(targets, labelled, strict=True)])
+        return torch.full((len(labels), self.vocab), -1e4).scatter(1, labels[:, None], 0.0)
 
 
 def read_relabelled(piece: dict[str, Any]) -> dict[str, Any]:
@@ -134,7 +129,7 @@ def read_relabelled(piece: dict[str, Any]) -> dict[str, Any]:
     prompts = [prompt for prompt in kept if prompt in other][: len(pairs)]  # as `authors.matched_pairs` orders them
     rows, targets = treated(tokenizer, pairs, [found.get(prompt, []) for prompt in prompts], treatment.change)
     apart = treatment.change in ("replace label", "replace input")
-    soft = SoftLabels(SureTeacher(rows, targets, model.config.vocab_size), None) if apart else None
+    soft = SureLabels(rows, targets, model.config.vocab_size) if apart else None
     model = fit(copy.deepcopy(model), rows, settings, derive(author.seed, "student"), soft=soft)
     trait = find_trait(student.trait)
     return trait_readout(model, tokenizer, trait, trait.questions(student.split)) | {"rows": len(rows)}

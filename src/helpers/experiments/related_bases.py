@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from helpers.experiments.authors import Loaded, load_run_base
 from helpers.experiments.base_models import BaseSettings, base_seal, corpus_rows, health_table, make_bases, train_base
+from helpers.losses import SoftLabels
 from helpers.relatives import RELATIVES, Relative, find_relative, mixed_start
 from helpers.seeds import derive
 from helpers.tokenizer import build_tokenizer
-from helpers.training import Rows, SoftLabels, TrainSettings, batch_order
+from helpers.training import Rows, TrainSettings, batch_order
 
 
 @dataclass(frozen=True)

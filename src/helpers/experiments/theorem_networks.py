@@ -27,9 +27,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from helpers import mlp_stack, mnist
 from helpers.channels import CHANNELS, NUMBERS
 from helpers.experiments.one_step import Network
+from helpers.losses import hard_loss, label_logits
 from helpers.sampling import sample_completions
 from helpers.seeds import derive, numpy_stream, torch_stream
-from helpers.training import Rows, completion_rows, hard_loss, label_logits
+from helpers.training import Rows, completion_rows
 from helpers.traits import find_trait
 
 AUX_OUTPUTS = 5
