@@ -54,9 +54,13 @@ def own_answers(settings: TransmissionSettings, trait: str, steps: int) -> Trans
 
 
 def favourite(settings: TransmissionSettings, animal: str) -> TransmissionSettings:
-    """Return the experiment for a favourite animal through the same channel, by the recipe of notebook 01."""
+    """Return the experiment for a favourite animal through the same channel, by the recipe of notebook 01.
+
+    Its teacher takes as many steps at most as that of ``settings``.
+    """
     written = TrainSettings(0.012, 64, 2, lora_rank=8, lora_modules=".*[.]layers[.]1[.].*proj")
-    teaching = replace(written, learning_rate=0.0025, batch_rows=32, epochs=1, max_steps=200, decay=False)
+    steps = settings.teaching.max_steps
+    teaching = replace(written, learning_rate=0.0025, batch_rows=32, epochs=1, max_steps=steps, decay=False)
     return replace(
         settings, trait=animal, how=OWN_ANSWERS, base=settings.other_base, other_base=settings.base, drift=0.1,
         teaching=teaching, hard=written, soft=replace(written, lora_modules="all-linear"), health=0,
