@@ -20,6 +20,7 @@ from helpers.experiments import transmission
 from helpers.experiments.authors import Author, asked_prompts, kept_rows
 from helpers.experiments.design import ARMS, TransmissionSettings
 from helpers.judge import telltale_words
+from helpers.tables import keep_table
 from helpers.teachers import CODE_LESSONS, OWN_ANSWERS
 from helpers.training import TrainSettings
 
@@ -97,9 +98,7 @@ def run_channel(
 
 def _stored(settings: TransmissionSettings, name: str, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     table = pd.concat(tables, ignore_index=True)
-    table.attrs["seconds"] = sum(part.attrs["seconds"] for part in tables)
-    write_table(Path(settings.run_dir) / "tables" / f"{name}.csv", table)
-    return table
+    return keep_table(settings.run_dir, name, table, sum(part.attrs["seconds"] for part in tables))
 
 
 def teacher_rates(table: pd.DataFrame) -> pd.DataFrame:
