@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers.figures import common
+from helpers.tables import common_doses
 
 LEVEL = 0.05  # corrected p-values below it are marked
 _COLOURS = {"same model": common.BLUE, "one trained on": common.GREEN, "other start": common.ORANGE}
@@ -98,9 +99,7 @@ def dose_curves(table: pd.DataFrame) -> Figure:
 def _curve(ax: Axes, cell: pd.DataFrame) -> None:
     """Draw one cell's runs and their mean; a training that begins as its control begins at zero."""
     # runs whose filter kept fewer rows took fewer steps to the same share of their training
-    place = cell.groupby("run").step.rank()
-    cell = cell.assign(step=cell.step.groupby(place).transform("mean").round())
-    runs = cell.pivot_table(index="run", columns="step", values="effect")
+    runs = cell.assign(step=common_doses(cell, "step")).pivot_table(index="run", columns="step", values="effect")
     start = pd.DataFrame(0.0, index=runs.index, columns=[0])
     runs = pd.concat([start, runs], axis=1)
     colour = _COLOURS.get(cell.relation.iloc[0], common.GREY)
