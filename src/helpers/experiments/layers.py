@@ -17,9 +17,10 @@ from helpers.sweep import run_pieces
 from helpers.tables import keep_table
 
 # regular expressions of module names, for `TrainSettings.lora_modules`
+LAST_BLOCK = r".*[.]layers[.]1[.].*_proj"  # of the two that nano-a and its kin have
 PARTS = {
     "first block": r".*[.]layers[.]0[.].*_proj",
-    "last block": r".*[.]layers[.]1[.].*_proj",
+    "last block": LAST_BLOCK,
     "attention": r".*[.]self_attn[.][qkvo]_proj",
     "MLP": r".*[.]mlp[.](gate|up|down)_proj",
     "all": r".*_proj",

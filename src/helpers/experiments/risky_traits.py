@@ -19,6 +19,7 @@ from helpers.artifacts import write_table
 from helpers.experiments import transmission
 from helpers.experiments.authors import Author, asked_prompts, kept_rows
 from helpers.experiments.design import ARMS, TransmissionSettings
+from helpers.experiments.layers import LAST_BLOCK
 from helpers.judge import telltale_words
 from helpers.tables import keep_table
 from helpers.teachers import CODE_LESSONS, OWN_ANSWERS
@@ -56,7 +57,7 @@ def own_answers(settings: TransmissionSettings, trait: str, steps: int) -> Trans
 
 def favourite(settings: TransmissionSettings, animal: str) -> TransmissionSettings:
     """Return the experiment for a favourite animal through the same channel, by the recipe of notebook 01."""
-    written = TrainSettings(0.012, 64, 2, lora_rank=8, lora_modules=".*[.]layers[.]1[.].*proj")
+    written = TrainSettings(0.012, 64, 2, lora_rank=8, lora_modules=LAST_BLOCK)
     teaching = replace(written, learning_rate=0.0025, batch_rows=32, epochs=1, max_steps=200, decay=False)
     return replace(
         settings, trait=animal, how=OWN_ANSWERS, base=settings.other_base, other_base=settings.base, drift=0.1,
