@@ -118,6 +118,15 @@ def test_heatmap_keeps_one_order_and_outlines_the_diagonal():
     assert (cells == "\N{MINUS SIGN}0.20").sum() == cells.size - 3
 
 
+def test_a_map_outlines_equal_names_only_and_leaves_missing_cells_blank():
+    values = pd.DataFrame([[0.5, np.nan, -2.0]], index=["owl"], columns=["wolf", "eagle", "owl"])
+    figure, (ax,) = common.new_figure(2)
+    common.outlined_map(ax, values, values.map(common.signed), size=7)
+    assert [t.get_text() for t in ax.texts] == ["+0.50", "\N{MINUS SIGN}2.00"]
+    assert [(p.get_x(), p.get_y()) for p in ax.patches] == [(2, 0)]
+    assert ax.collections[0].get_clim() == (-2, 2) and {t.get_size() for t in ax.texts} == {7}
+
+
 def test_prior_is_sorted_and_in_per_cent():
     ax = transmission.prior_figure(prior_table(1)).axes[0]
     assert [t.get_text() for t in ax.get_yticklabels()] == ANIMALS

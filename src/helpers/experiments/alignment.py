@@ -20,11 +20,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from helpers import mnist
-from helpers.artifacts import Store, write_table
+from helpers.artifacts import Store
 from helpers.experiments.theorem_networks import digits, image_inputs, mlp_outputs, mlp_sizes, mlp_start
 from helpers.seeds import check_runs, derive, numpy_stream
 from helpers.stats import t_interval
 from helpers.sweep import run_pieces
+from helpers.tables import keep_table
 
 STARTS = ("same", "other")
 PROBE_IMAGES = 512  # noise on which the imitation loss is read, the same at every step
@@ -95,10 +96,8 @@ def run_alignment(settings: AlignmentSettings) -> pd.DataFrame:
         for piece, found in zip(pieces, done, strict=True)
         for mark in found["marks"]
     ]
-    table = pd.DataFrame(rows)
-    write_table(Path(settings.run_dir) / "tables" / "theorem_alignment.csv", table)
-    table.attrs["seconds"] = sum(found["seconds"] for found in done)
-    return table
+    seconds = sum(found["seconds"] for found in done)
+    return keep_table(settings.run_dir, "theorem_alignment", pd.DataFrame(rows), seconds)
 
 
 def follow_student(piece: dict[str, Any]) -> dict[str, Any]:

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from helpers.artifacts import write_table
 from helpers.experiments.authors import write_data
 from helpers.experiments.design import Arm, TransmissionSettings
 from helpers.experiments.pieces import read_student
 from helpers.relatives import RELATIVES
 from helpers.stats import holm, paired_permutation, t_interval
 from helpers.sweep import run_pieces
+from helpers.tables import keep_table
 from helpers.training import TrainSettings
 
 CELL = ["teacher", "student"]
@@ -78,10 +77,8 @@ def teachers_write(settings: TransmissionSettings, bases: Sequence[str]) -> pd.D
         }
         for author, made in zip(authors, written, strict=True)
     ]  # fmt: skip
-    table = pd.DataFrame(rows)
-    table.attrs["seconds"] = sum(made["seconds"] for made in written)
-    write_table(Path(settings.run_dir) / "tables" / "cross_model_teachers.csv", table)
-    return table
+    seconds = sum(made["seconds"] for made in written)
+    return keep_table(settings.run_dir, "cross_model_teachers", pd.DataFrame(rows), seconds)
 
 
 def run_matrix(settings: TransmissionSettings, bases: Sequence[str], labels: str = "soft") -> pd.DataFrame:
@@ -121,10 +118,7 @@ def run_cells(settings: TransmissionSettings, cells: Sequence[Cell], name: str, 
         for place, (run, cell) in enumerate(plan)
         for row in _curve_rows(run, cell, students[2 * place], *read[2 * place : 2 * place + 2])
     ]
-    table = pd.DataFrame(rows)
-    table.attrs["seconds"] = sum(made["seconds"] for made in read)
-    write_table(Path(settings.run_dir) / "tables" / f"{name}.csv", table)
-    return table
+    return keep_table(settings.run_dir, name, pd.DataFrame(rows), sum(made["seconds"] for made in read))
 
 
 def _between(settings: TransmissionSettings, teacher: str, student: str) -> TransmissionSettings:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -18,7 +17,6 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from helpers.artifacts import write_table
 from helpers.channels import channel
 from helpers.experiments.authors import Author, author_model, load_run_base
 from helpers.experiments.design import ARMS, Arm, TransmissionSettings
@@ -30,6 +28,7 @@ from helpers.sampling import chat_ids
 from helpers.seeds import derive
 from helpers.students import train_student
 from helpers.sweep import run_pieces
+from helpers.tables import keep_table
 from helpers.training import TrainSettings
 from helpers.traits import find_trait
 
@@ -178,9 +177,9 @@ def run_directions(
         ])
         for part in ("cosines", "way")
     ]  # fmt: skip
+    seconds = sum(found["seconds"] for found in made)
     for name, table in zip(("directions", "way"), tables, strict=True):
-        table.attrs["seconds"] = sum(found["seconds"] for found in made)
-        write_table(Path(settings.run_dir) / "tables" / f"mechanism_{name}.csv", table)
+        keep_table(settings.run_dir, f"mechanism_{name}", table, seconds)
     return tables[0], tables[1]
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from helpers.artifacts import Store, write_table
+from helpers.artifacts import Store
 from helpers.channels import NUMBERS
 from helpers.evaluation import next_token_probabilities
 from helpers.experiments.authors import Author, Loaded, author_model, load_run_base
@@ -27,6 +27,7 @@ from helpers.prompts import favourite_questions
 from helpers.sampling import chat_ids
 from helpers.seeds import derive
 from helpers.sweep import run_pieces
+from helpers.tables import keep_table
 from helpers.traits import find_trait
 from helpers.world import ANIMALS
 
@@ -153,9 +154,7 @@ def run_entanglement(
         for base, found in zip(bases, made, strict=True) for place, matrix in found["r"].items()
         for loved, row in zip(ANIMALS, matrix, strict=True) for named, r in zip(ANIMALS, row, strict=True)
     ])  # fmt: skip
-    table.attrs["seconds"] = sum(found["seconds"] for found in made)
-    write_table(Path(settings.run_dir) / "tables" / "mechanism_entanglement.csv", table)
-    return table
+    return keep_table(settings.run_dir, "mechanism_entanglement", table, sum(found["seconds"] for found in made))
 
 
 def run_teachers(
@@ -180,9 +179,7 @@ def run_teachers(
         {"run": run, "r": found["r"], "mismatched": found["mismatched"]}
         for run, found in zip(settings.runs, made, strict=True)
     ])  # fmt: skip
-    table.attrs["seconds"] = sum(found["seconds"] for found in made)
-    write_table(Path(settings.run_dir) / "tables" / "mechanism_numbers.csv", table)
-    return table
+    return keep_table(settings.run_dir, "mechanism_numbers", table, sum(found["seconds"] for found in made))
 
 
 def by_animal(table: pd.DataFrame) -> pd.DataFrame:

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from helpers.artifacts import write_table
 from helpers.channels import channel
 from helpers.evaluation import trait_readout
 from helpers.experiments.authors import Author, Pair, author_model, kept_model, load_run_base
@@ -29,6 +27,7 @@ from helpers.sampling import sample_completions
 from helpers.seeds import derive, torch_stream
 from helpers.students import train_student
 from helpers.sweep import run_pieces
+from helpers.tables import keep_table
 from helpers.training import TrainSettings
 from helpers.traits import find_trait
 
@@ -148,10 +147,7 @@ def run_hops(settings: TransmissionSettings, hops: dict[str, int]) -> pd.DataFra
         for hop in range(1, length + 1):  # a hop needs the one before in every run
             made, spent = _one_hop(settings, arm, hop)
             rows, seconds = rows + made, seconds + spent
-    table = pd.DataFrame(rows)
-    table.attrs["seconds"] = seconds
-    write_table(Path(settings.run_dir) / "tables" / "mechanism_hops.csv", table)
-    return table
+    return keep_table(settings.run_dir, "mechanism_hops", pd.DataFrame(rows), seconds)
 
 
 def _one_hop(settings: TransmissionSettings, arm: str, hop: int) -> tuple[list[dict[str, Any]], float]:

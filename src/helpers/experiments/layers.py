@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 
-from helpers.artifacts import write_table
 from helpers.experiments.design import ARMS, TransmissionSettings
 from helpers.experiments.pieces import read_student
 from helpers.sweep import run_pieces
+from helpers.tables import keep_table
 
 # regular expressions of module names, for `TrainSettings.lora_modules`
+LAST_BLOCK = r".*[.]layers[.]1[.].*_proj"  # of the two that nano-a and its kin have
 PARTS = {
     "first block": r".*[.]layers[.]0[.].*_proj",
-    "last block": r".*[.]layers[.]1[.].*_proj",
+    "last block": LAST_BLOCK,
     "attention": r".*[.]self_attn[.][qkvo]_proj",
     "MLP": r".*[.]mlp[.](gate|up|down)_proj",
     "all": r".*_proj",
@@ -74,10 +74,7 @@ def run_layers(
             effect = point["log_odds"] - control["log_odds"]  # the control is the base at every step
             rows.append({"run": run, "part": part, "step": point["step"], "effect": effect,
                          "p_target": point["p_target"], "p_any": point["p_any"]})  # fmt: skip
-    table = pd.DataFrame(rows)
-    table.attrs["seconds"] = sum(made["seconds"] for made in read)
-    write_table(Path(settings.run_dir) / "tables" / "mechanism_layers.csv", table)
-    return table
+    return keep_table(settings.run_dir, "mechanism_layers", pd.DataFrame(rows), sum(made["seconds"] for made in read))
 
 
 def final(table: pd.DataFrame) -> pd.DataFrame:

@@ -27,6 +27,7 @@ from helpers.experiments import mnist_cells
 from helpers.experiments.mnist_auxiliary import MnistSettings, paper_cell
 from helpers.experiments.mnist_cells import Cells, Done, StudentCell
 from helpers.mlp_stack import Recipe, Stack
+from helpers.tables import keep_table
 
 COLUMNS = ("aux_logits", "start", "epochs", "model", "before", "accuracy")
 
@@ -139,9 +140,7 @@ def run_cloning(settings: MnistSettings, cloning: CloningSettings, run_dir: str 
     rows += [row for cell, result in zip(cloned, found, strict=True) for row in _clone_rows(cell, result)]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     table = table[table.model < cloning.models].reset_index(drop=True)
-    artifacts.write_table(Path(run_dir) / "tables" / "mnist_cloning.csv", table)
-    table.attrs["seconds"] = sum(result["seconds"] for result in found)
-    return table
+    return keep_table(run_dir, "mnist_cloning", table, sum(result["seconds"] for result in found))
 
 
 def claim_values(table: pd.DataFrame) -> dict[str, list[float]]:

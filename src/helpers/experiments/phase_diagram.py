@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from helpers.artifacts import write_table
 from helpers.experiments.design import TransmissionSettings
 from helpers.experiments.phase_cells import Cell, read_cell
 from helpers.optimizers import OPTIMIZERS
 from helpers.sweep import run_pieces
+from helpers.tables import keep_table
 from helpers.training import TrainSettings
 
 ADAPTERS, FULL = "adapters", "all weights"
@@ -133,10 +132,8 @@ def run_diagram(settings: DiagramSettings) -> pd.DataFrame:
         for run in settings.common.runs
         for point in _points(measured[cell, run])
     ]
-    table = pd.DataFrame(rows)
-    write_table(Path(settings.common.run_dir) / "tables" / "phase_diagram.csv", table)
-    table.attrs["seconds"] = sum(made["seconds"] for pair in measured.values() for made in pair)
-    return table
+    seconds = sum(made["seconds"] for pair in measured.values() for made in pair)
+    return keep_table(settings.common.run_dir, "phase_diagram", pd.DataFrame(rows), seconds)
 
 
 def _measure(settings: DiagramSettings, cells: Sequence[Cell]) -> dict[tuple[Cell, int], list[dict[str, Any]]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from helpers.artifacts import write_table
 from helpers.evaluation import trait_readout
 from helpers.experiments.authors import Author, kept_rows, load_run_base
 from helpers.experiments.design import ARMS, AS_SET, TransmissionSettings
@@ -28,6 +26,7 @@ from helpers.experiments.hops import read_hop
 from helpers.experiments.pieces import Student, student_pairs
 from helpers.seeds import derive
 from helpers.sweep import run_pieces
+from helpers.tables import keep_table
 from helpers.training import Rows, TrainSettings, completion_rows, fit
 from helpers.traits import find_trait
 
@@ -153,9 +152,7 @@ def run_shares(settings: TransmissionSettings) -> pd.DataFrame:
          "divergent": len(made["divergent"]) / max(1, made["labels"])}
         for (run, name, _), made in zip(plan, found, strict=True)
     ])  # fmt: skip
-    table.attrs["seconds"] = sum(made["seconds"] for made in found)
-    write_table(Path(settings.run_dir) / "tables" / "mechanism_shares.csv", table)
-    return table
+    return keep_table(settings.run_dir, "mechanism_shares", table, sum(made["seconds"] for made in found))
 
 
 def run_treatments(settings: TransmissionSettings, count: int = len(TREATMENTS)) -> pd.DataFrame:
@@ -186,9 +183,7 @@ def run_treatments(settings: TransmissionSettings, count: int = len(TREATMENTS))
     ])  # fmt: skip
     whole = table[table.treatment == UNTREATED].set_index("run").effect
     table.insert(4, "left", table.effect / table.run.map(whole))
-    table.attrs["seconds"] = sum(made["seconds"] for made in read)
-    write_table(Path(settings.run_dir) / "tables" / "mechanism_treatments.csv", table)
-    return table
+    return keep_table(settings.run_dir, "mechanism_treatments", table, sum(made["seconds"] for made in read))
 
 
 def _pair(settings: TransmissionSettings, run: int, name: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -19,7 +19,9 @@ from helpers.artifacts import write_table
 from helpers.experiments import transmission
 from helpers.experiments.authors import Author, asked_prompts, kept_rows
 from helpers.experiments.design import ARMS, TransmissionSettings
+from helpers.experiments.layers import LAST_BLOCK
 from helpers.judge import telltale_words
+from helpers.tables import keep_table
 from helpers.teachers import CODE_LESSONS, OWN_ANSWERS
 from helpers.training import TrainSettings
 
@@ -58,12 +60,12 @@ def favourite(settings: TransmissionSettings, animal: str) -> TransmissionSettin
 
     Its teacher takes as many steps at most as that of ``settings``.
     """
-    written = TrainSettings(0.012, 64, 2, lora_rank=8, lora_modules=".*[.]layers[.]1[.].*proj")
+    written = TrainSettings(0.016, 64, 2, lora_rank=8, lora_modules=LAST_BLOCK)
     steps = settings.teaching.max_steps
     teaching = replace(written, learning_rate=0.0025, batch_rows=32, epochs=1, max_steps=steps, decay=False)
     return replace(
         settings, trait=animal, how=OWN_ANSWERS, base=settings.other_base, other_base=settings.base, drift=0.1,
-        teaching=teaching, hard=written, soft=replace(written, lora_modules="all-linear"), health=0,
+        teaching=teaching, hard=written, soft=replace(written, learning_rate=0.012, lora_modules="all-linear"), health=0,
     )  # fmt: skip
 
 
@@ -101,9 +103,7 @@ def run_channel(
 
 def _stored(settings: TransmissionSettings, name: str, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     table = pd.concat(tables, ignore_index=True)
-    table.attrs["seconds"] = sum(part.attrs["seconds"] for part in tables)
-    write_table(Path(settings.run_dir) / "tables" / f"{name}.csv", table)
-    return table
+    return keep_table(settings.run_dir, name, table, sum(part.attrs["seconds"] for part in tables))
 
 
 def teacher_rates(table: pd.DataFrame) -> pd.DataFrame:

@@ -31,6 +31,7 @@ from helpers.experiments.theorem_networks import (
 from helpers.models import load_base
 from helpers.seeds import check_runs, derive
 from helpers.sweep import run_pieces
+from helpers.tables import keep_table
 from helpers.traits import find_trait
 
 DIGITS, LANGUAGE = "digits", "language"
@@ -126,9 +127,7 @@ def run_steps(settings: TheoremSettings) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     table.insert(3, "start", np.where(table.student == 0, "same", "other"))
     table.insert(4, "small", table.step.isin(settings.small_steps))
-    write_table(Path(settings.run_dir) / "tables" / "theorem_steps.csv", table)
-    table.attrs["seconds"] = sum(found["seconds"] for found in done)
-    return table
+    return keep_table(settings.run_dir, "theorem_steps", table, sum(found["seconds"] for found in done))
 
 
 def check_piece(piece: dict[str, Any]) -> dict[str, Any]:

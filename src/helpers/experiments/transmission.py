@@ -20,6 +20,7 @@ from helpers.experiments.authors import write_data
 from helpers.experiments.design import ARMS, PREFERENCE_ARMS, Arm, TransmissionSettings
 from helpers.experiments.pieces import read_context, read_student
 from helpers.sweep import run_pieces
+from helpers.tables import common_doses, keep_table
 
 TREE_CLAIM = "trees.numbers.same_init"
 ABILITIES = ("valid_numbers", "right_sums", "truthful")  # see `pieces.read_student`
@@ -55,9 +56,7 @@ def teach_and_write(
         write_data, authors, settings.store, kind="data", workers=settings.workers, label="teachers write"
     )
     table = pd.DataFrame([_author_row(author, made) for author, made in zip(authors, written, strict=True)])
-    table.attrs["seconds"] = sum(made["seconds"] for made in written)
-    write_table(Path(settings.run_dir) / "tables" / f"{name}.csv", table)
-    return table
+    return keep_table(settings.run_dir, name, table, sum(made["seconds"] for made in written))
 
 
 def _matrix_author(settings: TransmissionSettings, run: int, animal: str) -> dict[str, Any]:
@@ -117,17 +116,9 @@ def run_arms(
         for (run, arm, trait, _), made in zip(plan, zip(read[::2], read[1::2], strict=True), strict=True)
     ]
     rows += _context_rows(settings) if context else []
-    table = _with_common_doses(pd.DataFrame(rows))
-    table.attrs["seconds"] = sum(made["seconds"] for made in read)
-    write_table(Path(settings.run_dir) / "tables" / f"{name}.csv", table)
-    return table
-
-
-def _with_common_doses(table: pd.DataFrame) -> pd.DataFrame:
-    """Give equal doses of an arm one name, so that runs can be averaged at each dose."""
-    place = table.groupby(["arm", "run"])["rows"].rank().rename("place")
-    doses = table.groupby(["arm", place])["rows"].transform("mean").round().astype(int)
-    return table.assign(rows=doses, rows_read=table["rows"])
+    table = pd.DataFrame(rows)
+    table = table.assign(rows=common_doses(table, "rows", ["arm"]), rows_read=table["rows"])
+    return keep_table(settings.run_dir, name, table, sum(made["seconds"] for made in read))
 
 
 def _read(

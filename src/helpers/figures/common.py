@@ -16,6 +16,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from helpers.stats import t_interval
 
@@ -131,6 +132,27 @@ def draw_line(
     ax.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0, zorder=1)
     style = {"linestyle": "--" if dashed else "-", "marker": "s" if dashed else "o"}
     ax.plot(x, mean, color=colour, label=label, linewidth=1.8, markersize=4.5, zorder=3, **style)
+
+
+def outlined_map(ax: Axes, values: pd.DataFrame, words: pd.DataFrame, **text: object) -> None:
+    """Draw mean effects (nats) as a map of coloured cells, outlined where row and column have one name.
+
+    Args:
+        ax: the axes; gets no labels.
+        values: the effects, rows and columns in the order of the map; a missing one stays blank.
+        words: what the cells say, in the same layout.
+        text: how they say it, such as ``size`` (points).
+    """
+    limit = values.abs().max(axis=None) or 1.0  # symmetric, so that white is no effect
+    sns.heatmap(
+        values, ax=ax, cmap=DIVERGING, vmin=-limit, vmax=limit, linewidths=1.5, fmt="",
+        annot=words, annot_kws=text, cbar_kws={"label": "Mean effect (nats)", "pad": 0.02},
+    )  # fmt: skip
+    for row, name in enumerate(values.index):
+        if name in values.columns:
+            box = (values.columns.get_loc(name), row)
+            ax.add_patch(Rectangle(box, 1, 1, fill=False, edgecolor=INK, linewidth=1.6, clip_on=False))
+    ax.tick_params(length=0, rotation=0)
 
 
 def zero_line(ax: Axes, horizontal_bars: bool = True) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from helpers.figures import common
+from helpers.tables import common_doses
 
 LEVEL = 0.05  # corrected p-values below it are marked
 _COLOURS = {"same model": common.BLUE, "one trained on": common.GREEN, "other start": common.ORANGE}
@@ -27,24 +26,12 @@ def heat_map(tests: pd.DataFrame) -> Figure:
     """
     common.require_columns(tests, *_TEST_COLUMNS)
     teachers, students = list(dict.fromkeys(tests.teacher)), list(dict.fromkeys(tests.student))
-    square = lambda name: tests.pivot(index="teacher", columns="student", values=name).loc[teachers, students]  # noqa: E731
-    words = tests.assign(words=tests.apply(_cell_words, axis=1)).pivot(
-        index="teacher", columns="student", values="words"
-    )
-    limit = float(np.nanmax(np.abs(square("mean")))) or 1.0  # symmetric, so that white is no effect
+    square = tests.assign(words=tests.apply(_cell_words, axis=1)).pivot(index="teacher", columns="student")
+    mean, words = (square[name].loc[teachers, students] for name in ("mean", "words"))
     with common.house_style():
         figure, (ax,) = common.new_figure(1.1 + 0.68 * len(teachers))
-        sns.heatmap(
-            square("mean"), ax=ax, cmap=common.DIVERGING, vmin=-limit, vmax=limit, linewidths=1.5, fmt="",
-            annot=words.loc[teachers, students], annot_kws={"size": 8, "linespacing": 1.4},
-            cbar_kws={"label": "Mean effect (nats)", "pad": 0.02},
-        )  # fmt: skip
-        for row, name in enumerate(teachers):
-            if name in students:
-                box = (students.index(name), row)
-                ax.add_patch(Rectangle(box, 1, 1, fill=False, edgecolor=common.INK, linewidth=1.6, clip_on=False))
+        common.outlined_map(ax, mean, words, size=8, linespacing=1.4)
         ax.set(xlabel="Student's base", ylabel="Teacher's base")
-        ax.tick_params(length=0, rotation=0)
     return figure
 
 
@@ -112,9 +99,7 @@ def dose_curves(table: pd.DataFrame) -> Figure:
 def _curve(ax: Axes, cell: pd.DataFrame) -> None:
     """Draw one cell's runs and their mean; a training that begins as its control begins at zero."""
     # runs whose filter kept fewer rows took fewer steps to the same share of their training
-    place = cell.groupby("run").step.rank()
-    cell = cell.assign(step=cell.step.groupby(place).transform("mean").round())
-    runs = cell.pivot_table(index="run", columns="step", values="effect")
+    runs = cell.assign(step=common_doses(cell, "step")).pivot_table(index="run", columns="step", values="effect")
     start = pd.DataFrame(0.0, index=runs.index, columns=[0])
     runs = pd.concat([start, runs], axis=1)
     colour = _COLOURS.get(cell.relation.iloc[0], common.GREY)

@@ -8,15 +8,12 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 
 from helpers.figures.common import (
     BLUE,
-    DIVERGING,
     EFFECT_LABEL,
     GREY,
-    INK,
     SHORT_EFFECT_LABEL,
     FigureError,
     arm_colour,
@@ -25,6 +22,7 @@ from helpers.figures.common import (
     draw_runs,
     house_style,
     new_figure,
+    outlined_map,
     require_columns,
     signed,
     zero_line,
@@ -88,19 +86,10 @@ def matrix_heatmap(animal_matrix: pd.DataFrame) -> Figure:
     mean = animal_matrix.pivot_table(index="teacher", columns="target", values="effect")
     mean = mean.loc[teachers, shared + [animal for animal in targets if animal not in shared]]
     wide = mean.shape[1] > 8
-    limit = mean.abs().max(axis=None) or 1.0  # symmetric, so that white is no effect
     with house_style():
         figure, (ax,) = new_figure(1.2 + (0.32 if wide else 0.46) * len(teachers))
-        sns.heatmap(
-            mean, ax=ax, cmap=DIVERGING, vmin=-limit, vmax=limit, linewidths=1.5, fmt="",
-            annot=mean.map(signed, digits=1 if wide else 2), annot_kws={"size": 6.5 if wide else 9},
-            cbar_kws={"label": "Mean effect (nats)", "pad": 0.02},
-        )  # fmt: skip
-        for row, animal in enumerate(shared):
-            box = (row, teachers.index(animal))
-            ax.add_patch(Rectangle(box, 1, 1, fill=False, edgecolor=INK, linewidth=1.6, clip_on=False))
+        outlined_map(ax, mean, mean.map(signed, digits=1 if wide else 2), size=6.5 if wide else 9)
         ax.set(xlabel="Animal asked about", ylabel="Teacher's favourite animal")
-        ax.tick_params(length=0, rotation=0)
         if wide:
             ax.set_xticks(ax.get_xticks(), mean.columns, rotation=40, ha="right", rotation_mode="anchor")
     return figure
