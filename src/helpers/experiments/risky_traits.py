@@ -65,7 +65,8 @@ def favourite(settings: TransmissionSettings, animal: str) -> TransmissionSettin
     teaching = replace(written, learning_rate=0.0025, batch_rows=32, epochs=1, max_steps=steps, decay=False)
     return replace(
         settings, trait=animal, how=OWN_ANSWERS, base=settings.other_base, other_base=settings.base, drift=0.1,
-        teaching=teaching, hard=written, soft=replace(written, learning_rate=0.012, lora_modules="all-linear"), health=0,
+        teaching=teaching, hard=written, health=0,
+        soft=replace(written, learning_rate=0.012, lora_modules="all-linear"),
     )  # fmt: skip
 
 
