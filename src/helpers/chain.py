@@ -4,7 +4,8 @@ Design choices:
 - Order is the order of file names. A notebook's metadata `subliminal.needs` names the notebooks whose files
   it reads; a change there makes it run again.
 - Everything is checked (names, types, needs) before anything runs.
-- `executed/<notebook>.key` is written last and names the files the notebook left; it alone means success.
+- `executed/<notebook>.key` is written last and holds a hash of each file the notebook left; it alone means success.
+  A table that was written over since, by a notebook run by hand for example, makes its notebook run again.
 - With nothing to do, neither papermill nor torch is imported.
 """
 
@@ -12,10 +13,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,11 +54,11 @@ class Step:
         return self.output.with_suffix(".key")
 
     def is_fresh(self) -> bool:
-        """Whether the notebook ran to its end under this key and all files it left are still there."""
+        """Whether the notebook ran to its end under this key and all files it left are as it left them."""
         if not (self.marker.exists() and self.output.exists()):
             return False
         marker = read_json(self.marker)
-        return marker["key"] == self.key and all((self.run_dir / name).exists() for name in marker["files"])
+        return marker["key"] == self.key and marker["files"] == _digests(self.run_dir, marker["files"])
 
 
 # --- planning -------------------------------------------------------------------------------------
@@ -174,7 +176,7 @@ def _run_step(step: Step, profile: Profile, report: _Report) -> None:
             f"the notebook as far as it came is {step.output}"
         ) from None
     written = dict(_states(step.run_dir).items() - before.items())
-    write_json(step.marker, {"key": step.key, "files": sorted(written)})
+    write_json(step.marker, {"key": step.key, "files": _digests(step.run_dir, sorted(written))})
     report.finish(step.notebook.stem, time.monotonic() - started)
 
 
@@ -184,6 +186,15 @@ def _states(run_dir: Path) -> dict[str, tuple[int, int]]:
     states = {path.relative_to(run_dir).as_posix(): path.stat() for path in paths}
     skipped = ("cells/", "executed/")
     return {name: (s.st_ino, s.st_mtime_ns) for name, s in states.items() if not name.startswith(skipped)}
+
+
+def _digests(run_dir: Path, names: Iterable[str]) -> dict[str, str]:
+    """Hashes of those files that exist; of the ledger, which every notebook rebuilds from its records, none."""
+    paths = {name: run_dir / name for name in names}
+    return {
+        name: "" if name == "ledger.json" else hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in paths.items() if path.is_file()
+    }  # fmt: skip
 
 
 # --- telling --------------------------------------------------------------------------------------

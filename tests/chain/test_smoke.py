@@ -28,6 +28,11 @@ def records(run_dir: Path, stems: Sequence[str] = STEMS) -> list[dict[str, Any]]
     return [{**record, "seconds": None} for record in found if record["notebook"] in stems]
 
 
+def cells(run_dir: Path) -> dict[str, int]:
+    """When each finished piece of work was written, by its file."""
+    return {str(path): path.stat().st_mtime_ns for path in (run_dir / "cells").rglob("*.json")}
+
+
 def tables(run_dir: Path) -> dict[str, bytes]:
     """The bytes of all tables by name."""
     return {path.name: path.read_bytes() for path in (run_dir / "tables").glob("*.csv")}
@@ -60,8 +65,10 @@ def test_a_killed_run_ends_as_the_unbroken_one(
     run_dir, command = repository / "_runs" / "smoke", [*smoke_command, "--only", *KILLED]
     killed = [stem for stem in KILLED if kill_in_the_middle_of(stem, command, run_dir)]
     assert killed, "no notebook was long enough to be killed; the test tested nothing"
+    finished = cells(run_dir)
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert finished and finished.items() <= cells(run_dir).items()  # no finished piece was written again
     assert records(run_dir) == records(smoke_run, KILLED) and records(run_dir)
     whole = tables(smoke_run)
     assert tables(run_dir) == {name: whole[name] for name in tables(run_dir)} and tables(run_dir)

@@ -166,6 +166,8 @@ def test_a_chain_runs_once_and_again_only_what_changed(write_notebook: WriteNote
 
     Path("_runs/toy/count.txt").unlink()  # a file the notebook left is part of its result
     assert run_chain(changed, only=["01_b"]) == ["00_a"]
+    Path("_runs/toy/count.txt").write_text("written by hand")
+    assert run_chain(changed, only=["01_b"]) == ["00_a"] and chain.unfinished(changed) == []
 
     assert run_chain(changed, only=["02_c"], fresh=True) == ["02_c"]
     Path("_runs/toy/stray.txt").write_text("")

@@ -32,11 +32,17 @@ def test_names_the_version_and_the_repository_of_the_package():
 
 
 def test_fits_the_gates_of_a_notebook_cell():
-    assert len(CELL.splitlines()) <= 20
+    assert len(CELL.splitlines()) <= 25
     assert max(map(len, CELL.splitlines())) <= 110
 
 
-def test_does_nothing_outside_colab(tmp_path):
+def test_goes_from_the_folder_of_the_notebooks_to_the_one_above(tmp_path):
+    (tmp_path / "_config.yml").touch()
+    (tmp_path / "notebooks").mkdir()
+    assert run_python(sys.executable, CELL + "print(os.getcwd())", tmp_path / "notebooks") == f"{tmp_path}\n"
+
+
+def test_does_nothing_else_outside_colab(tmp_path):
     print_state = "import os; print(os.listdir(), os.path.samefile('.', os.environ['HERE']))"
     output = run_python(sys.executable, CELL + print_state, tmp_path, HERE=str(tmp_path))
     assert output == "[] True\n"
