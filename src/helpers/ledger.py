@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ def record(
     if claim.notebook not in (None, notebook):
         raise ClaimError(f"claim {claim_id!r} belongs to notebook {claim.notebook}, not to {notebook}")
     runs = _runs(claim_id, run_values, seeds)
-    interval = _method(ci_method)(runs)
+    interval = _interval(ci_method, runs)
     value, low, high = (_rounded(x) for x in (interval.mean, interval.low, interval.high))
     made = Record(
         id=claim_id,
@@ -104,6 +104,12 @@ def record_all(run_dir: str | Path, notebook: str, values: dict[str, Sequence[fl
         record(run_dir, notebook, claim_id, runs, **given)
 
 
+def claimed(notebook: str, values: dict[str, Sequence[float]]) -> dict[str, Sequence[float]]:
+    """Return the values whose id is a claim of `notebook`: a changed setting may give some that no claim knows."""
+    own = {claim.id for claim in load_claims().values() if claim.notebook in (None, notebook)}
+    return {claim_id: runs for claim_id, runs in values.items() if claim_id in own}
+
+
 def load(path: str | Path) -> list[Record]:
     """Return the records of a ledger file, or of a run folder's ledger.json, sorted by id.
 
@@ -126,9 +132,7 @@ def check(records: Iterable[Record]) -> list[str]:
         if expected != entry.verdict:
             problems.append(f"{entry.id}: verdict {entry.verdict!r}, but its interval says {expected!r}")
         if (entry.metric, entry.unit) != (claim.metric, claim.unit):
-            problems.append(
-                f"{entry.id}: measured as {entry.metric} in {entry.unit}, the claim says otherwise"
-            )
+            problems.append(f"{entry.id}: measured as {entry.metric} in {entry.unit}, the claim says otherwise")
     return problems
 
 
@@ -171,11 +175,12 @@ def table(run_dir: str | Path, ids: Iterable[str] | None = None) -> pd.DataFrame
     Columns: claim, value, 95 % interval, unit, runs, paper, prediction, verdict. Raises LedgerError
     for an id that has no record.
     """
-    records = {entry.id: entry for entry in load(run_dir)}
-    wanted = list(records) if ids is None else list(ids)
+    wanted = None if ids is None else list(ids)
+    records = {} if wanted == [] else {entry.id: entry for entry in load(run_dir)}
+    wanted = list(records) if wanted is None else wanted
     if absent := [name for name in wanted if name not in records]:
         raise LedgerError(f"no record of {', '.join(absent)} in {run_dir}; run the notebook that makes it")
-    return pd.DataFrame([_row(records[name]) for name in wanted]).set_index("id")
+    return pd.DataFrame([_row(records[name]) for name in wanted], index=pd.Index(wanted, name="id"))
 
 
 def sentence(entry: Record) -> str:
@@ -207,14 +212,11 @@ def _runs(claim_id: str, run_values: Sequence[float], seeds: Sequence[int]) -> l
     return runs
 
 
-def _method(name: str) -> Callable[[list[float]], stats.Interval]:
-    methods: dict[str, Callable[[list[float]], stats.Interval]] = {"t": stats.t_interval, "wilson": _wilson}
-    if name not in methods:
-        raise LedgerError(f"ci_method {name!r} is unknown; choose one of {', '.join(methods)}")
-    return methods[name]
-
-
-def _wilson(runs: list[float]) -> stats.Interval:
+def _interval(method: str, runs: list[float]) -> stats.Interval:
+    if method == "t":
+        return stats.t_interval(runs)
+    if method != "wilson":
+        raise LedgerError(f"ci_method {method!r} is unknown; choose one of t, wilson")
     if set(runs) - {0.0, 1.0}:
         raise LedgerError("ci_method 'wilson' is for runs that are 0 or 1; use 't'")
     return stats.wilson(int(sum(runs)), len(runs))
@@ -247,9 +249,8 @@ def _file(run_dir: Path, made: Record) -> None:
 
 
 def _merge(run_dir: Path) -> None:
-    _write(
-        run_dir / "ledger.json", [e for file in sorted(run_dir.glob("records/*.json")) for e in _read(file)]
-    )
+    records = [entry for file in sorted(run_dir.glob("records/*.json")) for entry in _read(file)]
+    _write(run_dir / "ledger.json", records)
 
 
 def _write(file: Path, records: list[Record]) -> None:
@@ -287,7 +288,6 @@ def _agreement(a: Record | None, b: Record | None) -> str:
 def _row(entry: Record) -> dict[str, Any]:
     predict = find_claim(entry.id).predict
     return {
-        "id": entry.id,
         "claim": entry.claim,
         "value": _short(entry.value),
         "95 % interval": f"{_short(entry.ci[0])} to {_short(entry.ci[1])}",

@@ -185,6 +185,12 @@ def test_a_claim_belongs_to_its_notebook(tmp_path):
         write(tmp_path, claim_id="mnist.teacher")
 
 
+def test_values_without_a_claim_of_the_notebook_are_left_out(tmp_path):
+    values = dict.fromkeys([OWL, "raven.numbers.soft.same_init", "owl.code.soft.same_init", "mechanism.hops.6"], [1, 2])
+    assert ledger.claimed(NOTEBOOK, values) == {OWL: [1, 2]}
+    assert ledger.table(tmp_path, []).empty  # where nothing has a claim, there is not even a ledger
+
+
 def test_wilson_is_for_runs_that_succeed_or_fail(tmp_path):
     made = write(
         tmp_path, [1, 1, 1, 1, 1], "theorem.positive_fraction", notebook="07_theorem", ci_method="wilson"

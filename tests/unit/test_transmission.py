@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
+from helpers import ledger
 from helpers.artifacts import read_table
 from helpers.experiments import authors, pieces, transmission
 from helpers.experiments.authors import Author, kept_rows, load_run_base, matched_pairs
@@ -379,8 +380,19 @@ def test_specificity_is_own_minus_others():
     assert specificity(matrix(1.0, 1.0)) == [0.0, 0.0]
 
 
-def test_claims_have_one_value_a_run(finished):
-    values = claim_values(finished[1], finished[2])
+def test_claims_have_one_value_a_run(run_dir, finished):
+    values = claim_values(toy_settings(run_dir), finished[1], finished[2])
     assert {len(runs) for runs in values.values()} == {2}
     assert {"owl.numbers.soft.same_init", "owl.numbers.in_context", "trees.numbers.same_init",
             "animals.specificity"} <= set(values)  # fmt: skip
+    assert ledger.claimed("01_owl_transfer", values) == values
+
+
+@pytest.mark.parametrize(("changes", "left"), [
+    ({"trait": "raven"}, {"trees.numbers.same_init", "animals.specificity"}),
+    ({"channel": "code"}, set()),
+])  # fmt: skip
+def test_another_trait_or_channel_is_not_filed_under_the_owl(run_dir, finished, changes, left):
+    values = claim_values(toy_settings(run_dir, **changes), finished[1], finished[2])
+    assert len(values) == len(claim_values(toy_settings(run_dir), finished[1], finished[2]))
+    assert set(ledger.claimed("01_owl_transfer", values)) == left

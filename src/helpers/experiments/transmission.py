@@ -22,7 +22,6 @@ from helpers.experiments.pieces import read_context, read_student
 from helpers.sweep import run_pieces
 from helpers.tables import common_doses, keep_table
 
-TREE_CLAIM = "trees.numbers.same_init"
 ABILITIES = ("valid_numbers", "right_sums", "truthful")  # see `pieces.read_student`
 
 
@@ -193,13 +192,18 @@ def _difference(with_trait: dict[str, Any], control: dict[str, Any], target: str
     return with_trait[f"log_odds/{target}"] - control[f"log_odds/{target}"]
 
 
-def claim_values(table: pd.DataFrame, matrix: pd.DataFrame) -> dict[str, list[float]]:
-    """Return ledger id -> one effect a run (nats) for every claim that the two tables decide."""
-    ids = {arm.name: f"owl.numbers.{arm.name}" for arm in PREFERENCE_ARMS}
-    ids |= {"in_context": "owl.numbers.in_context", "trees.same_init": TREE_CLAIM}
-    arms = [arm for arm in ids if (table["arm"] == arm).any()]
-    effects = {ids[arm]: final_effects(table, arm) for arm in arms}
-    return effects | {"animals.specificity": specificity(matrix)}
+def claim_values(settings: TransmissionSettings, table: pd.DataFrame, matrix: pd.DataFrame) -> dict[str, list[float]]:
+    """Return ledger id -> one effect a run (nats) for every arm of the two tables.
+
+    Ids name trait and channel, so that another animal's effects are never filed as the owl's; not every id has a
+    claim (`ledger.claimed`).
+    """
+    kind = settings.channel
+    ids = {arm: f"{settings.trait}.{kind}.{arm}" for arm in (*(a.name for a in PREFERENCE_ARMS), "in_context")}
+    ids["trees.same_init"] = f"trees.{kind}.same_init"
+    effects = {ids[arm]: final_effects(table, arm) for arm in ids if (table["arm"] == arm).any()}
+    specific = "animals.specificity" if kind == "numbers" else f"animals.{kind}.specificity"
+    return effects | {specific: specificity(matrix)}
 
 
 def final_effects(table: pd.DataFrame, arm: str) -> list[float]:
