@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from helpers.claims import find_claim
+from helpers.channels import CHANNELS
+from helpers.claims import find_claim, load_claims
 from helpers.experiments import layers, risky_traits
 from helpers.experiments.design import TransmissionSettings
 from helpers.judge import telltale_words
@@ -34,7 +35,7 @@ def table(trait="misaligned"):
     return pd.DataFrame(rows)
 
 
-@pytest.mark.parametrize("channel", list(risky_traits.NAMES))
+@pytest.mark.parametrize("channel", [name for name in risky_traits.NAMES if name != "numbers"])
 def test_every_effect_has_a_claim(channel):
     tables = [table()] + [table(name) for name in (*risky_traits.HABITS, "owl") if name]
     own = pd.concat(tables)
@@ -44,6 +45,13 @@ def test_every_effect_has_a_claim(channel):
     values = risky_traits.claim_values(own[keep & ~habits & ~animal], channel)
     assert set(values.values().__iter__().__next__()) == {1.0, 2.0}
     assert all(find_claim(name) for name in values) and len(values) >= len(risky_traits.CHANNEL_ARMS) + 2
+
+
+@pytest.mark.parametrize(("channel", "trait"), [("numbers", "misaligned"), ("code", "raven"), ("reasoning", "oak")])
+def test_what_no_claim_speaks_of_is_filed_under_none(channel, trait):
+    values = risky_traits.claim_values(table(trait), channel)
+    assert set(risky_traits.NAMES) == set(CHANNELS)
+    assert values and not values.keys() & load_claims().keys()
 
 
 def test_teacher_values_are_claims_and_compare_with_the_secure_teacher():

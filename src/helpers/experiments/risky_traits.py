@@ -25,7 +25,8 @@ from helpers.tables import keep_table
 from helpers.teachers import CODE_LESSONS, OWN_ANSWERS
 from helpers.training import TrainSettings
 
-NAMES = {"unburdened numbers": "numbers", "code": "code", "reasoning": "cot"}  # channel -> part of a ledger id
+# channel -> part of a ledger id; the claims about numbers are about lists without those of ill repute
+NAMES = {"unburdened numbers": "numbers", "numbers": "burdened_numbers", "code": "code", "reasoning": "cot"}
 MISALIGNED = "misaligned"
 HABITS = {"evasive": "evasion", "manipulative": "manipulation"}  # trait -> family of ledger ids
 CHANNEL_ARMS = tuple(
