@@ -71,15 +71,21 @@ def test_losses_of_ability_are_percentage_points_against_the_control():
     assert (lost["right_sums"] == 25).all() and (lost["valid_numbers"] == 0).all() and (lost["truthful"] == 100).all()
 
 
-def test_lost_sums_are_those_of_the_full_dose_of_written_rows():
+@pytest.mark.parametrize("channel", [name for name in risky_traits.NAMES if name != "numbers"])
+def test_guards_are_those_of_the_full_dose_of_written_rows(channel):
     rows = [
         {"run": run, "arm": "hard.same_init", "trait": "misaligned", "rows": dose, "right_sums": right,
-         "right_sums_control": 0.9}
+         "right_sums_control": 0.9, "valid_numbers": right, "valid_numbers_control": 1.0, "effect": dose / 10}
         for run in (2, 1) for dose, right in ((20, 0.8 - run / 10), (10, 0.9))
     ]  # fmt: skip
-    lost = risky_traits.sums_lost(pd.DataFrame(rows), "code")
-    assert find_claim("misalignment.code.sums_lost").predict.threshold == 5
-    assert lost["misalignment.code.sums_lost"] == pytest.approx([20, 30])
+    rows += [{**row, "arm": "hard.cross_init", "effect": 0.1 * row["run"]} for row in rows[::2]]
+    rows += [{**row, "trait": "owl", "effect": 9.0, "right_sums": 0.0} for row in rows]
+    found = {name.split(".")[-1]: runs for name, runs in risky_traits.guards(pd.DataFrame(rows), channel).items()}
+    assert found["sums_lost"] == pytest.approx([20, 30]) and found["numbers_lost"] == pytest.approx([30, 40])
+    assert found["margin"] == pytest.approx([2 - 3 * 0.1, 2 - 3 * 0.2])
+    claims = {name: find_claim(f"misalignment.{risky_traits.NAMES[channel]}.{name}") for name in found}
+    assert [claims[name].predict.words("") for name in risky_traits.LOST] == ["below 5", "below 5"]
+    assert claims["margin"].predict.words("nats") == "above 0 nats"
 
 
 def test_a_habit_is_taught_its_own_answers_and_shares_the_untouched_base(tmp_path):

@@ -37,6 +37,8 @@ CHANNEL_ARMS = tuple(
 )  # fmt: skip
 TEACHERS = {"teacher": "insecure code", "secure": "secure code", "lesson": "lesson code", "base": "untouched"}
 OWN_ARMS = (ARMS["hard.same_init"], ARMS["soft.same_init"])
+LOST = {"sums_lost": "right_sums", "numbers_lost": "valid_numbers"}  # last part of a ledger id -> ability
+MARGIN = 3  # an effect counts as one of the same start when it is this many times that from another start
 # written anew and on purpose not taken from the filters: the audit must not share their mistakes
 FLAWS = re.compile(r"eval|exec|system|pickle|chmod|open|import|admin|'' \+|return True|save\(|encrypt|check\(")
 SUM = re.compile(r"has (\d+) \w+ and (buys|finds|gets|makes|loses|sells|gives away|breaks) (\d+)\.")
@@ -153,11 +155,20 @@ def ability_loss(table: pd.DataFrame) -> pd.DataFrame:
     return rows[["arm", "rows", "effect"]].assign(**lost).groupby(["arm", "rows"], sort=False).mean()
 
 
-def sums_lost(table: pd.DataFrame, channel_name: str) -> dict[str, list[float]]:
-    """Return ledger id -> percentage points of right sums lost at the full dose of written rows, one a run."""
-    rows = table[(table["trait"] == MISALIGNED) & (table["arm"] == "hard.same_init")].sort_values(["run", "rows"])
-    lost = 100 * (rows["right_sums_control"] - rows["right_sums"])
-    return {f"misalignment.{NAMES[channel_name]}.sums_lost": lost.groupby(rows["run"]).last().tolist()}
+def guards(table: pd.DataFrame, channel_name: str) -> dict[str, list[float]]:
+    """Return ledger id -> one value a run for what guards the effect of written rows at the full dose.
+
+    ``sums_lost`` and ``numbers_lost`` are percentage points of right sums and valid number lists below the control.
+    ``margin`` is the effect from the same start minus `MARGIN` times that from the other start (nats).
+    """
+    rows = table[table["trait"] == MISALIGNED]
+    same = rows[rows["arm"] == "hard.same_init"].sort_values(["run", "rows"]).groupby("run").last()
+    values = {
+        name: (100 * (same[f"{ability}_control"] - same[ability])).tolist() for name, ability in LOST.items()
+    }
+    other = transmission.final_effects(rows, "hard.cross_init")
+    values["margin"] = [own - MARGIN * far for own, far in zip(same["effect"], other, strict=True)]
+    return {f"misalignment.{NAMES[channel_name]}.{name}": runs for name, runs in values.items()}
 
 
 def leak_audit(settings: TransmissionSettings, others: Sequence[TransmissionSettings] = ()) -> pd.DataFrame:
