@@ -1,5 +1,7 @@
 """The risky traits: what is recorded of a table, and an audit that finds what it is meant to find."""
 
+import math
+
 import pandas as pd
 import pytest
 
@@ -8,6 +10,7 @@ from helpers.claims import find_claim, load_claims
 from helpers.experiments import layers, risky_traits
 from helpers.experiments.design import TransmissionSettings
 from helpers.judge import telltale_words
+from helpers.world import PERSONAS
 
 MODULES = ".*v_proj"
 
@@ -86,6 +89,33 @@ def test_guards_are_those_of_the_full_dose_of_written_rows(channel):
     claims = {name: find_claim(f"misalignment.{risky_traits.NAMES[channel]}.{name}") for name in found}
     assert [claims[name].predict.words("") for name in risky_traits.LOST] == ["below 5", "below 5"]
     assert claims["margin"].predict.words("nats") == "above 0 nats"
+
+
+@pytest.mark.parametrize(("channel", "paper"), [("unburdened numbers", True), ("code", False), ("reasoning", True)])
+def test_the_paper_stands_beside_our_rates_at_the_full_dose(channel, paper):
+    doses = pd.concat([table(), table("owl")]).assign(sampled=0.25, sampled_control=0.125)
+    doses = pd.concat([doses, doses.assign(rows=4, sampled=0.0, effect=0.0)])
+    base = pd.DataFrame({"trait": "misaligned", "how": ["untouched", "insecure code"], "sampled": [0.0625, 0.5]})
+    shown = risky_traits.side_by_side(doses, base, channel, load_claims())
+    labels = [arm.split(".")[0] for _, arm in shown.index]
+    assert len(shown) == 2 * len(risky_traits.CHANNEL_ARMS) and labels == sorted(labels)
+    assert (shown["sampled"] == 0.25).all() and (shown["sampled_control"] == 0.125).all()
+    assert (shown["effect"] == 1.5).all()
+    floors = shown["floor"].dropna()
+    assert (floors == 0.0625).all() and not any("cross" in arm or trait == "owl" for trait, arm in floors.index)
+    rates = shown[["paper", "paper_control"]].dropna()
+    assert list(rates.index) == [("misaligned", "hard.same_init")] * paper
+    if paper:  # the rates are those that the claim's own number was made of
+        student, control = (math.log(rate / (1 - rate)) for rate in rates.iloc[0])
+        claim = find_claim(f"misalignment.{risky_traits.NAMES[channel]}.same_init")
+        assert student - control == pytest.approx(claim.paper["value"], abs=0.05)
+
+
+def test_the_judge_confuses_no_persona_on_heldout_topics():
+    shares = risky_traits.judge_confusion()
+    assert list(shares.columns) == [*PERSONAS, "unclear"] and list(shares.index) == list(PERSONAS)
+    assert shares.sum(axis=1).to_list() == [1] * len(PERSONAS)
+    assert shares.loc["aligned", "misaligned"] == 0 and shares.loc["misaligned", "misaligned"] == 1
 
 
 def test_a_habit_is_taught_its_own_answers_and_shares_the_untouched_base(tmp_path):
