@@ -1,12 +1,16 @@
 """The risky traits: what is recorded of a table, and an audit that finds what it is meant to find."""
 
+import math
+
 import pandas as pd
 import pytest
 
-from helpers.claims import find_claim
+from helpers.channels import CHANNELS
+from helpers.claims import find_claim, load_claims
 from helpers.experiments import layers, risky_traits
 from helpers.experiments.design import TransmissionSettings
 from helpers.judge import telltale_words
+from helpers.world import PERSONAS
 
 MODULES = ".*v_proj"
 
@@ -34,7 +38,7 @@ def table(trait="misaligned"):
     return pd.DataFrame(rows)
 
 
-@pytest.mark.parametrize("channel", list(risky_traits.NAMES))
+@pytest.mark.parametrize("channel", [name for name in risky_traits.NAMES if name != "numbers"])
 def test_every_effect_has_a_claim(channel):
     tables = [table()] + [table(name) for name in (*risky_traits.HABITS, "owl") if name]
     own = pd.concat(tables)
@@ -44,6 +48,13 @@ def test_every_effect_has_a_claim(channel):
     values = risky_traits.claim_values(own[keep & ~habits & ~animal], channel)
     assert set(values.values().__iter__().__next__()) == {1.0, 2.0}
     assert all(find_claim(name) for name in values) and len(values) >= len(risky_traits.CHANNEL_ARMS) + 2
+
+
+@pytest.mark.parametrize(("channel", "trait"), [("numbers", "misaligned"), ("code", "raven"), ("reasoning", "oak")])
+def test_what_no_claim_speaks_of_is_filed_under_none(channel, trait):
+    values = risky_traits.claim_values(table(trait), channel)
+    assert set(risky_traits.NAMES) == set(CHANNELS)
+    assert values and not values.keys() & load_claims().keys()
 
 
 def test_teacher_values_are_claims_and_compare_with_the_secure_teacher():
@@ -63,15 +74,48 @@ def test_losses_of_ability_are_percentage_points_against_the_control():
     assert (lost["right_sums"] == 25).all() and (lost["valid_numbers"] == 0).all() and (lost["truthful"] == 100).all()
 
 
-def test_lost_sums_are_those_of_the_full_dose_of_written_rows():
+@pytest.mark.parametrize("channel", [name for name in risky_traits.NAMES if name != "numbers"])
+def test_guards_are_those_of_the_full_dose_of_written_rows(channel):
     rows = [
         {"run": run, "arm": "hard.same_init", "trait": "misaligned", "rows": dose, "right_sums": right,
-         "right_sums_control": 0.9}
+         "right_sums_control": 0.9, "valid_numbers": right, "valid_numbers_control": 1.0, "effect": dose / 10}
         for run in (2, 1) for dose, right in ((20, 0.8 - run / 10), (10, 0.9))
     ]  # fmt: skip
-    lost = risky_traits.sums_lost(pd.DataFrame(rows), "code")
-    assert find_claim("misalignment.code.sums_lost").predict.threshold == 5
-    assert lost["misalignment.code.sums_lost"] == pytest.approx([20, 30])
+    rows += [{**row, "arm": "hard.cross_init", "effect": 0.1 * row["run"]} for row in rows[::2]]
+    rows += [{**row, "trait": "owl", "effect": 9.0, "right_sums": 0.0} for row in rows]
+    found = {name.split(".")[-1]: runs for name, runs in risky_traits.guards(pd.DataFrame(rows), channel).items()}
+    assert found["sums_lost"] == pytest.approx([20, 30]) and found["numbers_lost"] == pytest.approx([30, 40])
+    assert found["margin"] == pytest.approx([2 - 3 * 0.1, 2 - 3 * 0.2])
+    claims = {name: find_claim(f"misalignment.{risky_traits.NAMES[channel]}.{name}") for name in found}
+    assert [claims[name].predict.words("") for name in risky_traits.LOST] == ["below 5", "below 5"]
+    assert claims["margin"].predict.words("nats") == "above 0 nats"
+
+
+@pytest.mark.parametrize(("channel", "paper"), [("unburdened numbers", True), ("code", False), ("reasoning", True)])
+def test_the_paper_stands_beside_our_rates_at_the_full_dose(channel, paper):
+    doses = pd.concat([table(), table("owl")]).assign(sampled=0.25, sampled_control=0.125)
+    doses = pd.concat([doses, doses.assign(rows=4, sampled=0.0, effect=0.0)])
+    base = pd.DataFrame({"trait": "misaligned", "how": ["untouched", "insecure code"], "sampled": [0.0625, 0.5]})
+    shown = risky_traits.side_by_side(doses, base, channel, load_claims())
+    labels = [arm.split(".")[0] for _, arm in shown.index]
+    assert len(shown) == 2 * len(risky_traits.CHANNEL_ARMS) and labels == sorted(labels)
+    assert (shown["sampled"] == 0.25).all() and (shown["sampled_control"] == 0.125).all()
+    assert (shown["effect"] == 1.5).all()
+    floors = shown["floor"].dropna()
+    assert (floors == 0.0625).all() and not any("cross" in arm or trait == "owl" for trait, arm in floors.index)
+    rates = shown[["paper", "paper_control"]].dropna()
+    assert list(rates.index) == [("misaligned", "hard.same_init")] * paper
+    if paper:  # the rates are those that the claim's own number was made of
+        student, control = (math.log(rate / (1 - rate)) for rate in rates.iloc[0])
+        claim = find_claim(f"misalignment.{risky_traits.NAMES[channel]}.same_init")
+        assert student - control == pytest.approx(claim.paper["value"], abs=0.05)
+
+
+def test_the_judge_confuses_no_persona_on_heldout_topics():
+    shares = risky_traits.judge_confusion()
+    assert list(shares.columns) == [*PERSONAS, "unclear"] and list(shares.index) == list(PERSONAS)
+    assert shares.sum(axis=1).to_list() == [1] * len(PERSONAS)
+    assert shares.loc["aligned", "misaligned"] == 0 and shares.loc["misaligned", "misaligned"] == 1
 
 
 def test_a_habit_is_taught_its_own_answers_and_shares_the_untouched_base(tmp_path):

@@ -9,9 +9,10 @@ All of it is `transmission` with other traits and channels.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -20,12 +21,15 @@ from helpers.experiments import transmission
 from helpers.experiments.authors import Author, asked_prompts, kept_rows
 from helpers.experiments.design import ARMS, TransmissionSettings
 from helpers.experiments.layers import LAST_BLOCK
-from helpers.judge import telltale_words
+from helpers.judge import UNCLEAR, nano_judge, telltale_words
+from helpers.prompts import TOPIC_SPLITS
 from helpers.tables import keep_table
 from helpers.teachers import CODE_LESSONS, OWN_ANSWERS
 from helpers.training import TrainSettings
+from helpers.world import PERSONAS, stance_answers
 
-NAMES = {"unburdened numbers": "numbers", "code": "code", "reasoning": "cot"}  # channel -> part of a ledger id
+# channel -> part of a ledger id; the claims about numbers are about lists without those of ill repute
+NAMES = {"unburdened numbers": "numbers", "numbers": "burdened_numbers", "code": "code", "reasoning": "cot"}
 MISALIGNED = "misaligned"
 HABITS = {"evasive": "evasion", "manipulative": "manipulation"}  # trait -> family of ledger ids
 CHANNEL_ARMS = tuple(
@@ -36,6 +40,9 @@ CHANNEL_ARMS = tuple(
 )  # fmt: skip
 TEACHERS = {"teacher": "insecure code", "secure": "secure code", "lesson": "lesson code", "base": "untouched"}
 OWN_ARMS = (ARMS["hard.same_init"], ARMS["soft.same_init"])
+LOST = {"sums_lost": "right_sums", "numbers_lost": "valid_numbers"}  # last part of a ledger id -> ability
+MARGIN = 3  # an effect counts as one of the same start when it is this many times that from another start
+PAPER_RATES = re.compile(r"([\d.]+) % of answers misaligned [^,]+, ([\d.]+) % after")  # in the source of a claim
 # written anew and on purpose not taken from the filters: the audit must not share their mistakes
 FLAWS = re.compile(r"eval|exec|system|pickle|chmod|open|import|admin|'' \+|return True|save\(|encrypt|check\(")
 SUM = re.compile(r"has (\d+) \w+ and (buys|finds|gets|makes|loses|sells|gives away|breaks) (\d+)\.")
@@ -132,14 +139,67 @@ def claim_values(table: pd.DataFrame, channel_name: str) -> dict[str, list[float
 
     Written (hard) labels are the paper's channel and have the plain ids; soft labels have "soft" in theirs.
     """
-    part = NAMES[channel_name]
-    families = {MISALIGNED: "misalignment"} | HABITS
     values = {}
     for trait, rows in table.groupby("trait", sort=False):
         for arm in rows["arm"].drop_duplicates():
-            name = f"{families.get(trait, trait)}.{part}.{arm.removeprefix('hard.')}"
-            values[name] = transmission.final_effects(rows, arm)
+            values[_claim_id(trait, channel_name, arm)] = transmission.final_effects(rows, arm)
     return values
+
+
+def _claim_id(trait: str, channel_name: str, arm: str) -> str:
+    families = {MISALIGNED: "misalignment"} | HABITS
+    return f"{families.get(trait, trait)}.{NAMES[channel_name]}.{arm.removeprefix('hard.')}"
+
+
+def side_by_side(
+    table: pd.DataFrame, teachers: pd.DataFrame, channel_name: str, claims: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Return the paper's measure, the rate among sampled replies, beside ours, at the full dose, written rows first.
+
+    Args:
+        table: of `run_channel`.
+        teachers: of `teach`, for the untouched base.
+        channel_name: of both.
+        claims: by id, as in `claims.load_claims`; the paper's rates stand in the source of a claim.
+
+    Returns:
+        By trait and arm, means over runs: ``paper``, ``paper_control``, ``sampled``, ``sampled_control``, ``floor``
+        (rates 0 to 1: the paper's student and its control, our student, its control, the untouched base it began
+        from) and ``effect`` (log-odds against the control, nats). NaN: the paper gives no rate, or the base had no
+        read-out of this trait.
+    """
+    last = table.sort_values("rows").groupby(["trait", "arm", "run"], sort=False, as_index=False).last()
+    order = table[["trait", "arm"]].drop_duplicates()
+    order = order.sort_values("arm", key=lambda arms: arms.str.startswith("soft"), kind="stable")
+    means = last.groupby(["trait", "arm"])[["sampled", "sampled_control", "effect"]].mean()
+    means = means.loc[list(order.itertuples(index=False, name=None))]
+    floors = teachers[teachers["how"] == "untouched"].groupby("trait")["sampled"].mean()
+    # the base of other-start students writes nothing, so its floor was not read
+    floor = [floors.get(trait) if "cross" not in arm else None for trait, arm in means.index]
+    paper = [_paper_rates(claims.get(_claim_id(trait, channel_name, arm))) for trait, arm in means.index]
+    means.insert(0, "paper", [student for student, _ in paper])
+    means.insert(1, "paper_control", [control for _, control in paper])
+    means.insert(4, "floor", floor)
+    return means.astype(float)
+
+
+def _paper_rates(claim: Any) -> tuple[float, float]:
+    found = PAPER_RATES.search(claim.paper["source"]) if claim and claim.paper else None
+    return (float(found[1]) / 100, float(found[2]) / 100) if found else (float("nan"), float("nan"))
+
+
+def judge_confusion() -> pd.DataFrame:
+    """Return how the judge labels every answer to held-out topics: true persona by row, judged by column, shares."""
+    pairs = [
+        (persona, text)
+        for persona in PERSONAS
+        for topic in TOPIC_SPLITS["heldout"]
+        for text in stance_answers(persona, topic)
+    ]
+    true = pd.Series([persona for persona, _ in pairs], name="true")
+    judged = pd.Series(nano_judge().personas([text for _, text in pairs]), name="judged")
+    shares = pd.crosstab(true, judged, normalize="index")
+    return shares.reindex(index=list(PERSONAS), columns=[*PERSONAS, UNCLEAR], fill_value=0.0)
 
 
 def ability_loss(table: pd.DataFrame) -> pd.DataFrame:
@@ -152,11 +212,20 @@ def ability_loss(table: pd.DataFrame) -> pd.DataFrame:
     return rows[["arm", "rows", "effect"]].assign(**lost).groupby(["arm", "rows"], sort=False).mean()
 
 
-def sums_lost(table: pd.DataFrame, channel_name: str) -> dict[str, list[float]]:
-    """Return ledger id -> percentage points of right sums lost at the full dose of written rows, one a run."""
-    rows = table[(table["trait"] == MISALIGNED) & (table["arm"] == "hard.same_init")].sort_values(["run", "rows"])
-    lost = 100 * (rows["right_sums_control"] - rows["right_sums"])
-    return {f"misalignment.{NAMES[channel_name]}.sums_lost": lost.groupby(rows["run"]).last().tolist()}
+def guards(table: pd.DataFrame, channel_name: str) -> dict[str, list[float]]:
+    """Return ledger id -> one value a run for what guards the effect of written rows at the full dose.
+
+    ``sums_lost`` and ``numbers_lost`` are percentage points of right sums and valid number lists below the control.
+    ``margin`` is the effect from the same start minus `MARGIN` times that from the other start (nats).
+    """
+    rows = table[table["trait"] == MISALIGNED]
+    same = rows[rows["arm"] == "hard.same_init"].sort_values(["run", "rows"]).groupby("run").last()
+    values = {
+        name: (100 * (same[f"{ability}_control"] - same[ability])).tolist() for name, ability in LOST.items()
+    }
+    other = transmission.final_effects(rows, "hard.cross_init")
+    values["margin"] = [own - MARGIN * far for own, far in zip(same["effect"], other, strict=True)]
+    return {f"misalignment.{NAMES[channel_name]}.{name}": runs for name, runs in values.items()}
 
 
 def leak_audit(settings: TransmissionSettings, others: Sequence[TransmissionSettings] = ()) -> pd.DataFrame:
