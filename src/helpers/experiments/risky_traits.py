@@ -216,7 +216,8 @@ def guards(table: pd.DataFrame, channel_name: str) -> dict[str, list[float]]:
     """Return ledger id -> one value a run for what guards the effect of written rows at the full dose.
 
     ``sums_lost`` and ``numbers_lost`` are percentage points of right sums and valid number lists below the control.
-    ``margin`` is the effect from the same start minus `MARGIN` times that from the other start (nats).
+    ``margin`` is the effect from the same start minus `MARGIN` times that from the other start (nats); away from the
+    trait the latter counts as none.
     """
     rows = table[table["trait"] == MISALIGNED]
     same = rows[rows["arm"] == "hard.same_init"].sort_values(["run", "rows"]).groupby("run").last()
@@ -224,7 +225,7 @@ def guards(table: pd.DataFrame, channel_name: str) -> dict[str, list[float]]:
         name: (100 * (same[f"{ability}_control"] - same[ability])).tolist() for name, ability in LOST.items()
     }
     other = transmission.final_effects(rows, "hard.cross_init")
-    values["margin"] = [own - MARGIN * far for own, far in zip(same["effect"], other, strict=True)]
+    values["margin"] = [own - MARGIN * max(0.0, far) for own, far in zip(same["effect"], other, strict=True)]
     return {f"misalignment.{NAMES[channel_name]}.{name}": runs for name, runs in values.items()}
 
 
