@@ -335,3 +335,9 @@ def test_cells_are_tested_over_runs_and_corrected():
 
 def test_ten_runs_are_the_fewest_that_can_mark_a_cell_of_sixteen():
     assert cross_model.smallest_p(10, 16)["corrected"] < 0.05 < cross_model.smallest_p(9, 16)["corrected"]
+
+
+def test_the_spread_over_bases_is_taken_run_by_run():
+    effects = {("nano-a", "nano-a"): 1, ("nano-b", "nano-b"): 3}
+    claims = cross_model.own_claims(table_of(effects))
+    assert claims == {"crossmodel.own_spread": pytest.approx([n * math.sqrt(2) for n in (1, 2, 3, 4, 5)])}

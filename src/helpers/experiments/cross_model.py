@@ -53,11 +53,13 @@ def relation_words(teacher: str, student: str) -> str:
     return "same base" if teacher == student else RELATIVES[student].words if student in RELATIVES else OTHER
 
 
-def teachers_write(settings: TransmissionSettings, bases: Sequence[str]) -> pd.DataFrame:
+def teachers_write(
+    settings: TransmissionSettings, bases: Sequence[str], name: str = "cross_model_teachers"
+) -> pd.DataFrame:
     """Make one teacher and one untouched author of every base and run, and let them write.
 
     Returns:
-        ``tables/cross_model_teachers.csv``, one row a run, base and author: ``run``, ``base``, ``how``,
+        ``tables/<name>.csv``, one row a run, base and author: ``run``, ``base``, ``how``,
         ``p_target`` (of the author itself), ``kept`` (share of its completions), ``mentions`` (count, must be 0).
     """
     authors = [
@@ -78,7 +80,7 @@ def teachers_write(settings: TransmissionSettings, bases: Sequence[str]) -> pd.D
         for author, made in zip(authors, written, strict=True)
     ]  # fmt: skip
     seconds = sum(made["seconds"] for made in written)
-    return keep_table(settings.run_dir, "cross_model_teachers", pd.DataFrame(rows), seconds)
+    return keep_table(settings.run_dir, name, pd.DataFrame(rows), seconds)
 
 
 def run_matrix(settings: TransmissionSettings, bases: Sequence[str], labels: str = "soft") -> pd.DataFrame:
@@ -92,6 +94,12 @@ def run_relatives(
 ) -> pd.DataFrame:
     """Let one base's teacher teach students of several bases; ``tables/cross_model_relatives.csv``, see `run_cells`."""
     return run_cells(settings, [(teacher, student) for student in students], "cross_model_relatives", labels)
+
+
+def run_own(settings: TransmissionSettings, bases: Sequence[str], labels: str = "soft") -> pd.DataFrame:
+    """Let every base teach itself: each is one draw of pretraining; ``tables/cross_model_own.csv``, see `run_cells`."""
+    teachers_write(settings, bases, "cross_model_own_teachers")
+    return run_cells(settings, [(base, base) for base in bases], "cross_model_own", labels)
 
 
 def run_cells(settings: TransmissionSettings, cells: Sequence[Cell], name: str, labels: str = "soft") -> pd.DataFrame:
@@ -202,3 +210,9 @@ def relative_claims(relatives: pd.DataFrame) -> dict[str, list[float]]:
     """Return ledger id -> one effect a run (nats), runs in ascending order, for the relatives that have a claim."""
     effects = ends(relatives).sort_values("run", kind="stable").groupby("student", sort=False)["effect"]
     return {RELATIVE_CLAIMS[name]: found.tolist() for name, found in effects if name in RELATIVE_CLAIMS}
+
+
+def own_claims(own: pd.DataFrame) -> dict[str, list[float]]:
+    """Return ledger id -> one value a run: the standard deviation, over bases, of what each takes over from itself."""
+    effects = ends(own).pivot(index="run", columns="student", values="effect")
+    return {"crossmodel.own_spread": effects.std(axis=1).tolist()}
