@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from helpers import corpus, losses, training
+from helpers import adapters, corpus, losses, training
 from helpers.artifacts import ArtifactError
 from helpers.losses import SoftLabels, label_logits
 from helpers.training import TrainSettings, batch_order, completion_rows, fit
@@ -106,6 +106,26 @@ def test_adapters_are_those_of_peft(model, rows):
     torch.testing.assert_close(found, own, rtol=1e-5, atol=1e-5)
     merged = label_logits(learner.merge_and_unload(), ids, labelled)
     torch.testing.assert_close(merged, own, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gpt2"])
+def test_a_narrow_model_adds_its_adapters_to_the_weights_with_the_same_result(
+    tiny, rows, monkeypatch, architecture
+):
+    settings, batch, found = TrainSettings(0.1, lora_rank=2), rows.batch(ALL[:8], pad=0), []
+    for narrow in (0, adapters.NARROW):
+        monkeypatch.setattr(adapters, "NARROW", narrow)
+        learner, stream = training.trainable(tiny(architecture), settings, seed=0), torch.Generator().manual_seed(1)
+        with torch.no_grad():
+            for name, value in learner.named_parameters():
+                if "lora_B" in name:
+                    value.normal_(generator=stream)
+        loss = losses.hard_loss(label_logits(learner, *batch), *batch)
+        loss.backward()
+        found.append([loss, *(p.grad for p in learner.parameters() if p.requires_grad)])
+    assert len(found[0]) > 4
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=2e-5)
 
 
 def test_adapters_sit_on_all_linear_layers_and_begin_as_nothing(model):
