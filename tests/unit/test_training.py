@@ -119,13 +119,13 @@ def test_a_narrow_model_adds_its_adapters_to_the_weights_with_the_same_result(
         with torch.no_grad():
             for name, value in learner.named_parameters():
                 if "lora_B" in name:
-                    value.normal_(generator=stream)
+                    value.normal_(std=0.1, generator=stream)
         loss = losses.hard_loss(label_logits(learner, *batch), *batch)
         loss.backward()
         found.append([loss, *(p.grad for p in learner.parameters() if p.requires_grad)])
     assert len(found[0]) > 4
     for one, other in zip(*found, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-3, atol=2e-5)
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
 
 
 def test_adapters_sit_on_all_linear_layers_and_begin_as_nothing(model):
