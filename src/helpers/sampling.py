@@ -120,7 +120,7 @@ def _continue(
         output = model(input_ids=step_ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
         # for ended rows too, so that the noise of a row does not depend on the others
         stream.standard_exponential(out=noise)
-        drawn = _draw(output.logits[:, -1] / temperature, torch.from_numpy(noise)[alive].float())
+        drawn = first_event((output.logits[:, -1] / temperature).softmax(-1), torch.from_numpy(noise)[alive])
         tokens[alive, position] = drawn
         going = (drawn != end).nonzero()[:, 0]
         if len(going) == 0:
@@ -133,12 +133,12 @@ def _continue(
     return tokens
 
 
-def _draw(logits: Tensor, noise: Tensor) -> Tensor:
-    """Return one index a row from softmax(logits) (row, vocab): the first event of exponential clocks.
+def first_event(law: Tensor, noise: Tensor) -> Tensor:
+    """Return one index a row drawn from a law (row, vocab): the first event of exponential clocks.
 
-    `noise` (row, vocab) is exponential. Clocks that run at the rates of the law make this Gumbel's trick.
+    `noise` (row, vocab) is exponential, float64. Clocks that run at the rates of the law make this Gumbel's trick.
     """
-    return (logits.softmax(-1) / noise).max(-1).indices  # three times as fast as argmax
+    return (law / noise.float()).max(-1).indices  # three times as fast as argmax
 
 
 def _until(row: list[int], end: int) -> list[int]:

@@ -43,14 +43,14 @@ def test_draws_follow_the_softmax_at_the_temperature(temperature):
     # false alarm once in 10,000 seeds; the seed is fixed
     logits = torch.tensor([0.0, 2.0, -1.0, 1.0, 0.5])
     law = (logits / temperature).softmax(-1)
-    found = sampling._draw((logits / temperature).expand(20_000, -1), noise(20_000, 5))
+    found = sampling.first_event(law.expand(20_000, -1), noise(20_000, 5))
     counts = np.bincount(found, minlength=5)
     assert stats.chisquare(counts, law.double() / law.double().sum() * 20_000).pvalue > 1e-4
 
 
 def test_what_has_no_probability_is_never_drawn():
     logits = torch.tensor([0.0, -torch.inf, 0.0, -torch.inf]).expand(50_000, -1)
-    assert set(sampling._draw(logits, noise(50_000, 4)).tolist()) == {0, 2}
+    assert set(sampling.first_event(logits.softmax(-1), noise(50_000, 4)).tolist()) == {0, 2}
 
 
 def test_a_token_that_is_next_to_impossible_is_not_drawn(uniform, tokenizer):
@@ -156,7 +156,7 @@ def test_two_laws_share_their_draws_as_far_as_they_agree():
     second = torch.tensor([0.3, 0.35, 0.2, 0.15])
     apart = float((first - second).abs().sum() / 2)
     clocks = noise(200_000, 4)
-    one, other = (sampling._draw(law.log().expand(200_000, -1), clocks) for law in (first, second))
+    one, other = (sampling.first_event(law.expand(200_000, -1), clocks) for law in (first, second))
     differ = float((one != other).float().mean())
     assert apart - 0.005 < differ < 2 * apart / (1 + apart) + 0.005
 

@@ -25,7 +25,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from helpers.channels import channel
 from helpers.experiments.authors import Author, asked_prompts, author_model, kept_rows, load_run_base
 from helpers.losses import label_logits
-from helpers.sampling import chat_ids, draw_batches
+from helpers.sampling import chat_ids, draw_batches, first_event
 from helpers.seeds import numpy_stream, torch_stream
 from helpers.sweep import run_pieces
 from helpers.training import completion_rows
@@ -80,7 +80,7 @@ def draws_anew(
         rows = np.array([row for row, _ in kept])
         for place in range(min(tokens.shape[1], limit)):
             stream.standard_exponential(out=noise)  # the very numbers the author drew with
-            drawn[:, place] = (laws[:, place] / torch.from_numpy(noise[rows])).argmax(-1)
+            drawn[:, place] = first_event(laws[:, place], torch.from_numpy(noise[rows]))
         for (_, prompt), own, new in zip(kept, tokens, drawn, strict=True):
             yield prompt, own[own >= 0].numpy(), new[own >= 0].numpy()
 
