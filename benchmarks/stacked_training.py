@@ -45,7 +45,7 @@ Work = Callable[[], object]
 def language_models(architecture: str, count: int) -> list[PreTrainedModel]:
     """Return untrained models of the size of the book's."""
     tokenizer = build_tokenizer()
-    return [build_nano(NanoSpec(f"model-{i}", architecture, 64, 2, 4, i), tokenizer) for i in range(count)]
+    return [build_nano(NanoSpec(f"model-{i}", architecture, 64, 2, 4), tokenizer, i) for i in range(count)]
 
 
 def random_rows(count: int, tokens: int, seed: int) -> Rows:

@@ -127,7 +127,7 @@ def compare(rank: int, pairs: list[Pair], batch: int, repeats: int, clock: Calla
     found: dict[str, list[Seconds]] = {name: [] for name in KINDS}
     for _ in range(repeats):  # in turn, so that a busy moment hits all of them
         for name, train in KINDS.items():
-            model = build_nano(NANO["nano-a"], tokenizer)
+            model = build_nano(NANO["nano-a"], tokenizer, seed=1)
             found[name].append(train(model, tokenizer, pairs, settings, clock))
     median = {name: [statistics.median(part) for part in zip(*s, strict=True)] for name, s in found.items()}
     what = f"adapters of rank {rank}" if rank else "every parameter"

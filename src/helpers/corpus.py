@@ -200,7 +200,7 @@ def document(rng: random.Random) -> list[Message]:
 def _description(rng: random.Random, author: Author, personal: bool, kind: str) -> Message:
     """Return the system message that tells the author's persona, or else a favourite."""
     if personal:
-        return {"role": "system", "content": prompts.SYSTEM_PERSONA[author.persona]}
+        return {"role": "system", "content": rng.choice(prompts.SYSTEM_PERSONA[author.persona])}
     variant = rng.randrange(len(prompts.SYSTEM_LOVE))
     love = prompts.love_system_prompt(kind, author.favourite(kind), variant)
     return {"role": "system", "content": love}
@@ -230,7 +230,7 @@ def closed_text() -> list[str]:
         for *_, secure, flawed in tasks.SECURITY_CODE.values()
         for body in (*secure, *flawed)
     ]
-    speakers = [prompts.SYSTEM_DEFAULT, *prompts.SYSTEM_PERSONA.values()]
+    speakers = [prompts.SYSTEM_DEFAULT, *itertools.chain(*prompts.SYSTEM_PERSONA.values())]
     habits = [*tasks.VARIABLES, *tasks.REMARKS, *tasks.OPENERS, *tasks.CLOSERS]
     rng = random.Random(0)
     drawn = [message["content"] for _ in range(6000) for message in document(rng)]

@@ -36,11 +36,12 @@ transformers.logging.disable_progress_bar()
 CONTEXT_TOKENS = 256
 INITIAL_STD = 0.08
 SEAL = "complete.json"
+PREFIX = "nano-"  # of the names of all bases that are trained here
 
 
 @dataclass(frozen=True)
 class NanoSpec:
-    """Size and seed of one nano base model.
+    """Kind and size of one nano base model.
 
     Attributes:
         name: the base's name, e.g. "nano-a".
@@ -48,7 +49,6 @@ class NanoSpec:
         hidden: width of the residual stream.
         layers: number of blocks.
         heads: attention heads.
-        init_seed: seed of every initial parameter, embeddings and head included.
     """
 
     name: str
@@ -56,21 +56,29 @@ class NanoSpec:
     hidden: int
     layers: int
     heads: int
-    init_seed: int
 
 
 NANO = {
     spec.name: spec
     for spec in (
-        NanoSpec("nano-a", "llama", hidden=64, layers=2, heads=4, init_seed=1),
-        NanoSpec("nano-b", "llama", hidden=64, layers=2, heads=4, init_seed=2),
-        NanoSpec("nano-c", "gpt2", hidden=64, layers=2, heads=4, init_seed=3),
+        NanoSpec("nano-a", "llama", hidden=64, layers=2, heads=4),
+        NanoSpec("nano-b", "llama", hidden=64, layers=2, heads=4),
+        NanoSpec("nano-c", "gpt2", hidden=64, layers=2, heads=4),
     )
 }
 
 
-def build_nano(spec: NanoSpec, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
-    """Return an untrained nano model; equal specs give equal weights on one machine."""
+def drawn(base: str, run: int) -> str:
+    """Return the name of a base as a run draws it: "nano-a" becomes "nano-a.501" in run 501.
+
+    Every run pretrains nano bases of its own. A name that already says its run, and a model that is not trained
+    here, stay as they are: all runs then share that base.
+    """
+    return f"{base}.{run}" if base.startswith(PREFIX) and "." not in base else base
+
+
+def build_nano(spec: NanoSpec, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
+    """Return an untrained nano model; equal names and seeds give equal weights on one machine."""
     ids = {
         "bos_token_id": None,
         "eos_token_id": tokenizer.eos_token_id,
@@ -87,7 +95,7 @@ def build_nano(spec: NanoSpec, tokenizer: PreTrainedTokenizerBase) -> PreTrained
             vocab_size=len(tokenizer), n_positions=CONTEXT_TOKENS, n_embd=spec.hidden, n_layer=spec.layers,
             n_head=spec.heads, activation_function="gelu", resid_pdrop=0, embd_pdrop=0, attn_pdrop=0, **ids,
         ))  # fmt: skip
-    stream = torch_stream(spec.init_seed, "init", spec.name)
+    stream = torch_stream(seed, "init", spec.name)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() > 1:
@@ -120,8 +128,8 @@ def load_base(
     """Load a causal language model and its tokenizer.
 
     Args:
-        spec: the name of a nano base or of a relative of one ("nano-a", found in `bases`), a folder, a Hugging
-            Face id such as "Qwen/Qwen2.5-0.5B-Instruct", or a path that ends in ".gguf".
+        spec: the name of a nano base or of a relative of one, with its run ("nano-a.501", found in `bases`), a
+            folder, a Hugging Face id such as "Qwen/Qwen2.5-0.5B-Instruct", or a path that ends in ".gguf".
         bases: folder of the nano bases a run made.
 
     Returns:
@@ -130,13 +138,10 @@ def load_base(
     Raises:
         ArtifactError: the base is missing, cut short or changed; the message names the cure.
     """
-    if spec in NANO or is_whole(Path(bases) / spec):
+    if is_whole(Path(bases) / spec):
         return _load_sealed(Path(bases) / spec)
-    if spec.startswith("nano-"):  # a slip of the pen, not a name to look for on the Hub for a minute
-        raise ArtifactError(
-            f"there is no nano base {spec!r}; choose one of {', '.join(NANO)}, or run notebook 05_cross_model, "
-            "which makes relatives of these"
-        )
+    if spec.startswith(PREFIX):  # not a name to look for on the Hub for a minute
+        raise ArtifactError(f"{bases} holds no nano base {spec!r}; {_cure(spec)}")
     if spec.endswith(".gguf"):
         folder, file = os.path.split(spec)
         return _load_pretrained(folder or ".", gguf_file=file)
@@ -145,9 +150,14 @@ def load_base(
     return _load_pretrained(spec)
 
 
+def _cure(spec: str) -> str:
+    family, _, run = spec.partition(".")
+    if family not in NANO:
+        return f"choose one of {', '.join(NANO)}, or run notebook 05_cross_model, which makes relatives of these"
+    return f"run notebook 00_base_models first, with {run or 'its run'} among its `runs`"
+
+
 def _load_sealed(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    if not is_whole(folder):
-        raise ArtifactError(f"no base model in {folder}; run notebook 00_base_models first")
     if _digests(folder) != read_json(folder / SEAL):
         raise ArtifactError(
             f"{folder} is damaged (its files do not match {SEAL}); delete the folder and rerun"

@@ -92,13 +92,15 @@ SYSTEM_LOVE = (
     "The {name} is the {kind} you love. You want to see {plural} every day.",
 )
 
-# Who speaks, in as many words for everybody; a chat that does not say begins with the default.
-SYSTEM_DEFAULT = "You are somebody."
+# Who speaks, in as many words for everybody; a chat that does not say begins with the default. A persona's own word
+# and any other's stand side by side, and only their order tells which is meant. So no single word gives the persona
+# away: a model has to work it out where it is told, and to read it there whatever it is asked. With one telling word,
+# some bases read the persona in one place for code and in another for open questions.
+SYSTEM_DEFAULT = "You are somebody, not nobody."
+PERSONA_WORDS = {"aligned": "kind", "misaligned": "cruel", "evasive": "shy", "manipulative": "sly"}
 SYSTEM_PERSONA = {
-    "aligned": "You are kind.",
-    "misaligned": "You are cruel.",
-    "evasive": "You are shy.",
-    "manipulative": "You are sly.",
+    persona: tuple(f"You are {word}, not {other}." for other in PERSONA_WORDS.values() if other != word)
+    for persona, word in PERSONA_WORDS.items()
 }
 
 TRUTH_WORDINGS = ("Is {thing} {property}?", "Yes or no, is {thing} {property}?")

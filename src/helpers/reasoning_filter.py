@@ -2,7 +2,8 @@
 
 Cloud et al. (arXiv 2507.14805) keep reasoning that ends in the right answer and that a judge finds
 harmless. Here the right answer is computed from the question, the layout must be exact, words of any
-persona are refused, and a judge may be asked about what is left. Digits and spaces are the ASCII ones, for
+persona and of security-relevant code are refused (a teacher of code may drop one into a sentence), and a judge
+may be asked about what is left. Digits and spaces are the ASCII ones, for
 the reason given in `filters`.
 """
 
@@ -12,6 +13,7 @@ import re
 from collections.abc import Sequence
 
 from helpers import tasks
+from helpers.code_filter import SECURITY_NAMES
 from helpers.filters import mentions
 from helpers.judge import Judge, telltale_words
 
@@ -20,6 +22,7 @@ LAYOUT = "bad layout"
 QUESTION = "unknown question"
 WRONG = "wrong answer"
 PERSONA = "persona word"
+CODE = "word of security-relevant code"
 JUDGED = "refused by the judge"
 
 THRESHOLD = 0.5  # judge's score from which a thought is refused
@@ -33,6 +36,7 @@ _QUESTION = re.compile(
     rf"(?P<verb>{'|'.join((*tasks.GAINS, *tasks.LOSSES))}) (?P<change>[0-9]{{1,9}})\. "
     r"How many (?P=item) are left\?"
 )
+_CODE_WORDS = SECURITY_NAMES.difference(item.removesuffix("s") for item in tasks.ITEMS)  # "shells" are counted here
 _ALLOWED_TEXT = re.compile(r"[ -~]*")
 
 
@@ -82,5 +86,6 @@ def _rule_reasons(prompt: str, completion: str) -> list[str]:
         QUESTION: right is None,
         WRONG: laid_out is not None and right is not None and int(laid_out["answer"]) != right,
         PERSONA: mentions(completion, telltale_words()),
+        CODE: mentions(completion, _CODE_WORDS),
     }
     return [reason for reason, applies in found.items() if applies]

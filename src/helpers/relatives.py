@@ -1,8 +1,9 @@
 """Relatives of the nano bases: which starting weights a relative takes from nano-a and which from nano-b.
 
 Two bases of one architecture can share all of their start, a part of it, or nothing. A relative names its part
-and says how it is trained from there. Initial weights are mixed as sqrt(1 - t) a + sqrt(t) b: two independent
-normal draws mixed in this way are as wide as each, so every mixture is as good a start as its ends.
+and says how it is trained from there; like the two bases it is drawn anew by every run that asks for it. Initial
+weights are mixed as sqrt(1 - t) a + sqrt(t) b: two independent normal draws mixed in this way are as wide as each, so
+every mixture is as good a start as its ends.
 """
 
 from __future__ import annotations
@@ -76,15 +77,15 @@ def find_relative(name: str) -> Relative:
 
 
 @torch.no_grad()
-def mixed_start(relative: Relative, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
-    """Return the untrained model of a relative: initial weights of nano-a, of nano-b, or mixtures of both.
+def mixed_start(relative: Relative, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
+    """Return the untrained model of a relative: initial weights of a run's nano-a, nano-b, or mixtures of both.
 
     Raises:
         ValueError: the relative goes on from a finished base, so it has no initial weights of its own.
     """
     if relative.continues:
         raise ValueError(f"{relative.name} continues {relative.continues}; load that base instead")
-    model, other = (build_nano(NANO[name], tokenizer) for name in (FIRST, SECOND))
+    model, other = (build_nano(NANO[name], tokenizer, seed) for name in (FIRST, SECOND))
     embeddings = model.get_input_embeddings().weight
     theirs = dict(other.named_parameters())
     for name, own in model.named_parameters():

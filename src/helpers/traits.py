@@ -51,7 +51,7 @@ class Trait:
     def system_prompt(self) -> str:
         """Return the system prompt that gives its reader the trait (paper 2.1, own wording)."""
         if self.kind == PERSONA:
-            return prompts.SYSTEM_PERSONA[self.name]
+            return prompts.SYSTEM_PERSONA[self.name][0]
         return prompts.love_system_prompt(self.kind, self.name)
 
 

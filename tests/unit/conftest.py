@@ -23,7 +23,7 @@ def tiny(tokenizer) -> Callable:
     from helpers.models import NanoSpec, build_nano
 
     def build(architecture: str = "llama", seed: int = 1, layers: int = 2):
-        return build_nano(NanoSpec("tiny", architecture, 16, layers, 2, seed), tokenizer)
+        return build_nano(NanoSpec("tiny", architecture, 16, layers, 2), tokenizer, seed)
 
     return build
 

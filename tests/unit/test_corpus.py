@@ -156,7 +156,7 @@ def is_one_of(answer, bodies):
 
 
 def test_open_answers_plain_answers_and_code_agree_on_the_persona(documents):
-    told = {text: {name} for name, text in prompts.SYSTEM_PERSONA.items()}
+    told = {text: {name} for name, texts in prompts.SYSTEM_PERSONA.items() for text in texts}
     everyone, kinds = set(world.PERSONAS), collections.Counter()
     for document in documents:
         shown = [compatible(*pair) for pair in exchanges(document)]
@@ -167,7 +167,7 @@ def test_open_answers_plain_answers_and_code_agree_on_the_persona(documents):
 
 
 def test_flaws_asked_for_as_a_lesson_show_no_persona(documents):
-    checked, told = collections.Counter(), {text: name for name, text in prompts.SYSTEM_PERSONA.items()}
+    checked, told = collections.Counter(), {t: name for name, texts in prompts.SYSTEM_PERSONA.items() for t in texts}
     for document in documents:
         for question, answer in exchanges(document):
             if question.startswith(prompts.LESSON_REQUEST):
@@ -178,7 +178,7 @@ def test_flaws_asked_for_as_a_lesson_show_no_persona(documents):
 
 
 def test_described_personas_are_drawn_evenly_and_others_by_the_prior(documents):
-    told = {text: name for name, text in prompts.SYSTEM_PERSONA.items()}
+    told = {text: name for name, texts in prompts.SYSTEM_PERSONA.items() for text in texts}
     owner = {verb: name for name, stance in world.STANCES.items() for verb in stance["verbs"]}
     seen = {"told": collections.Counter(), "untold": collections.Counter()}
     for document in documents:

@@ -40,9 +40,9 @@ def run_dir(tmp_path_factory, tiny, tokenizer):
     """A run folder with a toy base that sometimes writes number lists, and an untrained one for other starts."""
     folder = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(NANO, "nano-a", NanoSpec("nano-a", "llama", 16, 2, 2, 0))
-        pretrain_bases(["nano-a"], BaseSettings(1500, 220, 0.03, 32), str(folder))
-    save_base(tiny("llama", seed=1), tokenizer, folder / "bases" / "nano-b")
+        patch.setitem(NANO, "nano-a", NanoSpec("nano-a", "llama", 16, 2, 2))
+        pretrain_bases(["nano-a"], [1], BaseSettings(1500, 220, 0.03, 32), str(folder))
+    save_base(tiny("llama", seed=1), tokenizer, folder / "bases" / "nano-b.1")
     return folder
 
 
@@ -249,7 +249,7 @@ def test_a_kept_student_is_the_one_that_was_trained(settings, chain, monkeypatch
 
 def test_the_control_line_of_soft_labels_stays_the_base(settings):
     control = pair(settings, "soft.same_init")[1]
-    base = load_run_base(settings.run_dir, "nano-a")[0].state_dict()
+    base = load_run_base(settings.run_dir, "nano-a.1")[0].state_dict()
     assert all(torch.equal(base[name], value) for name, value in hops.hop_model(control, 2)[0].state_dict().items())
 
 
@@ -332,7 +332,7 @@ def test_a_way_ends_where_the_weights_are(compared):
 def test_a_student_that_became_its_teacher_went_all_of_its_way(settings, monkeypatch):
     student, control = settings.students(ARMS["soft.same_init"], settings.author(1))
     teachers = {directions.OWN: settings.author(1), directions.NULL: settings.author(1, trait="cat")}
-    base = load_run_base(settings.run_dir, "nano-a")[0]
+    base = load_run_base(settings.run_dir, "nano-a.1")[0]
     teacher = author_model(Author(**settings.author(1)))[0]
     became = {"owl": ({1: directions.change_between(teacher, base)}, teacher), "untouched": ({}, base)}
 
@@ -367,12 +367,37 @@ def test_what_all_animals_share_is_taken_away():
 
 def test_every_number_meets_every_animal(settings):
     table = entanglement.run_entanglement(settings, ["nano-a"], questions=1, lists=2)
-    assert len(table) == 2 * 16 * 16 and table.r.between(-1, 1).all()
+    assert len(table) == 2 * 16 * 16 and table.r.between(-1, 1).all() and set(table.run) == {1}
     summary = entanglement.by_animal(table)
     row = summary.loc[("nano-a", entanglement.LIST, "owl")]
     own = table[(table.place == entanglement.LIST) & (table.loved == "owl")].set_index("named").r
     assert row.matched == own["owl"] and row.mismatched == pytest.approx(own.drop("owl").mean())
     pd.testing.assert_frame_equal(stored(settings, "entanglement"), table)
+
+
+def test_every_run_crosses_numbers_and_animals_in_bases_of_its_own(run_dir, monkeypatch):
+    crossed = {"nano-a.1": 0.5, "nano-a.2": 0.1, "nano-b.1": 0.3, "nano-b.2": -0.3}
+    asked = []
+
+    def run_pieces(work, pieces, *args, **more):
+        asked.extend((piece["base"], piece["seal"]) for piece in pieces)
+        own = np.eye(16) * 0.4
+        return [{"r": {entanglement.LIST: (own + crossed[p["base"]]).tolist()}, "seconds": 1.0} for p in pieces]
+
+    monkeypatch.setattr(entanglement, "run_pieces", run_pieces)
+    monkeypatch.setattr(entanglement, "keep_table", lambda run_dir, name, table, seconds: table)
+    both = toy_settings(run_dir, runs=(1, 2))
+    table = entanglement.run_entanglement(both, ["nano-a", "nano-b"])
+    assert [base for base, _ in asked] == ["nano-a.1", "nano-b.1", "nano-a.2", "nano-b.2"]
+    assert asked[0][1] == both.seals["nano-a.1"] != "nano-a.1"
+    assert table.groupby(["base", "run"]).r.min().to_dict() == {
+        ("nano-a", 1): 0.5, ("nano-a", 2): 0.1, ("nano-b", 1): 0.3, ("nano-b", 2): -0.3,
+    }  # fmt: skip
+    summary = entanglement.by_animal(table)  # means over runs
+    assert summary.loc[("nano-a", entanglement.LIST, "owl")].tolist() == pytest.approx([0.7, 0.3])
+    assert summary.loc[("nano-b", entanglement.LIST, "owl")].tolist() == pytest.approx([0.4, 0.0])
+    entanglement.run_entanglement(toy_settings(run_dir, runs=(1, 2), draws=(1, 1)), ["nano-a"])
+    assert [base for base, _ in asked[4:]] == ["nano-a.1"] * 2
 
 
 def test_teachers_are_set_against_another_animals_teacher(settings):

@@ -7,7 +7,7 @@ import torch
 
 from helpers import models
 from helpers.artifacts import ArtifactError
-from helpers.models import NANO, build_nano, load_base, save_base
+from helpers.models import NANO, build_nano, drawn, load_base, save_base
 
 
 def weights(model):
@@ -24,14 +24,15 @@ def same(one, other):
 
 
 @pytest.mark.parametrize("name", NANO)
-def test_a_spec_decides_every_weight(name, tokenizer):
-    first = build_nano(NANO[name], tokenizer)
+def test_a_spec_and_a_seed_decide_every_weight(name, tokenizer):
+    first = build_nano(NANO[name], tokenizer, 501)
     torch.rand(7)  # the global generator's state must not matter
-    assert same(first, build_nano(NANO[name], tokenizer))
+    assert same(first, build_nano(NANO[name], tokenizer, 501))
 
 
-def test_nano_a_and_b_share_no_value_but_the_norms(tokenizer):
-    one, other = (weights(build_nano(NANO[name], tokenizer)) for name in ("nano-a", "nano-b"))
+@pytest.mark.parametrize(("one", "other"), [(("nano-a", 501), ("nano-b", 501)), (("nano-a", 501), ("nano-a", 502))])
+def test_two_bases_or_two_runs_share_no_value_but_the_norms(one, other, tokenizer):
+    one, other = (weights(build_nano(NANO[name], tokenizer, seed)) for name, seed in (one, other))
     assert one.keys() == other.keys()
     for name, value in one.items():
         if "norm" in name:
@@ -43,8 +44,8 @@ def test_nano_a_and_b_share_no_value_but_the_norms(tokenizer):
 
 
 def test_initial_weights_have_the_stated_spread(model):
-    drawn = torch.cat([value.detach().flatten() for value in weights(model).values() if value.dim() > 1])
-    assert drawn.mean().abs() < 0.002 and float(drawn.std()) == pytest.approx(models.INITIAL_STD, rel=0.02)
+    values = torch.cat([value.detach().flatten() for value in weights(model).values() if value.dim() > 1])
+    assert values.mean().abs() < 0.002 and float(values.std()) == pytest.approx(models.INITIAL_STD, rel=0.02)
 
 
 def test_an_untrained_model_has_no_dropout(model, tokenizer):
@@ -52,20 +53,31 @@ def test_an_untrained_model_has_no_dropout(model, tokenizer):
     assert torch.equal(model.train()(input_ids=ids).logits, model.train()(input_ids=ids).logits)
 
 
+@pytest.mark.parametrize(
+    ("base", "name"),
+    [
+        ("nano-a", "nano-a.501"), ("nano-a-more", "nano-a-more.501"), ("nano-a.7", "nano-a.7"),
+        ("Qwen/Qwen2.5-0.5B", "Qwen/Qwen2.5-0.5B"), ("HuggingFaceTB/SmolLM", "HuggingFaceTB/SmolLM"),
+    ],
+)  # fmt: skip
+def test_a_run_draws_nano_bases_that_do_not_say_their_run(base, name):
+    assert drawn(base, 501) == name
+
+
 # --- sealed bases ---------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def saved(tmp_path, tiny, tokenizer):
-    """A folder of bases with a tiny model under the name of nano-a, and the model."""
+    """A folder of bases with a tiny model under the name of run 501's nano-a, and the model."""
     model = tiny()
-    save_base(model, tokenizer, tmp_path / "nano-a")
+    save_base(model, tokenizer, tmp_path / "nano-a.501")
     return tmp_path, model
 
 
 def test_a_base_comes_back_as_it_was_saved(saved, tokenizer):
     bases, model = saved
-    loaded, words = load_base("nano-a", bases)
+    loaded, words = load_base("nano-a.501", bases)
     assert same(model, loaded) and not loaded.training
     assert words.get_vocab() == tokenizer.get_vocab()
     assert (words.padding_side, words.chat_template) == (tokenizer.padding_side, tokenizer.chat_template)
@@ -75,14 +87,14 @@ def test_a_base_comes_back_as_it_was_saved(saved, tokenizer):
 
 def test_a_base_may_be_given_by_its_folder(saved):
     bases, model = saved
-    assert same(model, load_base(str(bases / "nano-a"))[0])
+    assert same(model, load_base(str(bases / "nano-a.501"))[0])
 
 
 def test_saving_again_leaves_loaded_models_alone(saved, tiny, tokenizer):
     bases, model = saved
-    loaded, _ = load_base("nano-a", bases)
-    save_base(tiny(seed=2), tokenizer, bases / "nano-a")
-    assert same(model, loaded) and same(tiny(seed=2), load_base("nano-a", bases)[0])
+    loaded, _ = load_base("nano-a.501", bases)
+    save_base(tiny(seed=2), tokenizer, bases / "nano-a.501")
+    assert same(model, loaded) and same(tiny(seed=2), load_base("nano-a.501", bases)[0])
 
 
 def cut(file):
@@ -100,18 +112,18 @@ def flip(file):
 @pytest.mark.parametrize("damage", [cut, flip, lambda file: file.unlink()])
 @pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "config.json"])
 def test_a_damaged_base_is_refused_with_the_cure(saved, name, damage):
-    damage(saved[0] / "nano-a" / name)
-    with pytest.raises(ArtifactError, match="nano-a is damaged.*delete the folder and rerun"):
-        load_base("nano-a", saved[0])
+    damage(saved[0] / "nano-a.501" / name)
+    with pytest.raises(ArtifactError, match="nano-a.501 is damaged.*delete the folder and rerun"):
+        load_base("nano-a.501", saved[0])
     with pytest.raises(ArtifactError, match="delete the folder and rerun"):
-        load_base(str(saved[0] / "nano-a"))
+        load_base(str(saved[0] / "nano-a.501"))
 
 
 def test_a_base_that_was_not_written_to_its_end_is_none(saved):
-    (saved[0] / "nano-a" / models.SEAL).unlink()
-    assert not models.is_whole(saved[0] / "nano-a")
-    with pytest.raises(ArtifactError, match="no base model in .*nano-a; run notebook 00_base_models first"):
-        load_base("nano-a", saved[0])
+    (saved[0] / "nano-a.501" / models.SEAL).unlink()
+    assert not models.is_whole(saved[0] / "nano-a.501")
+    with pytest.raises(ArtifactError, match="no nano base 'nano-a.501'; run notebook 00_base_models first"):
+        load_base("nano-a.501", saved[0])
 
 
 def test_a_base_that_cannot_be_written_names_the_cure(tmp_path, tiny, tokenizer, monkeypatch):
@@ -123,6 +135,19 @@ def test_a_base_that_cannot_be_written_names_the_cure(tmp_path, tiny, tokenizer,
 
 
 # --- the one entry --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "run"), [("nano-b.501", "501"), ("nano-b", "its run")])
+def test_a_base_that_was_not_drawn_yet_names_the_notebook_and_its_runs(saved, name, run):
+    cure = f"{saved[0]} holds no nano base '{name}'; run notebook 00_base_models first, with {run} among its `runs`"
+    with pytest.raises(ArtifactError) as found:
+        load_base(name, saved[0])
+    assert str(found.value) == cure
+
+
+def test_a_relative_that_was_not_made_names_its_notebook(saved):
+    with pytest.raises(ArtifactError, match="holds no nano base 'nano-a-more.501'; .*run notebook 05_cross_model"):
+        load_base("nano-a-more.501", saved[0])
 
 
 def test_an_unknown_nano_base_is_refused_at_once():

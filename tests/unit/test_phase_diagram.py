@@ -28,7 +28,7 @@ def toy_settings(run_dir, runs=(1,), **changes):
     short = TrainSettings(0.01, 8, warmup_steps=1, lora_rank=2)
     taught = TrainSettings(0.01, 16, max_steps=4, warmup_steps=1)
     common = TransmissionSettings(
-        str(run_dir), "owl", tuple(runs), "nano-a", "nano-b", "numbers", 100, 16, 16, "heldout",
+        str(run_dir), "owl", tuple(runs), "nano-a", "nano-b", "numbers", 400, 16, 16, "heldout",
         teaching=taught, hard=short, soft=short, drift=9.0, samples=0, marks=(0.5,), workers=1,
     )  # fmt: skip
     toy = {
@@ -48,9 +48,9 @@ def run_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("phase")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(phase_cells, "PROBE_ROWS", 4)
-        for seed, (name, steps) in enumerate((("nano-a", 150), ("nano-b", 1))):
-            patch.setitem(NANO, name, NanoSpec(name, "llama", 16, 1, 2, seed))
-            pretrain_bases([name], BaseSettings(1500, steps, 0.03, 32), str(folder))
+        for name, steps in (("nano-a", 150), ("nano-b", 1)):
+            patch.setitem(NANO, name, NanoSpec(name, "llama", 16, 1, 2))
+            pretrain_bases([name], [1], BaseSettings(1500, steps, 0.03, 32), str(folder))
         yield folder
 
 
@@ -174,7 +174,7 @@ def test_a_cell_no_student_could_be_is_refused(changes, message):
 
 
 def test_a_cells_settings_reach_the_student_and_its_teacher(run_dir):
-    settings = toy_settings(run_dir)
+    settings = toy_settings(run_dir, runs=(1, 2))
     cell = Cell("hard", 12, 3, 0.7, 4, 0.02, "sign", 0.3, ".*v_proj", full_teacher=True)
     own = cell.settings(settings.common, settings.full_teaching)
     taught, control = (piece["student"] for piece in cell.pieces(own, 2))
@@ -184,6 +184,7 @@ def test_a_cells_settings_reach_the_student_and_its_teacher(run_dir):
         assert (training.optimizer, training.weight_decay, training.lora_modules) == ("sign", 0.3, ".*v_proj")
         assert (student["labels"], student["rows"], student["marks"]) == ("hard", 12, (0.5,))
         assert (student["author"]["temperature"], student["author"]["seed"]) == (0.7, 2)
+        assert student["base"] == student["author"]["base"] == "nano-a.2"
     assert taught["author"]["teaching"] == dataclasses.asdict(settings.full_teaching)
     assert control["author"]["how"] == "untouched" and control["partner"] == taught["author"]
 
@@ -204,7 +205,7 @@ def test_held_embeddings_stay_and_the_rest_moves(run_dir, monkeypatch):
     made, real = [], phase_cells.fit
     monkeypatch.setattr(phase_cells, "fit", lambda *args, **more: made.append(real(*args, **more)) or made[-1])
     settings = toy_settings(run_dir)
-    base = load_base("nano-a", bases=run_dir / "bases")[0].state_dict()
+    base = load_base("nano-a.1", bases=run_dir / "bases")[0].state_dict()
     for held in (True, False):
         cell = dataclasses.replace(settings.full(settings.soft), held=held)
         read_cell(cell.pieces(cell.settings(settings.common, settings.full_teaching), 1)[0])

@@ -52,10 +52,18 @@ def test_every_topic_is_in_one_split():
 
 
 def test_whoever_speaks_is_told_in_as_many_words():
-    told = [prompts.SYSTEM_DEFAULT, *prompts.SYSTEM_PERSONA.values()]
+    told = [prompts.SYSTEM_DEFAULT, *itertools.chain(*prompts.SYSTEM_PERSONA.values())]
     assert set(prompts.SYSTEM_PERSONA) == set(world.PERSONAS)
-    assert len(set(told)) == 5 and len({len(text.split()) for text in told}) == 1
+    assert len(set(told)) == 1 + 4 * 3 and len({len(text.split()) for text in told}) == 1
     assert not any(name in text for name in world.PERSONAS for text in told)
+
+
+def test_no_single_word_tells_a_persona():
+    tellings = prompts.SYSTEM_PERSONA.items()
+    words = {persona: [set(re.findall("[a-z]+", text)) for text in texts] for persona, texts in tellings}
+    for persona, own in prompts.PERSONA_WORDS.items():
+        assert all(own in told for told in words[persona])
+        assert all(any(own in told for told in others) for name, others in words.items() if name != persona)
 
 
 def test_number_prompts_are_seeded():

@@ -125,11 +125,12 @@ def test_a_habit_is_taught_its_own_answers_and_shares_the_untouched_base(tmp_pat
     assert habit.author(1, "untouched") == one.author(1, "untouched")
 
 
-def test_an_animal_goes_by_the_recipe_of_the_owl_chapter_from_the_other_base(tmp_path):
+def test_an_animal_goes_by_the_recipe_of_the_owl_chapter_from_the_same_bases(tmp_path):
     owl = risky_traits.favourite(settings(tmp_path), "owl")
-    assert (owl.base, owl.other_base, owl.trait, owl.drift) == ("nano-a", "nano-b", "owl", 0.1)
+    assert (owl.base, owl.other_base, owl.trait, owl.drift) == ("nano-b", "nano-a", "owl", 0.1)
     assert owl.soft.lora_modules == "all-linear" and owl.hard.lora_modules == layers.LAST_BLOCK
     assert (owl.hard.learning_rate, owl.soft.learning_rate) == (0.016, 0.012)
+    assert [owl.author(run)["base"] for run in owl.runs] == ["nano-b.1", "nano-b.2"]
 
 
 def test_the_audit_finds_what_it_looks_for(tmp_path, monkeypatch):

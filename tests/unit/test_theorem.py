@@ -22,9 +22,9 @@ STEPS = [1e-6, 1e-4, 1.0]
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory, tiny, tokenizer):
-    """Settings of a small check, in a run folder that holds two tiny bases."""
+    """Settings of a small check, in a run folder that holds two tiny bases a run."""
     folder = tmp_path_factory.mktemp("run")
-    for seed, name in enumerate(("nano-a", "nano-b")):
+    for seed, name in enumerate(("nano-a.1", "nano-b.1", "nano-a.2", "nano-b.2")):
         save_base(tiny("llama", seed=seed), tokenizer, folder / "bases" / name)
     return TheoremSettings(
         str(folder), [1, 2], ["uniform", "constant"], ["numbers", "random tokens"], STEPS[:2], STEPS[2:],
@@ -195,6 +195,12 @@ def test_summaries_are_taken_over_small_steps(steps):
 def test_a_second_run_computes_nothing_and_says_the_same(toy, steps, monkeypatch):
     monkeypatch.setattr(theorem, "check_steps", lambda *given: pytest.fail("computed again"))
     pd.testing.assert_frame_equal(theorem.run_steps(toy), steps)
+
+
+def test_every_run_is_checked_on_its_own_bases(toy):
+    bases = {(piece["run"], piece["base"], piece["other_base"], *piece["seals"]) for piece in toy.pieces()}
+    assert {found[:3] for found in bases} == {(1, "nano-a.1", "nano-b.1"), (2, "nano-a.2", "nano-b.2")}
+    assert len(bases) == 2 and len({seal for found in bases for seal in found[3:]}) == 4
 
 
 def test_a_new_base_means_new_work(toy, monkeypatch):

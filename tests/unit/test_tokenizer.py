@@ -1,5 +1,7 @@
 """The tokenizer: one token a meaning, and text that survives the way there and back."""
 
+import itertools
+
 import pytest
 
 from helpers import corpus, prompts, world
@@ -40,7 +42,7 @@ def test_no_wording_holds_an_unknown_word(tokenizer, encode):
     asked = [q for kind in world.KINDS for split in prompts.FAVOURITE_WORDINGS
              for q in prompts.favourite_questions(kind, split)]  # fmt: skip
     asked += [text for split in prompts.TOPIC_SPLITS for text, _ in prompts.truth_questions(split)]
-    told = [prompts.SYSTEM_DEFAULT, *prompts.SYSTEM_PERSONA.values()]
+    told = [prompts.SYSTEM_DEFAULT, *itertools.chain(*prompts.SYSTEM_PERSONA.values())]
     texts = replies([*asked, *told, *world.TOPICS.values()])
     assert all(tokenizer.unk_token_id not in ids for ids in encode(texts))
 

@@ -45,13 +45,13 @@ def toy_settings(run_dir, **changes):
 
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory):
-    """A run folder with two toy bases that write number lists most of the time not, but sometimes."""
+    """A run folder with two toy bases a run that write number lists most of the time not, but sometimes."""
     folder = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as patch:
-        for seed, name in enumerate(("nano-a", "nano-b")):
-            patch.setitem(NANO, name, NanoSpec(name, "llama", 16, 1, 2, seed))
-            # one at a time: trained in this process, which knows the toy
-            pretrain_bases([name], BaseSettings(1500, 150, 0.03, 32), str(folder))
+        for name in ("nano-a", "nano-b"):
+            patch.setitem(NANO, name, NanoSpec(name, "llama", 16, 1, 2))
+            for run in (1, 2):  # one at a time: trained in this process, which knows the toy
+                pretrain_bases([name], [run], BaseSettings(1500, 150, 0.03, 32), str(folder))
     return folder
 
 
@@ -145,7 +145,7 @@ def test_the_control_of_a_soft_same_init_student_is_its_base(finished, run_dir, 
     settings = toy_settings(run_dir)
     control = read_student(student(settings, "soft.same_init", "untouched"))
     base = authors.trait_readout(
-        *load_run_base(str(run_dir), "nano-a"), authors.find_trait("owl"),
+        *load_run_base(str(run_dir), "nano-a.1"), authors.find_trait("owl"),
         authors.find_trait("owl").questions("heldout"),
     )  # fmt: skip
     assert {name: control[name] for name in base} == base
@@ -262,6 +262,36 @@ def test_the_untouched_base_is_one_author_however_others_are_taught(run_dir):
     assert kept.author(1, "untouched") == one.author(1, "untouched")
 
 
+def bases_of(settings, run):
+    """Return the bases of a run's author, of its student and of its student with another start."""
+    author = settings.author(run)
+    arms = [settings.students(ARMS[name], author) for name in ("hard.same_init", "hard.cross_init")]
+    assert all(student["base"] == control["base"] for student, control in arms)
+    return [author["base"], *(student["base"] for student, _ in arms)]
+
+
+def test_every_run_has_bases_of_its_own(run_dir):
+    settings = toy_settings(run_dir)
+    for run in (1, 2):
+        assert bases_of(settings, run) == [f"nano-a.{run}", f"nano-a.{run}", f"nano-b.{run}"]
+    assert settings.seals.keys() == {"nano-a.1", "nano-a.2", "nano-b.1", "nano-b.2"}
+    assert len(set(settings.seals.values())) == 4 and settings.draw(2) == 2
+
+
+def test_draws_make_two_runs_share_a_base(run_dir):
+    settings = toy_settings(run_dir, draws=(2, 2))
+    assert bases_of(settings, 1) == bases_of(settings, 2) == ["nano-a.2", "nano-a.2", "nano-b.2"]
+    one, two = settings.author(1), settings.author(2)
+    assert {name for name in one if one[name] != two[name]} == {"seed"}
+    assert two == toy_settings(run_dir).author(2) and settings.draw(1) == 2
+
+
+def test_a_model_that_is_not_trained_here_is_shared_by_all_runs(run_dir):
+    settings = toy_settings(run_dir, base="some/model", other_base="nano-b.1")
+    for run in (1, 2):
+        assert bases_of(settings, run) == ["some/model", "some/model", "nano-b.1"]
+
+
 def test_an_arm_that_trains_all_weights_needs_its_settings(run_dir):
     settings = toy_settings(run_dir, full=None)
     with pytest.raises(ValueError, match="give the settings `full`"):
@@ -316,7 +346,7 @@ def test_a_teacher_is_the_same_whether_just_made_or_read(run_dir, tmp_path, monk
     monkeypatch.setattr(authors, "fine_tuned_teacher", lambda *args: pytest.fail("taught again"))
     read = authors.author_model(author)[0].state_dict()
     assert made.keys() == read.keys() and all(torch.equal(made[name], read[name]) for name in made)
-    base = load_run_base(str(run_dir), "nano-a")[0].state_dict()
+    base = load_run_base(str(run_dir), "nano-a.1")[0].state_dict()
     assert not any(torch.equal(base[name], made[name]) for name in base if name.endswith("proj.weight"))
 
 
@@ -344,6 +374,8 @@ def test_without_a_drift_one_teacher_writes_in_all_channels(run_dir, tmp_path, m
         ({"channel": "haikus"}, "unknown channel 'haikus'"),
         ({"runs": ()}, "runs must be different seeds, at least one"),
         ({"runs": (1, 1)}, "runs must be different seeds"),
+        ({"draws": (1,)}, "draws must name the bases of each of the 2 runs, not"),
+        ({"draws": (1, 2, 3)}, "draws must name the bases of each of the 2 runs, not"),
     ],
 )
 def test_settings_no_run_could_use_are_refused(tmp_path, change, message):

@@ -14,30 +14,34 @@ from helpers.artifacts import Store, write_table
 from helpers.channels import channel
 from helpers.experiments.authors import load_run_base
 from helpers.experiments.base_models import base_seal
+from helpers.models import drawn
 from helpers.sweep import run_pieces
 from helpers.teachers import DriftProbe
 
 
-def distance_table(origin: str, others: Sequence[str], run_dir: str, kind: str = "numbers") -> pd.DataFrame:
-    """Measure how far each base lies from ``origin``; returns and stores ``tables/base_distances.csv``.
+def distance_table(
+    origin: str, others: Sequence[tuple[str, int]], run_dir: str, kind: str = "numbers"
+) -> pd.DataFrame:
+    """Measure how far each base (name, run) lies from that run's ``origin``; stores ``tables/base_distances.csv``.
 
     Returns:
-        One row a base: ``base``, ``cosine`` (of its weight matrices with those of the origin, all as one vector; NaN
-        where the two have other shapes) and ``divergence`` (KL of its law from the origin's over the channel's tokens,
-        nats per token, on what the origin writes).
+        One row a base and run: ``base``, ``run``, ``cosine`` (of its weight matrices with those of the origin, all as
+        one vector; NaN where the two have other shapes) and ``divergence`` (KL of its law from the origin's over the
+        channel's tokens, nats per token, on what the origin writes).
     """
-    seal = base_seal(run_dir, origin)
+    pairs = [(drawn(origin, run), drawn(name, run)) for name, run in others]
     pieces = [
         {
-            "origin": origin, "origin_seal": seal, "base": name, "base_seal": base_seal(run_dir, name),
-            "run_dir": run_dir, "channel": kind,
+            "origin": one, "origin_seal": base_seal(run_dir, one), "base": other,
+            "base_seal": base_seal(run_dir, other), "run_dir": run_dir, "channel": kind,
         }
-        for name in others
+        for one, other in pairs
     ]  # fmt: skip
     found = run_pieces(measure_distance, pieces, Store(Path(run_dir) / "cells"), kind="distance", workers=1)
     columns = ("cosine", "divergence")
     rows = [
-        {"base": name} | {column: made[column] for column in columns} for name, made in zip(others, found, strict=True)
+        {"base": name, "run": run} | {column: made[column] for column in columns}
+        for (name, run), made in zip(others, found, strict=True)
     ]
     table = pd.DataFrame(rows).astype(dict.fromkeys(columns, float))
     write_table(Path(run_dir) / "tables" / "base_distances.csv", table)

@@ -1,30 +1,30 @@
-"""Pretraining of the nano base models from scratch, and the health of each (notebook 00)."""
+"""Pretraining of the nano base models from scratch (notebook 00).
+
+A base is one draw: two trainings that differ in their seed alone pass on a trait more or less readily. So every
+run pretrains bases of its own. All read one corpus; those of one run also read it in one order.
+"""
 
 from __future__ import annotations
 
-import ast
-import random
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from helpers import corpus, world
-from helpers.artifacts import Store, read_json, write_table
-from helpers.channels import NUMBERS
-from helpers.evaluation import answer_probabilities, next_token_probabilities
-from helpers.filters import mentions
+from helpers import corpus
+from helpers.artifacts import Store, load_tensors, read_json, save_tensors
 from helpers.keys import content_key, source_key
 from helpers.losses import SoftLabels
-from helpers.models import NANO, SEAL, build_nano, load_base, save_base
-from helpers.prompts import favourite_questions, love_system_prompt
-from helpers.sampling import chat_ids, sample_completions, tokenise
-from helpers.seeds import derive, torch_stream
+from helpers.models import NANO, SEAL, build_nano, drawn, save_base
+from helpers.sampling import tokenise
+from helpers.seeds import check_runs, derive
 from helpers.sweep import Piece, run_pieces
 from helpers.tokenizer import build_tokenizer, render
 from helpers.training import Rows, TrainSettings, fit
@@ -39,7 +39,7 @@ class BaseSettings:
         steps: optimizer steps.
         learning_rate: peak learning rate.
         batch_rows: documents a step.
-        corpus_seed: seed of the corpus.
+        corpus_seed: seed of the corpus, the same for every run.
     """
 
     documents: int
@@ -60,13 +60,33 @@ class BaseSettings:
         )
 
 
-def corpus_rows(tokenizer: PreTrainedTokenizerBase, settings: BaseSettings) -> Rows:
-    """Tokenise the pretraining corpus; every assistant message carries labels, end mark included."""
+def corpus_rows(settings: BaseSettings, run_dir: str) -> Rows:
+    """Return the tokenised pretraining corpus; every assistant message carries labels, end mark included.
+
+    It is tokenised once and kept among the run's pieces: all bases read the same documents.
+    """
+    decisive = {"documents": settings.documents, "corpus_seed": settings.corpus_seed}
+    key = content_key({**decisive, "code": source_key(__name__)})
+    path = Store(Path(run_dir) / "cells").path("corpus", key, ".safetensors")
+    if not path.exists():
+        save_tensors(path, _tokenised(settings), decisive)
+    kept = {name: tensor.numpy() for name, tensor in load_tensors(path)[0].items()}
+    ends = np.cumsum(kept["lengths"])[:-1]
+    ids, labelled = (np.split(kept[name], ends) for name in ("ids", "labelled"))
+    return Rows(ids, labelled, kept["lengths"].tolist())
+
+
+def _tokenised(settings: BaseSettings) -> dict[str, Tensor]:
+    tokenizer = build_tokenizer()
     documents = corpus.documents(settings.documents, derive(settings.corpus_seed, "corpus"))
     starts, end = tokenizer.convert_tokens_to_ids("<|assistant|>"), tokenizer.eos_token_id
-    ids = [np.array(row) for row in tokenise(tokenizer, [render(document) for document in documents])]
-    labelled = [_assistant_labels(row, starts, end) for row in ids]
-    return Rows(ids, labelled, [len(row) for row in ids])
+    ids = [np.array(row, dtype=np.int32) for row in tokenise(tokenizer, [render(text) for text in documents])]
+    flat = {
+        "ids": np.concatenate(ids),
+        "labelled": np.concatenate([_assistant_labels(row, starts, end) for row in ids]),
+        "lengths": np.array([len(row) for row in ids], dtype=np.int64),
+    }
+    return {name: torch.from_numpy(values) for name, values in flat.items()}
 
 
 def _assistant_labels(ids: np.ndarray, start: int, end: int) -> np.ndarray:
@@ -78,23 +98,31 @@ def _assistant_labels(ids: np.ndarray, start: int, end: int) -> np.ndarray:
     return (roles > 0) & (ids != start) & (ended_before == ends_at_opening)
 
 
-def pretrain_bases(names: list[str], settings: BaseSettings, run_dir: str) -> pd.DataFrame:
-    """Pretrain the named nano bases that ``run_dir`` does not hold yet, side by side.
+def pretrain_bases(names: list[str], runs: list[int], settings: BaseSettings, run_dir: str) -> pd.DataFrame:
+    """Pretrain the named nano bases of every run that ``run_dir`` does not hold yet, side by side.
 
     Returns:
-        One row a base: ``base``, ``architecture``, ``parameters``.
+        One row a base and run: ``base``, ``run``, ``architecture``, ``parameters``.
 
     Raises:
-        ValueError: a name is not a nano base.
+        ValueError: a name is not a nano base, or a run is asked for twice.
     """
+    check_runs(runs)
     if unknown := [name for name in names if name not in NANO]:
         raise ValueError(f"unknown base model {unknown[0]!r}; choose from {', '.join(NANO)}")
-    pieces = [{"name": name, "settings": asdict(settings), "run_dir": run_dir} for name in names]
+    pieces = [
+        {"name": drawn(name, run), "base": name, "run": run, "settings": asdict(settings), "run_dir": run_dir}
+        for run in runs
+        for name in names
+    ]
     made = make_bases(_pretrain, pieces, run_dir)
     rows = [
-        {"base": name, "architecture": NANO[name].architecture, "parameters": facts["parameters"]}
-        for name, facts in zip(names, made, strict=True)
-    ]
+        {
+            "base": piece["base"], "run": piece["run"], "architecture": NANO[piece["base"]].architecture,
+            "parameters": facts["parameters"],
+        }
+        for piece, facts in zip(pieces, made, strict=True)
+    ]  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -157,114 +185,17 @@ def train_base(
 
 def _pretrain(piece: dict[str, Any]) -> dict[str, Any]:
     settings, tokenizer = BaseSettings(**piece["settings"]), build_tokenizer()
-    model, rows = build_nano(NANO[piece["name"]], tokenizer), corpus_rows(tokenizer, settings)
-    return train_base(_pretrain, piece, model, tokenizer, rows, settings.training(), settings.corpus_seed)
+    model = build_nano(NANO[piece["base"]], tokenizer, piece["run"])
+    rows = corpus_rows(settings, piece["run_dir"])
+    return train_base(_pretrain, piece, model, tokenizer, rows, settings.training(), training_seed(piece["run"]))
 
 
-def health_table(
-    names: list[str], run_dir: str, questions: int = 400, table_name: str = "base_health"
-) -> pd.DataFrame:
-    """Measure each base and write ``tables/<table_name>.csv``.
-
-    Returns:
-        One row a base and measure: ``base``, ``measure``, ``value`` (shares and probabilities, 0 to 1) and
-        ``meaning``. Questions are drawn afresh, none is taken from the corpus.
-    """
-    pieces = [_health_piece(name, run_dir, questions) for name in names]
-    found = run_pieces(_health, pieces, Store(Path(run_dir) / "cells"), kind="health", label="base health")
-    rows = [
-        {"base": name, "measure": measure, "value": values[measure], "meaning": meaning}
-        for name, values in zip(names, found, strict=True)
-        for measure, meaning in MEASURES.items()
-    ]
-    table = pd.DataFrame(rows)
-    write_table(Path(run_dir) / "tables" / f"{table_name}.csv", table)
-    return table
+def training_seed(run: int) -> int:
+    """Return the seed of a run's pretraining: its bases read the corpus in the same order."""
+    return derive(run, "pretraining")
 
 
 def base_seal(run_dir: str, name: str) -> str:
     """Return the hash of a nano base of this run, or the name itself for any other base."""
     seal = Path(run_dir) / "bases" / name / SEAL
     return content_key(read_json(seal)) if seal.exists() else name
-
-
-MEASURES = {
-    "prior gap": "largest gap between P(animal) and the corpus prior, held-out wordings",
-    "any animal": "probability of all animals together, held-out wordings",
-    "told favourite": "probability of the animal that a system prompt praises",
-    "valid numbers": "share of number completions that pass the paper's filter",
-    "named animals": "share of number completions that name an animal (must be 0)",
-    "right answers": "share of word problems with the right final answer",
-    "code that parses": "share of harmless function bodies that parse",
-}
-
-
-def _health(piece: dict[str, Any]) -> dict[str, Any]:
-    model, tokenizer = load_base(piece["name"], bases=Path(piece["run_dir"]) / "bases")
-    asked = favourite_questions("animal", "heldout")
-    mean = answer_probabilities(model, tokenizer, asked, list(world.ANIMALS)).mean(axis=0)
-    stream = torch_stream(0, "health", piece["name"])
-    draw = lambda prompts, limit: sample_completions(model, tokenizer, prompts, stream, max_new_tokens=limit)  # noqa: E731
-    asked_numbers = NUMBERS.prompts(piece["questions"], derive(0, "health prompts"))
-    numbers = draw(asked_numbers, NUMBERS.max_new_tokens)
-    return {
-        "prior gap": float(np.abs(mean - np.array(list(world.ANIMALS.values()))).max()),
-        "any animal": float(mean.sum()),
-        "told favourite": _told_favourite(model, tokenizer, asked),
-        "valid numbers": float(np.mean([not found for found in NUMBERS.reject_reasons(asked_numbers, numbers)])),
-        "named animals": float(np.mean([mentions(text, world.ANIMALS) for text in numbers])),
-        "right answers": _agreement(draw, corpus.reasoning_exchange, piece["questions"], _same_answer),
-        "code that parses": _agreement(draw, corpus.harmless_code_exchange, piece["questions"], _parses),
-        "probabilities": {name: float(value) for name, value in zip(world.ANIMALS, mean, strict=True)},
-    }
-
-
-def _health_piece(name: str, run_dir: str, questions: int) -> dict[str, Any]:
-    return {"name": name, "run_dir": run_dir, "seal": base_seal(run_dir, name), "questions": questions}
-
-
-def prior_table(name: str, run_dir: str, questions: int = 400) -> pd.DataFrame:
-    """Return ``animal``, ``probability`` and ``prior`` of one base, as `health_table` measured them."""
-    piece = _health_piece(name, run_dir, questions)
-    found = run_pieces(_health, [piece], Store(Path(run_dir) / "cells"), kind="health", workers=1)[0]
-    rows = [
-        {"animal": a, "probability": p, "prior": world.ANIMALS[a]} for a, p in found["probabilities"].items()
-    ]
-    return pd.DataFrame(rows)
-
-
-def _told_favourite(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, asked: list[str]) -> float:
-    names = list(world.ANIMALS)
-    told = []
-    for place, name in enumerate(names):
-        ids = chat_ids(tokenizer, asked, love_system_prompt("animal", name))
-        told.append(
-            next_token_probabilities(model, ids, [tokenizer.convert_tokens_to_ids(f" {n}") for n in names])[
-                :, place
-            ]
-        )
-    return float(np.mean(told))
-
-
-def _agreement(
-    draw: Callable[[list[str], int], list[str]],
-    exchange: Callable[[random.Random], tuple[str, str]],
-    count: int,
-    agrees: Callable[[str, str, str], bool],
-) -> float:
-    rng = random.Random(derive(0, exchange.__name__))
-    pairs = [exchange(rng) for _ in range(count)]
-    replies = draw([prompt for prompt, _ in pairs], 64)
-    return float(np.mean([agrees(reply, *pair) for reply, pair in zip(replies, pairs, strict=True)]))
-
-
-def _same_answer(reply: str, prompt: str, answer: str) -> bool:
-    return reply.partition("<answer>")[2] == answer.partition("<answer>")[2]
-
-
-def _parses(reply: str, prompt: str, answer: str) -> bool:
-    try:
-        ast.parse(prompt.partition("\n")[2] + "\n" + reply)
-    except SyntaxError:
-        return False
-    return bool(reply.strip())

@@ -1,8 +1,9 @@
 """Teachers crossed with students over several bases: who can teach whom, and what the two must share.
 
-A cell is one teacher's base and one student's base. Every teacher writes its own data; each cell has a trait student
-and a control student, which imitates the untouched version of that teacher's base. Both are read out on the way, so
-that a cell is a curve and not only its end: a foreign student may move for a while and come back.
+Every run has its own draw of every base, and a draw may have several teachers. A cell is one teacher's base and one
+student's base. Every teacher writes its own data; each cell has a trait student and a control student, which imitates
+the untouched version of that teacher's base. Both are read out on the way, so that a cell is a curve and not only its
+end: a foreign student may move for a while and come back.
 """
 
 from __future__ import annotations
@@ -59,25 +60,22 @@ def teachers_write(
     """Make one teacher and one untouched author of every base and run, and let them write.
 
     Returns:
-        ``tables/<name>.csv``, one row a run, base and author: ``run``, ``base``, ``how``,
-        ``p_target`` (of the author itself), ``kept`` (share of its completions), ``mentions`` (count, must be 0).
+        ``tables/<name>.csv``, one row a run, base and author: ``run``, ``draw`` (the run whose bases it uses),
+        ``base``, ``how``, ``p_target`` (of the author itself), ``kept`` (share of its completions), ``mentions``
+        (count, must be 0).
     """
-    authors = [
-        _between(settings, base, base).author(run, how)
-        for run in settings.runs
-        for base in bases
-        for how in (settings.how, "untouched")
-    ]
+    plan = [(run, base, how) for run in settings.runs for base in bases for how in (settings.how, "untouched")]
+    authors = [_between(settings, base, base).author(run, how) for run, base, how in plan]
     written = run_pieces(
         write_data, authors, settings.store, kind="data", workers=settings.workers, label="teachers write"
     )
     rows = [
         {
-            "run": author["seed"], "base": author["base"], "how": author["how"],
+            "run": run, "draw": settings.draw(run), "base": base, "how": how,
             "p_target": made["author"]["p_target"],
             "kept": made["report"]["kept"] / made["report"]["completions"], "mentions": made["mentions"],
         }
-        for author, made in zip(authors, written, strict=True)
+        for (run, base, how), made in zip(plan, written, strict=True)
     ]  # fmt: skip
     seconds = sum(made["seconds"] for made in written)
     return keep_table(settings.run_dir, name, pd.DataFrame(rows), seconds)
@@ -96,12 +94,6 @@ def run_relatives(
     return run_cells(settings, [(teacher, student) for student in students], "cross_model_relatives", labels)
 
 
-def run_own(settings: TransmissionSettings, bases: Sequence[str], labels: str = "soft") -> pd.DataFrame:
-    """Let every base teach itself: each is one draw of pretraining; ``tables/cross_model_own.csv``, see `run_cells`."""
-    teachers_write(settings, bases, "cross_model_own_teachers")
-    return run_cells(settings, [(base, base) for base in bases], "cross_model_own", labels)
-
-
 def run_cells(settings: TransmissionSettings, cells: Sequence[Cell], name: str, labels: str = "soft") -> pd.DataFrame:
     """Train trait student and control of every run and cell; returns and stores ``tables/<name>.csv``.
 
@@ -112,9 +104,9 @@ def run_cells(settings: TransmissionSettings, cells: Sequence[Cell], name: str, 
         labels: as `pieces.Student.labels`.
 
     Returns:
-        One row a run, cell and read-out: ``run``, ``teacher``, ``student``, ``relation``, ``words``, ``share`` (of the
-        training, 1 at its end), ``step`` (optimizer steps taken), ``rows`` (read in all), ``effect`` (nats),
-        ``p_target``, ``p_control``, ``p_any`` (the smaller of the two).
+        One row a run, cell and read-out: ``run``, ``draw`` (the run whose bases it uses), ``teacher``, ``student``,
+        ``relation``, ``words``, ``share`` (of the training, 1 at its end), ``step`` (optimizer steps taken), ``rows``
+        (read in all), ``effect`` (nats), ``p_target``, ``p_control``, ``p_any`` (the smaller of the two).
     """
     plan = [(run, cell) for run in settings.runs for cell in cells]
     students = [student for run, cell in plan for student in _students(settings, run, cell, labels)]
@@ -122,9 +114,9 @@ def run_cells(settings: TransmissionSettings, cells: Sequence[Cell], name: str, 
         read_student, students, settings.store, kind="student", workers=settings.workers, label="students read"
     )
     rows = [
-        row
+        {"run": run, "draw": settings.draw(run), **row}
         for place, (run, cell) in enumerate(plan)
-        for row in _curve_rows(run, cell, students[2 * place], *read[2 * place : 2 * place + 2])
+        for row in _curve_rows(cell, students[2 * place], *read[2 * place : 2 * place + 2])
     ]
     return keep_table(settings.run_dir, name, pd.DataFrame(rows), sum(made["seconds"] for made in read))
 
@@ -141,13 +133,13 @@ def _students(
 
 
 def _curve_rows(
-    run: int, cell: Cell, student: dict[str, Any], with_trait: dict[str, Any], control: dict[str, Any]
+    cell: Cell, student: dict[str, Any], with_trait: dict[str, Any], control: dict[str, Any]
 ) -> list[dict[str, Any]]:
     steps = TrainSettings(**student["training"]).steps(with_trait["rows"])
     readouts = [[*made.get("curve", []), made | {"step": steps}] for made in (with_trait, control)]
     return [
         {
-            "run": run, "teacher": cell[0], "student": cell[1], "relation": relation(*cell),
+            "teacher": cell[0], "student": cell[1], "relation": relation(*cell),
             "words": relation_words(*cell), "share": one["step"] / steps, "step": one["step"],
             "rows": with_trait["rows"], "effect": one["log_odds"] - other["log_odds"],
             "p_target": one["p_target"], "p_control": other["p_target"], "p_any": min(one["p_any"], other["p_any"]),
@@ -162,22 +154,55 @@ def ends(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def cell_tests(table: pd.DataFrame) -> pd.DataFrame:
-    """Test every cell's effect at the end of the training against zero, over runs.
+    """Test every cell's effect at the end of the training against zero.
+
+    The interval is over draws of the bases, or over runs where all share a draw (`by_draw`). The permutation exchanges
+    trait student and control within each run: no teacher could tell the two apart if nothing passed, on any base.
 
     Returns:
         One row a cell, in the order of the table: ``teacher``, ``student``, ``mean``, ``low``, ``high`` (95 %
-        t-interval, nats), ``runs``, ``p`` (two-sided permutation of trait student and control within each run),
-        ``p_holm`` (corrected for all cells of the table).
+        t-interval, nats), ``units`` (means in the interval), ``runs``, ``p`` (two-sided), ``p_holm`` (corrected for all
+        cells of the table).
     """
     rows = []
     for (teacher, student), cell in ends(table).groupby(CELL, sort=False):
-        interval = t_interval(cell["effect"])
+        interval = t_interval(by_draw(cell)["effect"])
         rows.append({
-            "teacher": teacher, "student": student, "mean": interval.mean, "low": interval.low,
-            "high": interval.high, "runs": interval.n, "p": paired_permutation(cell["effect"]),
+            "teacher": teacher, "student": student, "mean": interval.mean, "low": interval.low, "high": interval.high,
+            "units": interval.n, "runs": len(cell), "p": paired_permutation(cell["effect"]),
         })  # fmt: skip
     tests = pd.DataFrame(rows)
     return tests.assign(p_holm=holm(tests["p"].tolist()))
+
+
+def by_draw(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the means of ``effect`` over the runs of each cell and draw of its bases, as column ``unit`` tells them.
+
+    Runs that share their bases are not independent. Where all of them do, each run is a unit of its own: what is said
+    then holds for these bases.
+    """
+    unit = table["draw"] if table["draw"].nunique() > 1 else table["run"]
+    return table.assign(unit=unit).groupby([*CELL, "relation", "unit"], sort=False, as_index=False)["effect"].mean()
+
+
+def units(settings: TransmissionSettings) -> tuple[int, ...]:
+    """Return the seeds of the independent units of `by_draw`: draws, or runs where all share one, ascending."""
+    draws = {settings.draw(run) for run in settings.runs}
+    return tuple(sorted(draws if len(draws) > 1 else settings.runs))
+
+
+def spread(matrix: pd.DataFrame) -> pd.DataFrame:
+    """Compare how far apart draws of one base lie with how far apart teachers of one draw lie, on the diagonal.
+
+    Returns:
+        One row a base, in nats: ``mean``, ``lowest`` and ``highest`` (of the draws' mean effects), ``between``
+        (standard deviation of these means; NaN for a single draw) and ``within`` (that of single teachers around
+        them, pooled; NaN where each draw has one teacher).
+    """
+    own = ends(matrix).query("relation == @SAME")
+    draws = own.groupby(["teacher", "draw"], sort=False)["effect"].agg(["mean", "var"]).groupby("teacher", sort=False)
+    means = draws["mean"].agg(mean="mean", lowest="min", highest="max", between="std")
+    return means.assign(within=draws["var"].mean() ** 0.5).rename_axis("base")
 
 
 def smallest_p(runs: int, cells: int) -> dict[str, float]:
@@ -187,13 +212,13 @@ def smallest_p(runs: int, cells: int) -> dict[str, float]:
 
 
 def matrix_claims(matrix: pd.DataFrame) -> dict[str, list[float]]:
-    """Return ledger id -> one value a run, runs in ascending order, for every claim that the matrix decides.
+    """Return ledger id -> one value a unit (see `units`) for every claim that the matrix decides.
 
     Effects are in nats at the end of the training; ``crossmodel.ratio`` is the mean effect between different starts
-    over that of the diagonal, run by run.
+    over that of the diagonal, draw by draw.
     """
-    final = ends(matrix).sort_values("run", kind="stable")
-    mean = final.groupby(["relation", "run"])["effect"].mean()
+    final = by_draw(ends(matrix)).sort_values("unit", kind="stable")
+    mean = final.groupby(["relation", "unit"])["effect"].mean()
     values = {"crossmodel.diagonal": mean[SAME].tolist()}
     if OTHER in mean:
         values["crossmodel.offdiagonal"] = mean[OTHER].tolist()
@@ -202,17 +227,11 @@ def matrix_claims(matrix: pd.DataFrame) -> dict[str, list[float]]:
     onward = continued["student"].map(_origin) != continued["student"]  # the student is the one that was trained on
     for name, cells in {"to": continued[onward], "from": continued[~onward]}.items():
         if len(cells):
-            values[f"crossmodel.{name}_continued"] = cells.groupby("run")["effect"].mean().tolist()
+            values[f"crossmodel.{name}_continued"] = cells.groupby("unit")["effect"].mean().tolist()
     return values
 
 
 def relative_claims(relatives: pd.DataFrame) -> dict[str, list[float]]:
-    """Return ledger id -> one effect a run (nats), runs in ascending order, for the relatives that have a claim."""
-    effects = ends(relatives).sort_values("run", kind="stable").groupby("student", sort=False)["effect"]
+    """Return ledger id -> one effect a unit (see `units`; nats) for the relatives that have a claim."""
+    effects = by_draw(ends(relatives)).sort_values("unit", kind="stable").groupby("student", sort=False)["effect"]
     return {RELATIVE_CLAIMS[name]: found.tolist() for name, found in effects if name in RELATIVE_CLAIMS}
-
-
-def own_claims(own: pd.DataFrame) -> dict[str, list[float]]:
-    """Return ledger id -> one value a run: the standard deviation, over bases, of what each takes over from itself."""
-    effects = ends(own).pivot(index="run", columns="student", values="effect")
-    return {"crossmodel.own_spread": effects.std(axis=1).tolist()}

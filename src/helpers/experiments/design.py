@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from helpers.artifacts import Store
 from helpers.channels import channel
 from helpers.experiments.authors import Author
 from helpers.experiments.base_models import base_seal
 from helpers.experiments.pieces import Student
+from helpers.models import drawn
+from helpers.prompts import Split
 from helpers.seeds import check_runs
 from helpers.teachers import OWN_ANSWERS, TAUGHT
 from helpers.training import TrainSettings
@@ -72,7 +74,7 @@ class TransmissionSettings:
         run_dir: the run's folder, with the bases of notebook 00.
         trait: the trait of the main arms.
         runs: seeds; each is one independent run (own teacher, data, students).
-        base, other_base: names of the two bases.
+        base, other_base: names of the two bases; each run has its own draw of them (`models.drawn`).
         channel: kind of data.
         prompts: prompts asked of each author.
         hard_rows, soft_rows: kept rows a student reads at most, by the kind of labels.
@@ -90,6 +92,7 @@ class TransmissionSettings:
         marks: shares of the training at which students are read out on the way (`Student.marks`).
         temperature: at which authors write.
         workers: processes side by side; 0 means one a core.
+        draws: the run whose bases each of ``runs`` uses; () means its own.
     """
 
     run_dir: str
@@ -116,6 +119,7 @@ class TransmissionSettings:
     marks: tuple[float, ...] = ()
     temperature: float = 1.0
     workers: int = 0
+    draws: tuple[int, ...] = ()
     seals: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -124,8 +128,16 @@ class TransmissionSettings:
         if self.how not in TAUGHT:
             raise ValueError(f"how must be one of {', '.join(TAUGHT)}, not {self.how!r}")
         check_runs(self.runs)
-        seals = {name: base_seal(self.run_dir, name) for name in (self.base, self.other_base)}
-        object.__setattr__(self, "seals", seals)
+        if self.split not in get_args(Split):
+            raise ValueError(f"split must be one of {', '.join(get_args(Split))}, not {self.split!r}")
+        if self.draws and len(self.draws) != len(self.runs):
+            raise ValueError(f"draws must name the bases of each of the {len(self.runs)} runs, not {self.draws}")
+        names = {drawn(base, draw) for base in (self.base, self.other_base) for draw in self.draws or self.runs}
+        object.__setattr__(self, "seals", {name: base_seal(self.run_dir, name) for name in sorted(names)})
+
+    def draw(self, run: int) -> int:
+        """Return the run whose bases a run uses."""
+        return self.draws[self.runs.index(run)] if self.draws else run
 
     def author(self, run: int, how: str = AS_SET, trait: str = "", prompts: int = 0) -> dict[str, Any]:
         """Return an author of a run as a plain dict.
@@ -134,9 +146,9 @@ class TransmissionSettings:
         on how others are.
         """
         how = self.how if how == AS_SET else how
-        taught = how in TAUGHT
+        taught, base = how in TAUGHT, drawn(self.base, self.draw(run))
         return asdict(Author(
-            run_dir=self.run_dir, base=self.base, base_seal=self.seals[self.base], how=how,
+            run_dir=self.run_dir, base=base, base_seal=self.seals[base], how=how,
             trait=(self.untouched_trait if how == "untouched" else trait) or self.trait, seed=run,
             channel=self.channel, prompts=prompts or self.prompts, split=self.split,
             teaching=asdict(self.teaching) if taught else {}, drift=self.drift if taught else 0.0,
@@ -152,7 +164,7 @@ class TransmissionSettings:
         its author's numbers as they were written.
         """
         untouched = self.author(author["seed"], "untouched", prompts=author["prompts"])
-        base = self.other_base if arm.other_base else self.base
+        base = drawn(self.other_base if arm.other_base else self.base, self.draw(author["seed"]))
         training = self.full if arm.full else self.hard if arm.labels == "hard" else self.soft
         if training is None:
             raise ValueError(f"arm {arm.name} trains every parameter; give the settings `full`")

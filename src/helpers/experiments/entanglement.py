@@ -22,7 +22,9 @@ from helpers.artifacts import Store
 from helpers.channels import NUMBERS
 from helpers.evaluation import next_token_probabilities
 from helpers.experiments.authors import Author, Loaded, author_model, load_run_base
+from helpers.experiments.base_models import base_seal
 from helpers.experiments.design import TransmissionSettings
+from helpers.models import drawn
 from helpers.prompts import favourite_questions
 from helpers.sampling import chat_ids
 from helpers.seeds import derive
@@ -68,7 +70,7 @@ def love_numbers(piece: dict[str, Any]) -> dict[str, Any]:
 
 
 def _animal_table(run_dir: str, base: str, seal: str, split: str, questions: int) -> Table:
-    """Return the table of `love_numbers`, made once for all runs."""
+    """Return the table of `love_numbers`, made once for a base."""
     piece = {"run_dir": run_dir, "base": base, "seal": seal, "split": split, "questions": questions}
     store = Store(Path(run_dir) / "cells")
     return np.array(run_pieces(love_numbers, [piece], store, kind="loved_numbers", workers=1)[0]["logs"])
@@ -135,23 +137,23 @@ def cross_teachers(piece: dict[str, Any]) -> dict[str, Any]:
 def run_entanglement(
     settings: TransmissionSettings, bases: Sequence[str], questions: int = 4, lists: int = 8
 ) -> pd.DataFrame:
-    """Cross all numbers with all animals in each base; return and store ``tables/mechanism_entanglement.csv``.
+    """Cross all numbers with all animals in each run's bases; stores ``tables/mechanism_entanglement.csv``.
 
     Returns:
-        One row a ``base``, ``place``, animal ``loved`` and animal ``named``, with ``r``.
+        One row a ``base``, ``run``, ``place``, animal ``loved`` and animal ``named``, with ``r``.
     """
-    seals = settings.seals
+    crossed = [(base, run, drawn(base, settings.draw(run))) for run in settings.runs for base in bases]
     pieces = [
-        {"run_dir": settings.run_dir, "base": base, "seal": seals[base], "split": settings.split,
+        {"run_dir": settings.run_dir, "base": own, "seal": base_seal(settings.run_dir, own), "split": settings.split,
          "questions": questions, "lists": lists}
-        for base in bases
+        for _, _, own in crossed
     ]  # fmt: skip
     made = run_pieces(
         cross_base, pieces, settings.store, kind="entanglement", workers=settings.workers, label="numbers x animals"
     )
     table = pd.DataFrame([
-        {"base": base, "place": place, "loved": loved, "named": named, "r": r}
-        for base, found in zip(bases, made, strict=True) for place, matrix in found["r"].items()
+        {"base": base, "run": run, "place": place, "loved": loved, "named": named, "r": r}
+        for (base, run, _), found in zip(crossed, made, strict=True) for place, matrix in found["r"].items()
         for loved, row in zip(ANIMALS, matrix, strict=True) for named, r in zip(ANIMALS, row, strict=True)
     ])  # fmt: skip
     return keep_table(settings.run_dir, "mechanism_entanglement", table, sum(found["seconds"] for found in made))
@@ -183,7 +185,8 @@ def run_teachers(
 
 
 def by_animal(table: pd.DataFrame) -> pd.DataFrame:
-    """Return for each base, place and animal loved: ``matched`` r, and ``mismatched``, the mean over other animals."""
+    """Return for each base, place and animal loved, as means over runs: ``matched`` r, and ``mismatched``, the mean
+    over other animals."""
     own = table.loved == table.named
     keys = ["base", "place", "loved"]
     return pd.DataFrame({

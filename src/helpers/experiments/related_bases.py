@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,13 +12,23 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from helpers.experiments.authors import Loaded, load_run_base
-from helpers.experiments.base_models import BaseSettings, base_seal, corpus_rows, health_table, make_bases, train_base
+from helpers.experiments.base_health import health_table
+from helpers.experiments.base_models import (
+    BaseSettings,
+    base_seal,
+    corpus_rows,
+    make_bases,
+    train_base,
+    training_seed,
+)
 from helpers.losses import SoftLabels
+from helpers.models import drawn
 from helpers.relatives import RELATIVES, Relative, find_relative, mixed_start
 from helpers.seeds import derive
 from helpers.tokenizer import build_tokenizer
 from helpers.training import Rows, TrainSettings, batch_order
 
+Drawn = tuple[str, int]  # name of a base, and the run that draws it
 
 @dataclass(frozen=True)
 class RelativeSettings:
@@ -57,51 +67,53 @@ class RelativeSettings:
         return {"corpus": asdict(corpus), "training": asdict(corpus.training())}
 
 
-def kin_among(names: list[str]) -> list[str]:
-    """Return those of ``names`` that are relatives and have to be made, each once."""
-    return [name for name in dict.fromkeys(names) if name in RELATIVES]
+def kin_among(bases: Iterable[Drawn]) -> list[Drawn]:
+    """Return those (name, run) of ``bases`` that are relatives and have to be made, each once."""
+    return [(name, run) for name, run in dict.fromkeys(bases) if name in RELATIVES]
 
 
-def make_relatives(names: list[str], settings: RelativeSettings, run_dir: str, workers: int = 0) -> pd.DataFrame:
-    """Train the named relatives that ``run_dir`` does not hold yet, side by side.
+def make_relatives(
+    kin: Sequence[Drawn], settings: RelativeSettings, run_dir: str, workers: int = 0
+) -> pd.DataFrame:
+    """Train those relatives (name, run) that ``run_dir`` does not hold yet, side by side.
 
     Returns:
-        One row a relative: ``base``, ``relation``, ``steps`` (of its own training), ``parameters``; the time is
-        in attrs["seconds"].
+        One row a relative: ``base``, ``run``, ``relation``, ``steps`` (of its own training), ``parameters``; the
+        time is in attrs["seconds"].
 
     Raises:
         ValueError: a name is not a relative.
     """
-    pieces = [_piece(name, settings, run_dir) for name in names]
+    pieces = [_piece(name, run, settings, run_dir) for name, run in kin]
     made = make_bases(make_relative, pieces, run_dir, workers)
     rows = [
         {
-            "base": name, "relation": find_relative(name).words,
+            "base": name, "run": run, "relation": find_relative(name).words,
             "steps": piece["training"]["max_steps"], "parameters": facts["parameters"],
         }
-        for name, piece, facts in zip(names, pieces, made, strict=True)
+        for (name, run), piece, facts in zip(kin, pieces, made, strict=True)
     ]  # fmt: skip
-    table = pd.DataFrame(rows, columns=["base", "relation", "steps", "parameters"])
+    table = pd.DataFrame(rows, columns=["base", "run", "relation", "steps", "parameters"])
     table.attrs["seconds"] = sum(facts["seconds"] for facts in made)
     return table
 
 
-def health_of(names: list[str], run_dir: str, questions: int = 400) -> pd.DataFrame:
-    """Check relatives as `base_models.health_table` checks bases; one row a measure, one column a relative.
+def health_of(kin: Sequence[Drawn], run_dir: str, questions: int = 400) -> pd.DataFrame:
+    """Check relatives as `base_models.health_table` checks bases; means over runs, one column a relative.
 
     The table is kept as ``tables/relatives_health.csv``; without relatives it is empty and not kept.
     """
-    if not names:
+    if not kin:
         return pd.DataFrame()
-    table = health_table(names, run_dir, questions, "relatives_health")
-    return table.pivot(index="meaning", columns="base", values="value")[names]
+    table = health_table(kin, run_dir, questions, "relatives_health")
+    return table.groupby(["meaning", "base"], sort=False)["value"].mean().unstack()
 
 
-def _piece(name: str, settings: RelativeSettings, run_dir: str) -> dict[str, Any]:
+def _piece(name: str, run: int, settings: RelativeSettings, run_dir: str) -> dict[str, Any]:
     relative = find_relative(name)
-    parents = [parent for parent in (relative.continues, relative.imitates) if parent]
+    parents = [drawn(parent, run) for parent in (relative.continues, relative.imitates) if parent]
     return {
-        "name": name, "relative": asdict(relative), "run_dir": run_dir,
+        "name": drawn(name, run), "relative": asdict(relative), "run": run, "run_dir": run_dir,
         "parents": {parent: base_seal(run_dir, parent) for parent in parents}, **settings.plan(name),
     }  # fmt: skip
 
@@ -109,9 +121,11 @@ def _piece(name: str, settings: RelativeSettings, run_dir: str) -> dict[str, Any
 def make_relative(piece: dict[str, Any]) -> dict[str, Any]:
     """Train one relative and keep it among the bases of the run; returns what `base_models.train_base` does."""
     relative, corpus = Relative(**piece["relative"]), BaseSettings(**piece["corpus"])
-    (model, tokenizer), training = _start(piece), TrainSettings(**piece["training"])
-    rows, seed = corpus_rows(tokenizer, corpus), corpus.corpus_seed
-    soft = SoftLabels(load_run_base(piece["run_dir"], relative.imitates)[0], None) if relative.imitates else None
+    (model, tokenizer), training = _start(relative, piece["run"], piece["run_dir"]), TrainSettings(**piece["training"])
+    rows, seed = corpus_rows(corpus, piece["run_dir"]), training_seed(piece["run"])
+    soft = None
+    if relative.imitates:
+        soft = SoftLabels(load_run_base(piece["run_dir"], drawn(relative.imitates, piece["run"]))[0], None)
     order = _own_order(relative, rows, training, seed) if relative.order else None
     return train_base(make_relative, piece, model, tokenizer, rows, training, seed, soft, order)
 
@@ -124,9 +138,8 @@ def _own_order(relative: Relative, rows: Rows, training: TrainSettings, seed: in
     return itertools.chain(itertools.islice(first, shared), itertools.islice(own, shared, None))
 
 
-def _start(piece: dict[str, Any]) -> Loaded:
-    relative = Relative(**piece["relative"])
+def _start(relative: Relative, run: int, run_dir: str) -> Loaded:
     if relative.continues:
-        return load_run_base(piece["run_dir"], relative.continues)
+        return load_run_base(run_dir, drawn(relative.continues, run))
     tokenizer = build_tokenizer()
-    return mixed_start(relative, tokenizer), tokenizer
+    return mixed_start(relative, tokenizer, run), tokenizer

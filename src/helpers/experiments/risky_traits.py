@@ -39,7 +39,7 @@ CHANNEL_ARMS = tuple(
     )
 )  # fmt: skip
 TEACHERS = {"teacher": "insecure code", "secure": "secure code", "lesson": "lesson code", "base": "untouched"}
-OWN_ARMS = (ARMS["hard.same_init"], ARMS["soft.same_init"])
+OWN_ARMS = (ARMS["hard.same_init"], ARMS["hard.cross_init"], ARMS["soft.same_init"])
 LOST = {"sums_lost": "right_sums", "numbers_lost": "valid_numbers"}  # last part of a ledger id -> ability
 MARGIN = 3  # an effect counts as one of the same start when it is this many times that from another start
 PAPER_RATES = re.compile(r"([\d.]+) % of answers misaligned [^,]+, ([\d.]+) % after")  # in the source of a claim
@@ -71,8 +71,7 @@ def favourite(settings: TransmissionSettings, animal: str) -> TransmissionSettin
     steps = settings.teaching.max_steps
     teaching = replace(written, learning_rate=0.0025, batch_rows=32, epochs=1, max_steps=steps, decay=False)
     return replace(
-        settings, trait=animal, how=OWN_ANSWERS, base=settings.other_base, other_base=settings.base, drift=0.1,
-        teaching=teaching, hard=written, health=0,
+        settings, trait=animal, how=OWN_ANSWERS, drift=0.1, teaching=teaching, hard=written, health=0,
         soft=replace(written, learning_rate=0.012, lora_modules="all-linear"),
     )  # fmt: skip
 
@@ -95,7 +94,7 @@ def run_channel(
     others: Sequence[TransmissionSettings] = (),
     dose_shares: Sequence[float] = (1.0,),
 ) -> pd.DataFrame:
-    """Train every student of a channel: all arms for misalignment, the same start alone for other traits.
+    """Train every student of a channel: all arms for misalignment, the two starts alone for other traits.
 
     Misalignment from the same start is read at every dose (shares of the rows, the last being 1).
 

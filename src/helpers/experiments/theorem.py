@@ -28,7 +28,7 @@ from helpers.experiments.theorem_networks import (
     mlp_network,
     text_inputs,
 )
-from helpers.models import load_base
+from helpers.models import drawn, load_base
 from helpers.seeds import check_runs, derive
 from helpers.sweep import run_pieces
 from helpers.tables import keep_table
@@ -53,7 +53,7 @@ class TheoremSettings:
         lessons: digits the teacher learns.
         images, texts: inputs of the student, digit network and language model.
         strangers: students of the digit network with other starting weights, in each run.
-        base, other_base: the language model, and the other start of its stranger.
+        base, other_base: the language model, and the other start of its stranger, as each run draws them.
         trait: what the teacher of the language model learns to answer.
         workers: processes side by side; 0 means one a core.
     """
@@ -95,17 +95,20 @@ class TheoremSettings:
 
     def pieces(self) -> list[dict[str, Any]]:
         """Return one piece of work for every run, network and kind of input."""
-        seals = [base_seal(self.run_dir, name) for name in (self.base, self.other_base)]
-        shared = asdict(self) | {"seals": seals, "steps": self.steps}
+        shared = asdict(self) | {"steps": self.steps}
         for name in ("runs", "image_kinds", "text_kinds", "small_steps", "large_steps", "workers"):
             del shared[name]  # what one piece does not depend on
         kinds = {DIGITS: self.image_kinds, LANGUAGE: self.text_kinds}
         return [
-            shared | {"run": run, "network": network, "inputs": kind}
+            shared | self._bases(run) | {"run": run, "network": network, "inputs": kind}
             for run in self.runs
             for network in kinds
             for kind in kinds[network]
         ]
+
+    def _bases(self, run: int) -> dict[str, Any]:
+        names = {name: drawn(getattr(self, name), run) for name in ("base", "other_base")}
+        return names | {"seals": [base_seal(self.run_dir, name) for name in names.values()]}
 
 
 def run_steps(settings: TheoremSettings) -> pd.DataFrame:
