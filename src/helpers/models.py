@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +76,11 @@ def drawn(base: str, run: int) -> str:
     here, stay as they are: all runs then share that base.
     """
     return f"{base}.{run}" if base.startswith(PREFIX) and "." not in base else base
+
+
+def every_draw(bases: Sequence[str], runs: Sequence[int]) -> list[tuple[str, int]]:
+    """Return (base, run) for each of the bases in each of the runs, every pair once, run by run."""
+    return [(base, run) for run in dict.fromkeys(runs) for base in dict.fromkeys(bases)]
 
 
 def build_nano(spec: NanoSpec, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:

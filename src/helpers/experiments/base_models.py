@@ -22,7 +22,7 @@ from helpers import corpus
 from helpers.artifacts import Store, load_tensors, read_json, save_tensors
 from helpers.keys import content_key, source_key
 from helpers.losses import SoftLabels
-from helpers.models import NANO, SEAL, build_nano, drawn, save_base
+from helpers.models import NANO, SEAL, build_nano, drawn, every_draw, save_base
 from helpers.sampling import tokenise
 from helpers.seeds import check_runs, derive
 from helpers.sweep import Piece, run_pieces
@@ -112,8 +112,7 @@ def pretrain_bases(names: list[str], runs: list[int], settings: BaseSettings, ru
         raise ValueError(f"unknown base model {unknown[0]!r}; choose from {', '.join(NANO)}")
     pieces = [
         {"name": drawn(name, run), "base": name, "run": run, "settings": asdict(settings), "run_dir": run_dir}
-        for run in runs
-        for name in names
+        for name, run in every_draw(names, runs)
     ]
     made = make_bases(_pretrain, pieces, run_dir)
     rows = [
