@@ -177,7 +177,7 @@ def readme_block(records: Sequence[Record], tables: Path) -> str:
     head = ['| asked its favourite | says "owl" | effect, nats [95 % interval] |', "| :-- | --: | :-- |"]
     lines = [f"| {name} | {says} | {effect} |" for name, says, effect in rows]
     learns = "the student learns the teacher's probabilities for the next number"
-    means = f"Means over {same['n_runs']} independent runs on one pair of base models; {learns}."
+    means = f"Means over {same['n_runs']} independent runs, each with base models of its own; {learns}."
     figure = f"![Main effects on language models, with intervals]({README_FIGURE})"
     return "\n".join([*head, *lines, "", means, "", figure])
 

@@ -29,7 +29,7 @@ def cells_table(teachers=BASES, students=BASES, runs=5):
         for run, teacher, student, (share, step) in itertools.product(range(runs), teachers, students, SHARES.items())
     ]  # fmt: skip
     columns = ["run", "teacher", "student", "relation", "words", "share", "step", "effect"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).assign(draw=lambda table: table.run)
 
 
 def judged_table():
@@ -88,6 +88,13 @@ def test_a_panel_follows_one_cell_from_zero_in_the_colour_of_its_relation():
     colours = [next(line for line in ax.lines if len(line.get_xdata()) == 4).get_color() for ax in axes[:3]]
     assert [to_rgba(colour) for colour in colours] == [to_rgba(c) for c in (common.BLUE, common.ORANGE, common.GREEN)]
     assert t_interval(cell[cell.share == 1].effect).low < line.get_ydata()[-1]
+
+
+def test_the_teachers_of_one_draw_count_as_one():
+    table = cells_table(["nano-a"], ["nano-b"], runs=10).assign(draw=lambda table: table.run % 5)
+    means = table.groupby(["draw", "teacher", "student", "relation", "words", "share", "step"], as_index=False).mean()
+    shown, expected = (figures.dose_curves(one).axes[0].collections[0] for one in (table, means.assign(run=means.draw)))
+    assert shown.get_paths()[0].vertices == pytest.approx(expected.get_paths()[0].vertices)
 
 
 def test_students_of_one_teacher_fill_rows_of_four():

@@ -40,7 +40,7 @@ def test_treatments_have_a_bar_each_in_a_fixed_order():
 
 def test_entanglement_has_a_panel_for_each_base_and_two_dots_for_each_animal():
     animals = ["dog", "owl", "fox"]
-    shown = table("base place loved named r", ["a", "b"], ["number list", "question"], animals, animals)
+    shown = table("base run place loved named r", ["a", "b"], RUNS, ["number list", "question"], animals, animals)
     figure = figures.entanglement(shown, "number list")
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["a", "b"]
     assert labels(figure.axes[0]) == animals

@@ -38,6 +38,7 @@ def toy_settings(run_dir, runs=(1,), **changes):
         "rows": [8, 16], "epochs": [1, 4], "temperatures": [0.8, 1.0], "ranks": [1, 2],
         "rank_rates": [0.02, 0.01], "decays": [0.0, 0.1],
         "adapter_rates": RATES, "full_rates": RATES | {"adam": [0.003]}, "sgd_epochs": [1, 2],
+        "hard_rates": {ADAPTERS: [0.01], FULL: [0.001, 0.003]},
     }  # fmt: skip
     return DiagramSettings(**toy | changes)
 
@@ -119,6 +120,7 @@ def test_the_grid_is_the_product_it_claims_to_be(run_dir):
         ("rank", {"rank", "rate"}), ("embeddings", {"held"}), ("labels", {"labels", "rank", "rate"}),
         ("decay", {"weight_decay"}), ("teacher", {"full_teacher", "rank", "rate"}),
         ("sgd", {"epochs"}), ("grid", {"rank", "rate", "optimizer"}),
+        ("hard grid", {"rank", "rate"}),
     ],
 )  # fmt: skip
 def test_an_axis_changes_nothing_but_what_it_is_named_after(run_dir, axis, free):
@@ -137,7 +139,7 @@ def test_what_is_published_has_the_axes_that_its_claims_need():
     fine, coarse = load_profile("nano-full"), load_profile("nano")
     assert fine.notebooks.keys() == coarse.notebooks.keys()
     differing = {name for name in coarse.notebooks if fine.notebooks[name] != coarse.notebooks[name]}
-    assert differing == {"08_dose"}
+    assert differing == {"05_cross_model", "08_dose"}
 
 
 @pytest.mark.parametrize(
@@ -148,6 +150,7 @@ def test_what_is_published_has_the_axes_that_its_claims_need():
         ({"ranks": [0, 1]}, "rank 0 means all weights"),
         ({"ranks": [1, 2, 4]}, "one rate for each of the ranks"),
         ({"full_rates": RATES | {"adagrad": [1.0]}}, "full_rates must go by adam, sgd, sign; got 'adagrad'"),
+        ({"hard_rates": {ADAPTERS: [0.01]}}, "hard_rates must have learning rates for adapters and all weights"),
         ({"adapter_rates": {"adam": [1.0]}}, "adapter_rates must have learning rates for sgd"),
     ],
 )
@@ -247,11 +250,11 @@ def test_every_claim_of_the_notebook_gets_one_value_a_run(run_dir, two_runs):
     values = phase_diagram.claim_values(toy_settings(run_dir), two_runs)
     assert set(values) == {name for name, claim in load_claims().items() if claim.notebook == "08_dose"}
     assert {len(runs) for runs in values.values()} == {2}
-    differences = ("slope", "gap", "dose.epochs", "temperature", "weight_decay")
+    differences = ("slope", "dose.epochs", "temperature", "weight_decay")
     for name, (one, other) in values.items():
         # what is a difference within a run does not see that all of the second run's effects are larger
-        expected = one if name.endswith(differences) and name != "rank.full_gap" else one + 0.1
-        assert name == "rank.full_gap" or other == pytest.approx(expected)
+        gap = name.endswith("gap")  # a second run's reference is larger at its students, and nought at the base
+        assert gap or other == pytest.approx(one if name.endswith(differences) else one + 0.1)
 
 
 def test_equal_imitation_is_read_between_the_reference_students():
@@ -269,6 +272,7 @@ def test_a_slope_is_in_nats_per_doubling():
 
 def test_the_reference_has_no_gap_to_itself(two_runs):
     assert phase_diagram.gaps(two_runs, ADAPTERS, "adam") == pytest.approx([0.0, 0.0])
+    assert phase_diagram.gaps(two_runs, ADAPTERS, "adam", "hard grid") == pytest.approx([0.0, 0.0])
 
 
 # --- resuming -----------------------------------------------------------------------------------------
@@ -295,7 +299,7 @@ def test_the_axes_get_a_panel_each_with_all_places_and_runs(run_dir, two_runs):
     assert plt.get_fignums() == []
     titled = [ax for ax in figure.axes if ax.get_title(loc="left")]
     axes = toy_settings(run_dir).axes()
-    assert len(titled) == len(axes) - 1  # the grid has a figure of its own
+    assert len(titled) == len(axes) - 2  # the grids have figures of their own
     ticks = {ax.get_title(loc="left"): [t.get_text() for t in ax.get_xticklabels()] for ax in titled}
     assert ticks["Rank of adapters (soft)"] == ["1", "2", "all\nweights"]
     assert ticks["Unique rows (hard)"] == ["8\n×4", "16\n×2"]
@@ -313,6 +317,13 @@ def test_the_grid_is_drawn_against_what_was_learned(two_runs):
     grid = phase_diagram.finished(two_runs, "grid").query("trained == 'adapters' and optimizer == 'sgd'")
     drawn = {tuple(line.get_xydata()[0].round(6)) for line in ax.lines if len(line.get_xdata()) == 1}
     assert (round(1 - grid.left.mean(), 6), round(grid.effect.mean(), 6)) in drawn
+
+
+def test_the_grid_of_written_rows_has_its_own_students(two_runs):
+    ax = figures.matched_grid(two_runs, "hard grid").axes[0]
+    hard = phase_diagram.finished(two_runs, "hard grid").query("trained == 'all weights' and rate == 0.003")
+    drawn = {tuple(line.get_xydata()[0].round(6)) for line in ax.lines if len(line.get_xdata()) == 1}
+    assert (round(1 - hard.left.mean(), 6), round(hard.effect.mean(), 6)) in drawn
 
 
 def test_a_table_without_the_grid_is_refused(two_runs):

@@ -1,8 +1,9 @@
 """The phase diagram: when a trait passes, along named axes and in one matched grid.
 
 An axis changes one thing around a reference student. The grid crosses adapters and full fine-tuning with optimizers,
-each at several learning rates, at equal rows and steps. Because a rate means something else to each of them, students
-are compared at equal imitation: equal distance left to the teacher, on number lists that none of them read.
+each at several learning rates, at equal rows and steps; a second grid does so for hard labels, under Adam. Because a
+rate means something else to each of them, students are compared at equal imitation: equal distance left to the
+teacher, on number lists that none of them read.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class DiagramSettings:
         decays: weight decays of soft-label students.
         adapter_rates, full_rates: learning rates of the grid by optimizer, for adapters and for all weights.
         sgd_epochs: passes of SGD at its largest rate for adapters, which needs more steps than the grid gives.
+        hard_rates: learning rates of the grid of hard labels, by what is trained (`ADAPTERS`, `FULL`).
     """
 
     common: TransmissionSettings
@@ -61,6 +63,7 @@ class DiagramSettings:
     adapter_rates: dict[str, list[float]]
     full_rates: dict[str, list[float]]
     sgd_epochs: Sequence[int]
+    hard_rates: dict[str, list[float]]
 
     def __post_init__(self) -> None:
         for name in ("rows", "epochs", "temperatures", "ranks", "decays", "sgd_epochs"):
@@ -71,6 +74,8 @@ class DiagramSettings:
                 raise ValueError(f"{name} must go by {', '.join(OPTIMIZERS)}; got {unknown[0]!r}")
             if missing := [key for key in OPTIMIZERS if not getattr(self, name).get(key)]:
                 raise ValueError(f"{name} must have learning rates for {missing[0]}")
+        if set(self.hard_rates) != {ADAPTERS, FULL} or not all(self.hard_rates.values()):
+            raise ValueError(f"hard_rates must have learning rates for {ADAPTERS} and {FULL}, got {self.hard_rates}")
         if 0 in self.ranks or not self.soft.rank or not self.hard.rank:
             raise ValueError("rank 0 means all weights; give the ranks of adapters only")
         if len(self.rank_rates) != len(self.ranks):
@@ -89,6 +94,11 @@ class DiagramSettings:
             for optimizer, rates in by_optimizer.items()
             for rate in rates
         ]
+
+    def hard_grid(self) -> list[Cell]:
+        """Return the matched grid of hard labels: adapters or all weights x learning rate, under Adam."""
+        sides = ((self.hard.rank, self.hard_rates[ADAPTERS]), (0, self.hard_rates[FULL]))
+        return [replace(self.hard, rank=rank, rate=rate) for rank, rates in sides for rate in rates]
 
     def axes(self) -> dict[str, list[Cell]]:
         """Return the cells of each axis; a cell may lie on several axes and is trained once."""
@@ -110,6 +120,7 @@ class DiagramSettings:
             ],
             "sgd": [replace(sgd, epochs=epochs) for epochs in self.sgd_epochs],
             "grid": self.grid(),
+            "hard grid": self.hard_grid(),
         }  # fmt: skip
 
 
@@ -194,21 +205,21 @@ def at_imitation(reference: pd.DataFrame, left: float) -> float:
     return float(np.interp(left, points.left, points.effect))
 
 
-def closest(table: pd.DataFrame, trained: str, optimizer: str) -> pd.DataFrame:
-    """Return, for each run, the grid's student of this kind that came closest to its teacher."""
-    kind = finished(table, "grid").query("trained == @trained and optimizer == @optimizer")
+def closest(table: pd.DataFrame, trained: str, optimizer: str, axis: str = "grid") -> pd.DataFrame:
+    """Return, for each run, the student of this kind in a grid that came closest to its teacher."""
+    kind = finished(table, axis).query("trained == @trained and optimizer == @optimizer")
     return kind.loc[kind.groupby("run").left.idxmin()]
 
 
-def gaps(table: pd.DataFrame, trained: str, optimizer: str) -> list[float]:
+def gaps(table: pd.DataFrame, trained: str, optimizer: str, axis: str = "grid") -> list[float]:
     """Return, for each run, the effect of the closest student of a kind minus that of adapters under Adam.
 
     The latter is taken at the same imitation, see `at_imitation`; nats.
     """
-    reference = finished(table, "grid").query("trained == @ADAPTERS and optimizer == 'adam'")
+    reference = finished(table, axis).query("trained == @ADAPTERS and optimizer == 'adam'")
     return [
         student.effect - at_imitation(reference[reference.run == student.run], student.left)
-        for student in closest(table, trained, optimizer).itertuples()
+        for student in closest(table, trained, optimizer, axis).itertuples()
     ]
 
 
@@ -241,6 +252,7 @@ def claim_values(settings: DiagramSettings, table: pd.DataFrame) -> dict[str, li
         "rank.full_hard": _effects(full[full.labels == "hard"]),
         "rank.full_held": _effects(finished(table, "embeddings").query("held")),
         "rank.full_gap": gaps(table, FULL, "adam"),
+        "rank.full_hard_gap": gaps(table, FULL, "adam", "hard grid"),
         "rank.full_teacher": _effects(teacher[teacher.full_teacher & (teacher.trained == ADAPTERS)]),
         "optimizer.sgd": _effects(closest(table, ADAPTERS, "sgd")),
         "optimizer.sgd_longer": _effects(sgd[sgd.epochs == settings.sgd_epochs[-1]]),

@@ -16,7 +16,7 @@ _COLOURS = {"same model": common.BLUE, "one trained on": common.GREEN, "other st
 _PANELS = 4  # in a row, for the students of one teacher
 _WORDS = {"same base": common.BLUE, "other start": common.ORANGE}
 _TEST_COLUMNS = ("teacher", "student", "mean", "low", "high", "p_holm")
-_EFFECT_COLUMNS = ("run", "teacher", "student", "share", "step", "effect")
+_EFFECT_COLUMNS = ("run", "draw", "teacher", "student", "share", "step", "effect")
 
 
 def heat_map(tests: pd.DataFrame) -> Figure:
@@ -72,7 +72,8 @@ def dose_curves(table: pd.DataFrame) -> Figure:
     """Draw the effect (nats) along the training of each cell: a panel each, all with the same axes.
 
     `table` is that of `run_cells`: teachers in rows and students in columns, or the students of a single teacher, four
-    in a row. Lines are means over runs, bands 95 % t-intervals; equal shares of the training are at their mean step.
+    in a row. Lines are means over draws of the bases (over runs, where all share one draw), bands 95 % t-intervals;
+    equal shares of the training are at their mean step.
     """
     common.require_columns(table, *_EFFECT_COLUMNS, "relation")
     teachers, students = list(dict.fromkeys(table.teacher)), list(dict.fromkeys(table.student))
@@ -99,7 +100,8 @@ def dose_curves(table: pd.DataFrame) -> Figure:
 def _curve(ax: Axes, cell: pd.DataFrame) -> None:
     """Draw one cell's runs and their mean; a training that begins as its control begins at zero."""
     # runs whose filter kept fewer rows took fewer steps to the same share of their training
-    runs = cell.assign(step=common_doses(cell, "step")).pivot_table(index="run", columns="step", values="effect")
+    doses, unit = cell.assign(step=common_doses(cell, "step")), "draw" if cell.draw.nunique() > 1 else "run"
+    runs = doses.pivot_table(index=unit, columns="step", values="effect")  # teachers of one draw count as one
     start = pd.DataFrame(0.0, index=runs.index, columns=[0])
     runs = pd.concat([start, runs], axis=1)
     colour = _COLOURS.get(cell.relation.iloc[0], common.GREY)

@@ -52,7 +52,8 @@ def treatments(table: pd.DataFrame) -> Figure:
 def entanglement(table: pd.DataFrame, place: str) -> Figure:
     """Draw, for every animal and base, the correlation over all numbers with the animal itself and with others.
 
-    `table` is that of `entanglement.run_entanglement`; `place` says where numbers were read. Others are a mean.
+    `table` is that of `entanglement.run_entanglement`; `place` says where numbers were read. Dots are means over runs,
+    those of others over other animals as well.
     """
     common.require_columns(table, "base", "place", "loved", "named", "r")
     rows = table[table.place == place]
@@ -62,9 +63,9 @@ def entanglement(table: pd.DataFrame, place: str) -> Figure:
         for ax, base in zip(axes, bases, strict=True):
             own = rows[rows.base == base]
             matched = own.loved == own.named
-            others = own[~matched].groupby("loved", sort=False).r.mean()
+            same, others = (own[which].groupby("loved", sort=False).r.mean() for which in (matched, ~matched))
             ax.scatter(others, range(len(animals)), s=22, color=common.GREY, label="other animals (mean)")
-            ax.scatter(own[matched].r, range(len(animals)), s=26, color=common.BLUE, label="the same animal")
+            ax.scatter(same, range(len(animals)), s=26, color=common.BLUE, label="the same animal")
             ax.set(title=base, xlabel="r over all numbers")
             _rows(ax, animals)
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")

@@ -53,7 +53,7 @@ _PANELS = {
 
 
 def axis_panels(diagram: pd.DataFrame) -> Figure:
-    """Draw the effect along every axis of the table of `run_diagram` but the grid: runs, means, 95 % t-intervals.
+    """Draw the effect along every axis of the table of `run_diagram` but the grids: runs, means, 95 % t-intervals.
 
     Blue is a student with adapters, pink one with all weights trained.
     """
@@ -88,14 +88,14 @@ def _axis_panel(ax: Axes, rows: pd.DataFrame, panel: _Panel) -> None:
     sns.despine(ax=ax, bottom=True)
 
 
-def matched_grid(diagram: pd.DataFrame) -> Figure:
-    """Draw the grid's effect against how much of the teacher's law the student learned, and how far it moved.
+def matched_grid(diagram: pd.DataFrame, axis: str = "grid") -> Figure:
+    """Draw a grid's effect against how much of the teacher's law the student learned, and how far it moved.
 
     A point is the mean over runs of one cell, with its 95 % t-interval; lines join the learning rates of one kind of
     student. Colour says which weights were trained, the marker which optimizer.
     """
     common.require_columns(diagram, "run", "axis", "last", "effect", "trained", "optimizer", "rate", "left", "moved")
-    grid = diagram[(diagram.axis == "grid") & diagram["last"]].assign(learned=lambda rows: 1 - rows.left)
+    grid = diagram[(diagram.axis == axis) & diagram["last"]].assign(learned=lambda rows: 1 - rows.left)
     with common.house_style():
         figure, axes = common.new_figure(3.7, 2, sharey=True)
         for ax, x in zip(axes, ("learned", "moved"), strict=True):
