@@ -17,6 +17,7 @@ import pandas as pd
 from helpers.experiments.authors import write_data
 from helpers.experiments.design import Arm, TransmissionSettings
 from helpers.experiments.pieces import read_student
+from helpers.models import PREFIX
 from helpers.relatives import RELATIVES
 from helpers.stats import holm, paired_permutation, t_interval
 from helpers.sweep import run_pieces
@@ -46,7 +47,8 @@ def relation(teacher: str, student: str) -> str:
 
 
 def _origin(name: str) -> str:
-    return (RELATIVES[name].continues or name) if name in RELATIVES else name
+    family = name.partition(".")[0] if name.startswith(PREFIX) else name  # "nano-a.501" is a draw of nano-a
+    return (RELATIVES[family].continues or family) if family in RELATIVES else family
 
 
 def relation_words(teacher: str, student: str) -> str:

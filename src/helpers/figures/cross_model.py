@@ -41,7 +41,7 @@ def _cell_words(cell: pd.Series) -> str:
 
 
 def relative_bars(table: pd.DataFrame) -> Figure:
-    """Draw the effect (nats) in students of each kind: a dot per run, the mean, its 95 % t-interval.
+    """Draw the effect (nats) in students of each kind: a dot per draw (or run), the mean, its 95 % t-interval.
 
     `table` holds the rows of `run_cells` for one teacher; students keep the order of the table.
     """
@@ -55,8 +55,9 @@ def relative_bars(table: pd.DataFrame) -> Figure:
             rows = final[final.student == student]
             words = rows.words.iloc[0]
             labels.append(f"{words.capitalize()}\n{student}")
-            common.draw_runs(ax, place, rows.effect, _WORDS.get(words, common.OLIVE))
-            mean = common.signed(rows.effect.mean())
+            effects = rows.groupby(_unit(rows)).effect.mean()
+            common.draw_runs(ax, place, effects, _WORDS.get(words, common.OLIVE))
+            mean = common.signed(effects.mean())
             ax.text(1.02, place, mean, transform=ax.get_yaxis_transform(), va="center", size="small")
         common.zero_line(ax)
         ax.set(xlabel=common.EFFECT_LABEL, ylim=(len(students) - 0.5, -0.6))
@@ -100,8 +101,8 @@ def dose_curves(table: pd.DataFrame) -> Figure:
 def _curve(ax: Axes, cell: pd.DataFrame) -> None:
     """Draw one cell's runs and their mean; a training that begins as its control begins at zero."""
     # runs whose filter kept fewer rows took fewer steps to the same share of their training
-    doses, unit = cell.assign(step=common_doses(cell, "step")), "draw" if cell.draw.nunique() > 1 else "run"
-    runs = doses.pivot_table(index=unit, columns="step", values="effect")  # teachers of one draw count as one
+    doses = cell.assign(step=common_doses(cell, "step"))
+    runs = doses.pivot_table(index=_unit(cell), columns="step", values="effect")
     start = pd.DataFrame(0.0, index=runs.index, columns=[0])
     runs = pd.concat([start, runs], axis=1)
     colour = _COLOURS.get(cell.relation.iloc[0], common.GREY)
@@ -109,3 +110,8 @@ def _curve(ax: Axes, cell: pd.DataFrame) -> None:
     common.zero_line(ax, horizontal_bars=False)
     ax.grid(axis="y")
     sns.despine(ax=ax)
+
+
+def _unit(cell: pd.DataFrame) -> str:
+    """Return the column that tells independent effects apart: teachers of one draw count as one, unless all share it."""
+    return "draw" if cell.draw.nunique() > 1 else "run"
