@@ -113,5 +113,5 @@ def _curve(ax: Axes, cell: pd.DataFrame) -> None:
 
 
 def _unit(cell: pd.DataFrame) -> str:
-    """Return the column that tells independent effects apart: teachers of one draw count as one, unless all share it."""
+    """Return the column that tells independent effects apart: teachers of one draw count as one, if there are more."""
     return "draw" if cell.draw.nunique() > 1 else "run"
