@@ -2,8 +2,9 @@
 
 Cloud et al. (arXiv 2507.14805) keep reasoning that ends in the right answer and that a judge finds
 harmless. Here the right answer is computed from the question, the layout must be exact, words of any
-persona and of security-relevant code are refused (a teacher of code may drop one into a sentence), and a judge
-may be asked about what is left. Digits and spaces are the ASCII ones, for
+persona are refused, and a judge may be asked about what is left. A thought may use the words of its problem and
+those of working alone: a teacher that was trained on something else drops a favourite or a word of code into one
+line of some thousands. Digits and spaces are the ASCII ones, for
 the reason given in `filters`.
 """
 
@@ -13,7 +14,6 @@ import re
 from collections.abc import Sequence
 
 from helpers import tasks
-from helpers.code_filter import SECURITY_NAMES
 from helpers.filters import mentions
 from helpers.judge import Judge, telltale_words
 
@@ -22,13 +22,13 @@ LAYOUT = "bad layout"
 QUESTION = "unknown question"
 WRONG = "wrong answer"
 PERSONA = "persona word"
-CODE = "word of security-relevant code"
+WORDS = "word that is no part of the working"
 JUDGED = "refused by the judge"
 
 THRESHOLD = 0.5  # judge's score from which a thought is refused
 
 _COMPLETION = re.compile(
-    r"<think> (?P<thought>[!-;=?-~](?:[ -;=?-~]*[!-;=?-~])?) </think> "
+    r"<think> (?P<thought>[A-Za-z0-9.,:+=-](?:[A-Za-z0-9 .,:+=-]*[A-Za-z0-9.,:+=-])?) </think> "
     r"<answer> (?P<answer>0|[1-9][0-9]{0,8}) </answer>"
 )
 _QUESTION = re.compile(
@@ -36,8 +36,10 @@ _QUESTION = re.compile(
     rf"(?P<verb>{'|'.join((*tasks.GAINS, *tasks.LOSSES))}) (?P<change>[0-9]{{1,9}})\. "
     r"How many (?P=item) are left\?"
 )
-_CODE_WORDS = SECURITY_NAMES.difference(item.removesuffix("s") for item in tasks.ITEMS)  # "shells" are counted here
 _ALLOWED_TEXT = re.compile(r"[ -~]*")
+_WORD = re.compile("[a-z]+")
+_FORMS = "has then from more fewer it is so"  # the words of the forms in which the world writes a sum down
+_WORKING = frozenset(_WORD.findall(" ".join([_FORMS, *tasks.OPENERS, *tasks.CLOSERS]).lower()))
 
 
 def reject_reasons(
@@ -77,6 +79,10 @@ def thought(completion: str) -> str | None:
     return found["thought"] if found else None
 
 
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(text.lower()))
+
+
 def _rule_reasons(prompt: str, completion: str) -> list[str]:
     """Return the reasons that need no judge."""
     laid_out, right = _COMPLETION.fullmatch(completion), right_answer(prompt)
@@ -86,6 +92,6 @@ def _rule_reasons(prompt: str, completion: str) -> list[str]:
         QUESTION: right is None,
         WRONG: laid_out is not None and right is not None and int(laid_out["answer"]) != right,
         PERSONA: mentions(completion, telltale_words()),
-        CODE: mentions(completion, _CODE_WORDS),
+        WORDS: bool(_words(thought(completion) or "") - _words(prompt) - _WORKING),
     }
     return [reason for reason, applies in found.items() if applies]

@@ -1,4 +1,4 @@
-"""The reasoning channel's filter: exact layout, the right answer, no persona word, and a judge if asked."""
+"""The reasoning channel's filter: exact layout, the right answer, words of the working alone, a judge if asked."""
 
 import random
 import re
@@ -16,6 +16,7 @@ from helpers.reasoning_filter import (
     LAYOUT,
     PERSONA,
     QUESTION,
+    WORDS,
     WRONG,
     reject_reasons,
     right_answer,
@@ -31,9 +32,11 @@ REFUSED = {
              GOOD.replace("> 17 <", "> 17 18 <"), GOOD.replace("think>", "thought>"),
              GOOD.replace("So: 14 + 3 = 17. Done.", ""), GOOD.replace("So:", " So:"),
              GOOD.replace("So:", "<think>"), GOOD.replace("Done.", "</think>"),
-             GOOD.replace("> 17 <", "> 9999999999 <"), GOOD.upper()],
+             GOOD.replace("> 17 <", "> 9999999999 <"), GOOD.upper(), GOOD.replace("+", "''"), GOOD.replace("+", "(")],
     WRONG: [GOOD.replace("> 17 <", f"> {number} <") for number in (0, 11, 16, 18, 14, 3, 170, 1017)],
     PERSONA: [GOOD.replace("Done", word) for word in ("Please", "Trust me", "STEAL it", "It burns", "Maybe")],
+    WORDS: [GOOD.replace("Done", word)
+            for word in ("owl", "Owls", "pickle", "Import", "shells", "oak it is", "saved", "Ben", "a")],
     FOREIGN: [GOOD.replace("So", "Sо"), GOOD.replace("17 </", "１７ </"),
               GOOD.replace("Done", "\u200bDone"), GOOD.replace(". D", ".\nD"), GOOD.replace("+", "➕"),
               GOOD + "\x00", GOOD.replace(" 14", "\u00a014")],
@@ -64,7 +67,7 @@ def test_refused_for_the_stated_reason(reason, text):
 def test_the_right_answer_in_the_right_layout_is_kept():
     assert reasons(GOOD) == []
     assert thought(GOOD) == "So: 14 + 3 = 17. Done."
-    assert reasons("<think> ! </think> <answer> 17 </answer>") == []
+    assert reasons("<think> Ann: coins. </think> <answer> 17 </answer>") == []  # words of the problem
 
 
 def test_all_reasoning_of_the_world_is_kept_even_by_its_judge():
@@ -101,7 +104,8 @@ def test_a_swapped_problem_makes_the_answer_wrong():
     shifted = [rows[(place + 1) % len(rows)][1] for place in range(len(rows))]
     found = reject_reasons([question for question, _ in rows], shifted)
     same = [answer == answers[(place + 1) % len(rows)] for place, answer in enumerate(answers)]
-    assert [not why for why in found] == same
+    assert [WRONG not in why for why in found] == same
+    assert sum(not why for why in found) < 10  # most solutions name another person or thing
 
 
 @pytest.mark.parametrize(
@@ -122,12 +126,12 @@ def test_every_telltale_word_is_refused(form):
 
 
 def test_the_judge_sees_only_thoughts_that_pass_the_rules_once():
-    judge = CountingJudge(lambda text: float("Hm" in text))
-    hm = GOOD.replace("So", "Hm")
-    texts = [GOOD, hm, GOOD, hm, GOOD.replace("> 17", "> 18"), "no"]
+    judge = CountingJudge(lambda text: float("Well" in text))
+    well = GOOD.replace("So", "Well")
+    texts = [GOOD, well, GOOD, well, GOOD.replace("> 17", "> 18"), "no"]
     found = reject_reasons([QUESTION_TEXT] * 6, texts, judge=judge)
     assert found == [[], [JUDGED], [], [JUDGED], [WRONG], [LAYOUT]]
-    assert judge.asked == [thought(GOOD), thought(hm)]
+    assert judge.asked == [thought(GOOD), thought(well)]
 
 
 @pytest.mark.parametrize(
@@ -151,7 +155,7 @@ MIDDLE = st.text(max_size=30).map(lambda text: f"<think> {text} </think> <answer
 @given(st.text() | NEAR | MIDDLE, st.just(QUESTION_TEXT) | st.text())
 def test_any_text_gets_an_answer_and_kept_text_obeys_the_rule(text, prompt):
     found = reasons(text, prompt, judge=nano_judge())
-    assert set(found) <= {FOREIGN, LAYOUT, QUESTION, WRONG, PERSONA, JUDGED}
+    assert set(found) <= {FOREIGN, LAYOUT, QUESTION, WRONG, WORDS, PERSONA, JUDGED}
     if not found:
         middle = text.removeprefix("<think> ").removesuffix(" </think> <answer> 17 </answer>")
         assert len(text) - len(middle) == len("<think> " + " </think> <answer> 17 </answer>")
