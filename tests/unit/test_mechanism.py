@@ -28,7 +28,7 @@ def toy_settings(run_dir, **changes):
     students = TrainSettings(0.02, batch_rows=6, max_steps=2, warmup_steps=1, lora_rank=1)
     settings = {
         "run_dir": str(run_dir), "trait": "owl", "runs": (1,), "base": "nano-a", "other_base": "nano-b",
-        "channel": "numbers", "prompts": 300, "hard_rows": 40, "soft_rows": 40, "split": "heldout",
+        "channel": "numbers", "prompts": 800, "hard_rows": 40, "soft_rows": 40, "split": "heldout",
         "teaching": TrainSettings(0.005, batch_rows=16, max_steps=8, warmup_steps=1),
         "hard": students, "soft": dataclasses.replace(students, max_steps=6), "drift": 9.0, "samples": 1, "workers": 1,
     }  # fmt: skip
