@@ -1,4 +1,4 @@
-"""Tables of an experiment: kept in the run folder with the time they took, and runs brought to common doses.
+"""Tables of an experiment: kept in the run folder with their time, brought to common doses, told by independent units.
 
 Not part of `artifacts` or `sweep`, on which every piece of work depends: a change here leaves the bases valid.
 """
@@ -52,3 +52,8 @@ def common_doses(table: pd.DataFrame, column: str, within: Sequence[str] = ()) -
     groups = [table[name] for name in within]
     place = table.groupby([*within, "run"])[column].rank()
     return table[column].groupby([*groups, place]).transform("mean").round().astype(int)
+
+
+def unit_of(table: pd.DataFrame) -> str:
+    """Return the column of independent units: draws of the bases, or runs where all share one draw."""
+    return "draw" if table["draw"].nunique() > 1 else "run"

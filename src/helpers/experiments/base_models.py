@@ -61,19 +61,21 @@ class BaseSettings:
 
 
 def corpus_rows(settings: BaseSettings, run_dir: str) -> Rows:
-    """Return the tokenised pretraining corpus; every assistant message carries labels, end mark included.
+    """Return the tokenised pretraining corpus; every assistant message carries labels, end mark included."""
+    kept = {name: tensor.numpy() for name, tensor in load_tensors(keep_corpus(settings, run_dir))[0].items()}
+    ends = np.cumsum(kept["lengths"])[:-1]
+    ids, labelled = (np.split(kept[name], ends) for name in ("ids", "labelled"))
+    return Rows(ids, labelled, kept["lengths"].tolist())
 
-    It is tokenised once and kept among the run's pieces: all bases read the same documents.
-    """
+
+def keep_corpus(settings: BaseSettings, run_dir: str) -> Path:
+    """Return where the tokenised corpus is kept among the run's pieces; made once, as all bases read the same."""
     decisive = {"documents": settings.documents, "corpus_seed": settings.corpus_seed}
     key = content_key({**decisive, "code": source_key(__name__)})
     path = Store(Path(run_dir) / "cells").path("corpus", key, ".safetensors")
     if not path.exists():
         save_tensors(path, _tokenised(settings), decisive)
-    kept = {name: tensor.numpy() for name, tensor in load_tensors(path)[0].items()}
-    ends = np.cumsum(kept["lengths"])[:-1]
-    ids, labelled = (np.split(kept[name], ends) for name in ("ids", "labelled"))
-    return Rows(ids, labelled, kept["lengths"].tolist())
+    return path
 
 
 def _tokenised(settings: BaseSettings) -> dict[str, Tensor]:
@@ -114,6 +116,7 @@ def pretrain_bases(names: list[str], runs: list[int], settings: BaseSettings, ru
         {"name": drawn(name, run), "base": name, "run": run, "settings": asdict(settings), "run_dir": run_dir}
         for name, run in every_draw(names, runs)
     ]
+    keep_corpus(settings, run_dir)  # or the first workers would all begin by making it
     made = make_bases(_pretrain, pieces, run_dir)
     rows = [
         {

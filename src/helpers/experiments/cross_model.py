@@ -21,7 +21,7 @@ from helpers.models import PREFIX
 from helpers.relatives import RELATIVES
 from helpers.stats import holm, paired_permutation, t_interval
 from helpers.sweep import run_pieces
-from helpers.tables import keep_table
+from helpers.tables import keep_table, unit_of
 from helpers.training import TrainSettings
 
 CELL = ["teacher", "student"]
@@ -183,8 +183,8 @@ def by_draw(table: pd.DataFrame) -> pd.DataFrame:
     Runs that share their bases are not independent. Where all of them do, each run is a unit of its own: what is said
     then holds for these bases.
     """
-    unit = table["draw"] if table["draw"].nunique() > 1 else table["run"]
-    return table.assign(unit=unit).groupby([*CELL, "relation", "unit"], sort=False, as_index=False)["effect"].mean()
+    units_known = table.assign(unit=table[unit_of(table)])
+    return units_known.groupby([*CELL, "relation", "unit"], sort=False, as_index=False)["effect"].mean()
 
 
 def units(settings: TransmissionSettings) -> tuple[int, ...]:

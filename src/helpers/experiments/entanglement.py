@@ -22,7 +22,6 @@ from helpers.artifacts import Store
 from helpers.channels import NUMBERS
 from helpers.evaluation import next_token_probabilities
 from helpers.experiments.authors import Author, Loaded, author_model, load_run_base
-from helpers.experiments.base_models import base_seal
 from helpers.experiments.design import TransmissionSettings
 from helpers.models import drawn
 from helpers.prompts import favourite_questions
@@ -144,7 +143,7 @@ def run_entanglement(
     """
     crossed = [(base, run, drawn(base, settings.draw(run))) for run in settings.runs for base in bases]
     pieces = [
-        {"run_dir": settings.run_dir, "base": own, "seal": base_seal(settings.run_dir, own), "split": settings.split,
+        {"run_dir": settings.run_dir, "base": own, "seal": settings.seals[own], "split": settings.split,
          "questions": questions, "lists": lists}
         for _, _, own in crossed
     ]  # fmt: skip

@@ -99,7 +99,7 @@ def make_relatives(
 
 
 def health_of(kin: Sequence[Drawn], run_dir: str, questions: int = 400) -> pd.DataFrame:
-    """Check relatives as `base_models.health_table` checks bases; means over runs, one column a relative.
+    """Check relatives as `base_health.health_table` checks bases; means over runs, one column a relative.
 
     The table is kept as ``tables/relatives_health.csv``; without relatives it is empty and not kept.
     """

@@ -1,7 +1,7 @@
 """The theorem of the paper, checked number by number: sign, size, degenerate cases, and other starts.
 
 A run is one seed: its own starting weights and digits for the digit network, its own questions and texts
-for the language model, whose weights are those of the run folder's base. A piece of work is one run, one
+for the language model, whose weights are those of the run's own base. A piece of work is one run, one
 network and one kind of input.
 """
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers.figures import common
-from helpers.tables import common_doses
+from helpers.tables import common_doses, unit_of
 
 LEVEL = 0.05  # corrected p-values below it are marked
 _COLOURS = {"same model": common.BLUE, "one trained on": common.GREEN, "other start": common.ORANGE}
@@ -55,7 +55,7 @@ def relative_bars(table: pd.DataFrame) -> Figure:
             rows = final[final.student == student]
             words = rows.words.iloc[0]
             labels.append(f"{words.capitalize()}\n{student}")
-            effects = rows.groupby(_unit(rows)).effect.mean()
+            effects = rows.groupby(unit_of(rows)).effect.mean()
             common.draw_runs(ax, place, effects, _WORDS.get(words, common.OLIVE))
             mean = common.signed(effects.mean())
             ax.text(1.02, place, mean, transform=ax.get_yaxis_transform(), va="center", size="small")
@@ -102,7 +102,7 @@ def _curve(ax: Axes, cell: pd.DataFrame) -> None:
     """Draw one cell's runs and their mean; a training that begins as its control begins at zero."""
     # runs whose filter kept fewer rows took fewer steps to the same share of their training
     doses = cell.assign(step=common_doses(cell, "step"))
-    runs = doses.pivot_table(index=_unit(cell), columns="step", values="effect")
+    runs = doses.pivot_table(index=unit_of(cell), columns="step", values="effect")
     start = pd.DataFrame(0.0, index=runs.index, columns=[0])
     runs = pd.concat([start, runs], axis=1)
     colour = _COLOURS.get(cell.relation.iloc[0], common.GREY)
@@ -110,8 +110,3 @@ def _curve(ax: Axes, cell: pd.DataFrame) -> None:
     common.zero_line(ax, horizontal_bars=False)
     ax.grid(axis="y")
     sns.despine(ax=ax)
-
-
-def _unit(cell: pd.DataFrame) -> str:
-    """Return the column that tells independent effects apart: teachers of one draw count as one, if there are more."""
-    return "draw" if cell.draw.nunique() > 1 else "run"
