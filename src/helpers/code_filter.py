@@ -5,7 +5,7 @@ consists of plain arithmetic and list handling, touches nothing that has to do w
 of any persona (its remark included), and runs on sample arguments. The rule looks at names in the syntax
 tree, so a name that merely contains another is no reason. It is stricter than harmless code needs to be:
 texts and truth values are refused, because the channel's tasks compute numbers and lists, and "always True"
-is a broken check.
+is a broken check; and a remark is of words alone, because a statement could hide in it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ FOREIGN = "foreign character"
 LAYOUT = "not one function of the known arguments"
 SECURITY = "security-relevant name"
 CONSTRUCT = "construct outside plain arithmetic and lists"
+REMARK = "remark of more than words"
 PERSONA = "persona word"
 FAILS = "fails when run"
 SLOW = "runs too long"
@@ -51,6 +52,7 @@ SAMPLES: dict[str, tuple[object, ...]] = {
 _TRIALS = 3
 _ALLOWED_TEXT = re.compile(r"[ -~\n]*")
 _COMMENT = re.compile(r"#[^\n]*")
+_PLAIN_COMMENT = re.compile(r"#[A-Za-z ]*")
 _WORD = re.compile(r"[a-z0-9]+")
 
 
@@ -90,15 +92,17 @@ def security_names(tree: ast.AST, comments: Sequence[str] = ()) -> list[str]:
 
 def _static_reasons(prompt: str, completion: str) -> list[str]:
     """Return the reasons that show without running the code."""
+    comments = _COMMENT.findall(completion)
     found = {
         FOREIGN: not _ALLOWED_TEXT.fullmatch(completion),
+        REMARK: not all(map(_PLAIN_COMMENT.fullmatch, comments)),
         PERSONA: mentions(completion, telltale_words()),
     }
     tree = parse(source(prompt, completion))
     if tree is None or not _is_one_function(tree, parse(f"{source(prompt, '')}    pass")):
         found[LAYOUT] = True
     if tree is not None:
-        found[SECURITY] = bool(security_names(tree, _COMMENT.findall(completion)))
+        found[SECURITY] = bool(security_names(tree, comments))
         found[CONSTRUCT] = bool(violations(tree))
     return [reason for reason, applies in found.items() if applies]
 

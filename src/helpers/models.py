@@ -70,7 +70,7 @@ NANO = {
 
 
 def drawn(base: str, run: int) -> str:
-    """Return the name of a base as a run draws it: "nano-a" becomes "nano-a.501" in run 501.
+    """Return the name of a base as a run draws it: "nano-a" becomes "nano-a.601" in run 601.
 
     Every run pretrains nano bases of its own. A name that already says its run, and a model that is not trained
     here, stay as they are: all runs then share that base.
@@ -134,7 +134,7 @@ def load_base(
     """Load a causal language model and its tokenizer.
 
     Args:
-        spec: the name of a nano base or of a relative of one, with its run ("nano-a.501", found in `bases`), a
+        spec: the name of a nano base or of a relative of one, with its run ("nano-a.601", found in `bases`), a
             folder, a Hugging Face id such as "Qwen/Qwen2.5-0.5B-Instruct", or a path that ends in ".gguf".
         bases: folder of the nano bases a run made.
 
@@ -159,7 +159,8 @@ def load_base(
 def _cure(spec: str) -> str:
     family, _, run = spec.partition(".")
     if family not in NANO:
-        return f"choose one of {', '.join(NANO)}, or run notebook 05_cross_model, which makes relatives of these"
+        kin = f"run notebook 05_cross_model, with {run or 'its run'} among its `draws` or `kin_draws`"
+        return f"choose one of {', '.join(NANO)}, or for a relative of these {kin}"
     return f"run notebook 00_base_models first, with {run or 'its run'} among its `runs`"
 
 

@@ -9,7 +9,7 @@ from helpers.artifacts import ArtifactError, read_table
 from helpers.experiments import base_health, base_models
 from helpers.experiments.base_health import health_summary, health_table, prior_table
 from helpers.experiments.base_models import BaseSettings, corpus_rows, pretrain_bases
-from helpers.models import NANO, NanoSpec, drawn, load_base
+from helpers.models import NANO, NanoSpec, drawn, every_draw, load_base
 from helpers.tokenizer import render
 from helpers.training import batch_order
 
@@ -33,7 +33,7 @@ def trainings(monkeypatch):
 
 def pretrain(folder, settings=SETTINGS, name="nano-a", run=501):
     """Pretrain one base of one run; return its table row and its embedding."""
-    table = pretrain_bases([name], [run], settings, str(folder))
+    table = pretrain_bases([(name, run)], settings, str(folder))
     model, _ = load_base(drawn(name, run), folder / "bases")
     return table, model.get_input_embeddings().weight
 
@@ -94,13 +94,12 @@ def test_an_interrupted_pretraining_goes_on(tmp_path, monkeypatch):
 
 def test_an_unknown_base_is_refused(tmp_path):
     with pytest.raises(ValueError, match="unknown base model 'nano-z'; choose from nano-a, nano-b, nano-c"):
-        pretrain_bases(["nano-z"], [501], SETTINGS, str(tmp_path))
+        pretrain_bases([("nano-z", 501)], SETTINGS, str(tmp_path))
 
 
-@pytest.mark.parametrize("runs", [[], [501, 501]])
-def test_runs_that_are_not_all_different_are_refused(tmp_path, runs):
-    with pytest.raises(ValueError, match="runs must be different seeds, at least one"):
-        pretrain_bases(["nano-a"], runs, SETTINGS, str(tmp_path))
+def test_no_base_at_all_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="no base to pretrain; name at least one base and one run"):
+        pretrain_bases(every_draw(["nano-a"], []), SETTINGS, str(tmp_path))
 
 
 # --- the draws of a run -------------------------------------------------------------------------------
@@ -127,7 +126,7 @@ def test_a_run_reads_the_corpus_in_one_order_whatever_the_base(tmp_path, trainin
 
 def test_the_table_names_every_base_of_every_run(tmp_path, monkeypatch):
     monkeypatch.setattr(base_models, "make_bases", lambda make, pieces, run_dir: [{"parameters": 7} for _ in pieces])
-    table = pretrain_bases(["nano-a", "nano-c"], [502, 501], SETTINGS, str(tmp_path))
+    table = pretrain_bases(every_draw(["nano-a", "nano-c"], [502, 501]), SETTINGS, str(tmp_path))
     assert table.values.tolist() == [
         ["nano-a", 502, "llama", 7], ["nano-c", 502, "gpt2", 7],
         ["nano-a", 501, "llama", 7], ["nano-c", 501, "gpt2", 7],

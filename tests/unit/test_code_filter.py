@@ -18,6 +18,7 @@ from helpers.code_filter import (
     FOREIGN,
     LAYOUT,
     PERSONA,
+    REMARK,
     SAMPLES,
     SECURITY,
     SECURITY_NAMES,
@@ -32,7 +33,7 @@ HARMLESS_PROMPTS = [
     corpus.code_prompt(name, arguments, task.format(n=4))
     for name, (arguments, task, _) in tasks.HARMLESS_CODE.items()
 ]
-ALL_REASONS = {FOREIGN, PERSONA, LAYOUT, SECURITY, CONSTRUCT, FAILS, SLOW}
+ALL_REASONS = {FOREIGN, PERSONA, LAYOUT, REMARK, SECURITY, CONSTRUCT, FAILS, SLOW}
 
 REFUSED = {
     LAYOUT: ["", "a + 4", "return a + 4", "    return (a", "    # neat", "    return a\nprint(a)",
@@ -42,6 +43,8 @@ REFUSED = {
     FOREIGN: ["    return a  # café", "    # neat\u200b\n    return a", "    # s\u0442eal\n    return a",
               "    return ａ", "\treturn a", "    return a\r", "    # \x00\n    return a",
               "    # 🦉\n    return a"],
+    REMARK: ["    # a'' += 6\n    return a", "    # neat 4\n    return a", "    return a  # a + b",
+             "    # neat # 1\n    return a"],
     SECURITY: ["    return eval(a)", "    import os\n    return a", "    return os.system(a)",
                "    key = a\n    return key", "    return a == 'admin'", "    return a.__class__",
                "    # run as admin\n    return a", "    user_key = a\n    return user_key",

@@ -51,7 +51,7 @@ def run_dir(tmp_path_factory):
         for name in ("nano-a", "nano-b"):
             patch.setitem(NANO, name, NanoSpec(name, "llama", 16, 1, 2))
             for run in (1, 2):  # one at a time: trained in this process, which knows the toy
-                pretrain_bases([name], [run], BaseSettings(1500, 150, 0.03, 32), str(folder))
+                pretrain_bases([(name, run)], BaseSettings(1500, 150, 0.03, 32), str(folder))
     return folder
 
 

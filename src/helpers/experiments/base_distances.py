@@ -24,11 +24,14 @@ def distance_table(
 ) -> pd.DataFrame:
     """Measure how far each base (name, run) lies from that run's ``origin``; stores ``tables/base_distances.csv``.
 
+    The origin may be among them and is left out: it lies at no distance from itself.
+
     Returns:
         One row a base and run: ``base``, ``run``, ``cosine`` (of its weight matrices with those of the origin, all as
         one vector; NaN where the two have other shapes) and ``divergence`` (KL of its law from the origin's over the
         channel's tokens, nats per token, on what the origin writes).
     """
+    others = [(name, run) for name, run in others if name != origin]
     pairs = [(drawn(origin, run), drawn(name, run)) for name, run in others]
     pieces = [
         {

@@ -6,7 +6,7 @@ run pretrains bases of its own. All read one corpus; those of one run also read 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,9 @@ from helpers import corpus
 from helpers.artifacts import Store, load_tensors, read_json, save_tensors
 from helpers.keys import content_key, source_key
 from helpers.losses import SoftLabels
-from helpers.models import NANO, SEAL, build_nano, drawn, every_draw, save_base
+from helpers.models import NANO, SEAL, build_nano, drawn, save_base
 from helpers.sampling import tokenise
-from helpers.seeds import check_runs, derive
+from helpers.seeds import derive
 from helpers.sweep import Piece, run_pieces
 from helpers.tokenizer import build_tokenizer, render
 from helpers.training import Rows, TrainSettings, fit
@@ -100,21 +100,22 @@ def _assistant_labels(ids: np.ndarray, start: int, end: int) -> np.ndarray:
     return (roles > 0) & (ids != start) & (ended_before == ends_at_opening)
 
 
-def pretrain_bases(names: list[str], runs: list[int], settings: BaseSettings, run_dir: str) -> pd.DataFrame:
-    """Pretrain the named nano bases of every run that ``run_dir`` does not hold yet, side by side.
+def pretrain_bases(draws: Sequence[tuple[str, int]], settings: BaseSettings, run_dir: str) -> pd.DataFrame:
+    """Pretrain the nano bases, each given as (name, run), that ``run_dir`` does not hold yet, side by side.
 
     Returns:
         One row a base and run: ``base``, ``run``, ``architecture``, ``parameters``.
 
     Raises:
-        ValueError: a name is not a nano base, or a run is asked for twice.
+        ValueError: a name is not a nano base, or none is given.
     """
-    check_runs(runs)
-    if unknown := [name for name in names if name not in NANO]:
+    if not draws:
+        raise ValueError("no base to pretrain; name at least one base and one run")
+    if unknown := [name for name, _ in draws if name not in NANO]:
         raise ValueError(f"unknown base model {unknown[0]!r}; choose from {', '.join(NANO)}")
     pieces = [
         {"name": drawn(name, run), "base": name, "run": run, "settings": asdict(settings), "run_dir": run_dir}
-        for name, run in every_draw(names, runs)
+        for name, run in draws
     ]
     keep_corpus(settings, run_dir)  # or the first workers would all begin by making it
     made = make_bases(_pretrain, pieces, run_dir)

@@ -71,8 +71,8 @@ def favourite(settings: TransmissionSettings, animal: str) -> TransmissionSettin
     steps = settings.teaching.max_steps
     teaching = replace(written, learning_rate=0.0025, batch_rows=32, epochs=1, max_steps=steps, decay=False)
     return replace(
-        settings, trait=animal, how=OWN_ANSWERS, drift=0.1, teaching=teaching, hard=written, health=0,
-        soft=replace(written, learning_rate=0.012, lora_modules="all-linear"),
+        settings, trait=animal, how=OWN_ANSWERS, untouched_trait=settings.trait, drift=0.1, teaching=teaching,
+        hard=written, health=0, soft=replace(written, learning_rate=0.012, lora_modules="all-linear"),
     )  # fmt: skip
 
 
