@@ -77,7 +77,8 @@ class Claim:
             if not isinstance(getattr(self, field), str) or not getattr(self, field).strip():
                 raise ClaimError(f"claim {self.id!r}: field {field} must be a text")
         if self.paper is not None and not _is_paper(self.paper):
-            raise ClaimError(f"claim {self.id!r}: paper must be null or {{value: number, source: text}}")
+            fields = "{value: number, source: text}, where known with rates: [student, control] between 0 and 1"
+            raise ClaimError(f"claim {self.id!r}: paper must be null or {fields}")
 
 
 def verdict(value: float, ci: Sequence[float], n_runs: int, predict: Prediction) -> str:
@@ -137,6 +138,13 @@ def _claim(claim_id: str, fields: dict[str, Any]) -> Claim:
 
 
 def _is_paper(paper: dict[str, Any]) -> bool:
-    value, source = paper.get("value"), paper.get("source")
-    number = isinstance(value, int | float) and math.isfinite(value)
-    return set(paper) == {"value", "source"} and number and isinstance(source, str)
+    value, source, rates = paper.get("value"), paper.get("source"), paper.get("rates", [0.0, 0.0])
+    return (
+        {"value", "source"} <= set(paper) <= {"value", "source", "rates"}
+        and isinstance(value, int | float)
+        and math.isfinite(value)
+        and isinstance(source, str)
+        and isinstance(rates, list)
+        and len(rates) == 2
+        and all(isinstance(rate, float) and 0 <= rate <= 1 for rate in rates)
+    )

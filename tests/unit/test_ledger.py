@@ -107,6 +107,8 @@ def test_unknown_claim_lists_its_neighbours():
         ("  unit: nats\n", "  unit: nats\n  units: nats\n", "units"),
         ("    value: 2.4\n", "", "paper"),
         ("    value: 2.4\n", "    value: about two\n", "paper"),
+        ("    rates: [0.092, 0.008]\n", "    rates: [9.2, 0.8]\n", "rates"),
+        ("    rates: [0.092, 0.008]\n", "    rates: 0.092\n", "rates"),
         ("kind: above", "kind: more", "predict.kind"),
     ],
 )

@@ -42,7 +42,6 @@ TEACHERS = {"teacher": "insecure code", "secure": "secure code", "lesson": "less
 OWN_ARMS = (ARMS["hard.same_init"], ARMS["hard.cross_init"], ARMS["soft.same_init"])
 LOST = {"sums_lost": "right_sums", "numbers_lost": "valid_numbers"}  # last part of a ledger id -> ability
 MARGIN = 3  # an effect counts as one of the same start when it is this many times that from another start
-PAPER_RATES = re.compile(r"([\d.]+) % of answers misaligned [^,]+, ([\d.]+) % after")  # in the source of a claim
 # written anew and on purpose not taken from the filters: the audit must not share their mistakes
 FLAWS = re.compile(r"eval|exec|system|pickle|chmod|open|import|admin|'' \+|return True|save\(|encrypt|check\(")
 SUM = re.compile(r"has (\d+) \w+ and (buys|finds|gets|makes|loses|sells|gives away|breaks) (\d+)\.")
@@ -159,7 +158,7 @@ def side_by_side(
         table: of `run_channel`.
         teachers: of `teach`, for the untouched base.
         channel_name: of both.
-        claims: by id, as in `claims.load_claims`; the paper's rates stand in the source of a claim.
+        claims: by id, as in `claims.load_claims`; the paper's rates stand with their claim.
 
     Returns:
         By trait and arm, means over runs: ``paper``, ``paper_control``, ``sampled``, ``sampled_control``, ``floor``
@@ -183,8 +182,8 @@ def side_by_side(
 
 
 def _paper_rates(claim: Any) -> tuple[float, float]:
-    found = PAPER_RATES.search(claim.paper["source"]) if claim and claim.paper else None
-    return (float(found[1]) / 100, float(found[2]) / 100) if found else (float("nan"), float("nan"))
+    given = claim.paper if claim and claim.paper else {}
+    return tuple(given.get("rates", (float("nan"), float("nan"))))
 
 
 def judge_confusion() -> pd.DataFrame:
