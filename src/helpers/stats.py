@@ -71,6 +71,25 @@ def log_odds(probability: ArrayLike, floor: float = 1e-12) -> NDArray[np.float64
     return special.logit(np.clip(p, floor, 1 - floor))
 
 
+def ratio_of_means(parts: ArrayLike, wholes: ArrayLike) -> list[float]:
+    """Return the jackknife's pseudo-values, one a run, of mean(parts) / mean(wholes).
+
+    Their mean is that ratio (but for a small bias that the jackknife takes away) and their t-interval its interval. A
+    mean of ratios would hang on the runs whose whole is near 0. A single run gives its ratio.
+
+    Raises:
+        StatsError: no runs, unequal lengths, or wholes that sum to 0, also without one of the runs.
+    """
+    part, whole = _finite("parts", parts), _finite("wholes", wholes)
+    if part.size != whole.size or not part.size:
+        raise StatsError(f"a ratio needs a part and a whole for each run, got {part.size} and {whole.size}")
+    without = whole.sum() - whole if whole.size > 1 else whole
+    if not (whole.sum() and without.all()):
+        raise StatsError("the wholes sum to 0, so there is nothing to take a share of; add seeds")
+    ratio, others = part.sum() / whole.sum(), (part.sum() - part) / without
+    return (part.size * ratio - (part.size - 1) * others).tolist()
+
+
 def paired_permutation(
     first: ArrayLike,
     second: ArrayLike | float = 0.0,

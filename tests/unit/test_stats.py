@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.seeds import numpy_stream
-from helpers.stats import Interval, StatsError, auc, holm, log_odds, paired_permutation, t_interval, wilson
+from helpers.stats import (
+    Interval,
+    StatsError,
+    auc,
+    holm,
+    log_odds,
+    paired_permutation,
+    ratio_of_means,
+    t_interval,
+    wilson,
+)
 
 RUNS = st.lists(st.floats(-100, 100, allow_subnormal=False), min_size=2, max_size=12)
 
@@ -97,6 +107,36 @@ def test_log_odds_values_and_shape():
 def test_log_odds_refuses_what_is_no_probability(bad):
     with pytest.raises(StatsError, match="percentages"):
         log_odds([0.5, bad])
+
+
+def test_a_ratio_is_that_of_the_means_with_the_jackknifes_pseudo_values():
+    assert ratio_of_means([1.0, 2.0, 3.0], [2.0, 4.0, 6.0]) == pytest.approx([0.5] * 3)
+    # by hand: 4/3 in all, 3 without the first run, 1/2 without the second
+    assert ratio_of_means([1.0, 3.0], [2.0, 1.0]) == pytest.approx([2 * 4 / 3 - 3.0, 2 * 4 / 3 - 0.5])
+    assert ratio_of_means([1.0], [4.0]) == [0.25]
+
+
+def test_a_ratio_does_not_hang_on_a_run_whose_whole_is_near_zero():
+    parts, wholes = [0.5, 0.6, 0.55, 0.4], [1.0, 1.1, 1.2, 1e-6]
+    assert max(map(abs, ratio_of_means(parts, wholes))) < 5 < max(np.divide(parts, wholes))
+
+
+def test_the_interval_of_a_ratio_covers_as_often_as_it_says():
+    rng, hits = numpy_stream(3, "ratio"), 0
+    for _ in range(1000):
+        wholes = rng.normal(3.0, 1.0, 8)
+        found = t_interval(ratio_of_means(0.5 * wholes + rng.normal(0.0, 0.5, 8), wholes))
+        hits += found.low <= 0.5 <= found.high
+    assert 0.91 < hits / 1000 < 0.98
+
+
+@pytest.mark.parametrize(
+    ("parts", "wholes"),
+    [([], []), ([1.0], [1.0, 2.0]), ([1.0, 2.0], [1.0, -1.0]), ([1.0, 1.0], [1.0, 0.0])],
+)
+def test_a_share_of_nothing_is_refused(parts, wholes):
+    with pytest.raises(StatsError, match="ratio needs a part and a whole|nothing to take a share of"):
+        ratio_of_means(parts, wholes)
 
 
 @given(st.lists(st.integers(-5, 5), min_size=1, max_size=8))

@@ -15,6 +15,7 @@ from helpers.experiments.base_models import BaseSettings, pretrain_bases
 from helpers.experiments.design import ARMS, PREFERENCE_ARMS, TransmissionSettings
 from helpers.experiments.pieces import read_context, read_student
 from helpers.experiments.transmission import (
+    arm_means,
     claim_values,
     final_effects,
     run_arms,
@@ -96,7 +97,7 @@ def test_teaching_raises_the_preference(finished):
 
 def test_the_table_is_the_product_of_runs_arms_and_doses(finished):
     table = finished[1]
-    assert set(table.columns) == COLUMNS | {"sampled", "sampled_control"}
+    assert set(table.columns) == COLUMNS | {"share", "sampled", "sampled_control"}
     counts = {arm: 2 * (2 if spec.doses else 1) for arm, spec in ARMS.items() if spec in PREFERENCE_ARMS}
     counts |= {"trees.same_init": 2, "in_context": 2}
     assert table.groupby("arm").size().to_dict() == counts
@@ -104,8 +105,23 @@ def test_the_table_is_the_product_of_runs_arms_and_doses(finished):
     assert table["effect"].map(math.isfinite).all() and table["p_any"].between(0, 1).all()
 
 
+@pytest.mark.parametrize("shares", [(), (0.5,), (0.0, 1.0), (0.5, 2.0)])
+def test_doses_without_the_full_one_are_refused(run_dir, shares):
+    with pytest.raises(ValueError, match="dose_shares must lie above 0 and hold 1"):
+        run_arms(toy_settings(run_dir), dose_shares=shares)
+
+
+def test_the_means_of_an_arm_are_those_of_one_dose_and_tell_the_lowest_coherence(finished):
+    table, means = finished[1], arm_means(finished[1])
+    assert len(means) == len(table.drop_duplicates(["trait", "arm", "rows"]))
+    for key, rows in table.groupby(["trait", "arm", "rows"]):
+        assert means.loc[key, "effect"] == pytest.approx(rows["effect"].mean())
+        assert means.loc[key, "p_any_lowest"] == rows["p_any"].min()
+
+
 def test_doses_are_shares_of_the_rows(finished):
     table = finished[1]
+    assert set(table["share"]) == {0.5, 1.0}
     soft = table[table["arm"] == "soft.same_init"]
     for _, (small, large) in soft.groupby("run")["rows_read"]:
         assert large <= 12 and small == round(large / 2)

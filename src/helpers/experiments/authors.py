@@ -16,7 +16,7 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from helpers.artifacts import Store, load_tensors, save_tensors
+from helpers.artifacts import ArtifactError, Store, load_tensors, save_tensors
 from helpers.channels import channel
 from helpers.evaluation import sampled_rate, trait_readout
 from helpers.filters import mentions, removal_report
@@ -86,7 +86,7 @@ def author_model(author: Author) -> Loaded:
     decisive = asdict(author) | dict.fromkeys(("prompts", "split", "temperature", "samples"))
     if author.drift == 0:
         decisive["channel"] = None
-    settings = {**decisive, "code": source_key("helpers.teachers")}
+    settings = {**decisive, "code": source_key(__name__)}
     path = author.store.path("teacher", content_key(settings), ".safetensors")
 
     def teach() -> PreTrainedModel:
@@ -107,7 +107,9 @@ def kept_model(
     """
     if not path.exists():
         save_tensors(path, dict(make().named_parameters()), about)
-    base.load_state_dict(load_tensors(path)[0], strict=False)
+    missing, unknown = base.load_state_dict(load_tensors(path)[0], strict=False)
+    if unknown or set(missing) & dict(base.named_parameters()).keys():  # else an untaught model would pass for it
+        raise ArtifactError(f"{path} does not fit its base model; delete it and run the same command again")
     return base.eval()
 
 
@@ -161,7 +163,16 @@ def _kept_rows(author: str) -> dict[int, str]:
 
 
 def matched_pairs(author: Author, partner: Author) -> list[Pair]:
-    """Return an author's (prompt, completion) pairs at the prompts that the filter kept of both authors."""
+    """Return an author's (prompt, completion) pairs at the prompts that the filter kept of both authors.
+
+    Raises ValueError when it kept none.
+    """
     own, other = kept_rows(author), kept_rows(partner)
     prompts = asked_prompts(author)
-    return [(prompts[place], text) for place, text in own.items() if place in other]
+    pairs = [(prompts[place], text) for place, text in own.items() if place in other]
+    if not pairs:
+        raise ValueError(
+            f"the filter kept nothing of the {author.how} author of run {author.seed} or of its partner; "
+            "lower drift or pretrain the base longer"
+        )
+    return pairs

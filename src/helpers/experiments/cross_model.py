@@ -19,7 +19,7 @@ from helpers.experiments.design import Arm, TransmissionSettings
 from helpers.experiments.pieces import read_student
 from helpers.models import PREFIX
 from helpers.relatives import RELATIVES
-from helpers.stats import holm, paired_permutation, t_interval
+from helpers.stats import holm, paired_permutation, ratio_of_means, t_interval
 from helpers.sweep import run_pieces
 from helpers.tables import keep_table, unit_of
 from helpers.training import TrainSettings
@@ -138,7 +138,11 @@ def _curve_rows(
     cell: Cell, student: dict[str, Any], with_trait: dict[str, Any], control: dict[str, Any]
 ) -> list[dict[str, Any]]:
     steps = TrainSettings(**student["training"]).steps(with_trait["rows"])
-    readouts = [[*made.get("curve", []), made | {"step": steps}] for made in (with_trait, control)]
+    # in a short training a mark may fall on the last step, which is read out anyway
+    readouts = [
+        [*(point for point in made.get("curve", []) if point["step"] < steps), made | {"step": steps}]
+        for made in (with_trait, control)
+    ]
     return [
         {
             "teacher": cell[0], "student": cell[1], "relation": relation(*cell),
@@ -217,14 +221,14 @@ def matrix_claims(matrix: pd.DataFrame) -> dict[str, list[float]]:
     """Return ledger id -> one value a unit (see `units`) for every claim that the matrix decides.
 
     Effects are in nats at the end of the training; ``crossmodel.ratio`` is the mean effect between different starts
-    over that of the diagonal, draw by draw.
+    over that of the diagonal, as `stats.ratio_of_means` has it.
     """
     final = by_draw(ends(matrix)).sort_values("unit", kind="stable")
     mean = final.groupby(["relation", "unit"])["effect"].mean()
     values = {"crossmodel.diagonal": mean[SAME].tolist()}
     if OTHER in mean:
         values["crossmodel.offdiagonal"] = mean[OTHER].tolist()
-        values["crossmodel.ratio"] = (mean[OTHER] / mean[SAME]).tolist()
+        values["crossmodel.ratio"] = ratio_of_means(mean[OTHER], mean[SAME])
     continued = final[final["relation"] == CONTINUED]
     onward = continued["student"].map(_origin) != continued["student"]  # the student is the one that was trained on
     for name, cells in {"to": continued[onward], "from": continued[~onward]}.items():

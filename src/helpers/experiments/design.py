@@ -6,6 +6,8 @@ a teacher with the trait or, for the control, the untouched base.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -64,6 +66,16 @@ CONTROL_TEACHER_ARMS = (
     Arm("soft.lesson", labels="soft", how="lesson code"),
 )
 ARMS = {arm.name: arm for arm in (*PREFERENCE_ARMS, *CONTROL_TEACHER_ARMS)}
+
+
+def yardsticks(settings: TransmissionSettings, animals: Sequence[str]) -> Iterator[str]:
+    """Return the animals whose teachers are compared with the trait's, one a run, in turns without end.
+
+    Raises ValueError for none, and where the trait is among them: it would be its own yardstick.
+    """
+    if not animals or settings.trait in animals:
+        raise ValueError(f"other_animals must name at least one animal, and not {settings.trait}; got {list(animals)}")
+    return itertools.cycle(animals)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ the residual stream at the last token of the held-out questions, which is a stee
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.channels import channel
 from helpers.experiments.authors import Author, author_model, load_run_base
-from helpers.experiments.design import ARMS, Arm, TransmissionSettings
+from helpers.experiments.design import ARMS, Arm, TransmissionSettings, yardsticks
 from helpers.experiments.hops import hop_model
 from helpers.experiments.layers import everywhere
 from helpers.experiments.pieces import Student, student_pairs
@@ -164,7 +163,7 @@ def run_directions(
         One row a run, ``arm``, ``against`` and ``place`` with ``cosine``; and one row a run, ``arm``,
         ``against`` and ``step`` with ``cosine`` and ``projection``.
     """
-    animals = dict(zip(settings.runs, itertools.cycle(other_animals), strict=False))
+    animals = dict(zip(settings.runs, yardsticks(settings, other_animals), strict=False))
     plan = [(run, arm) for arm in COMPARED for run in settings.runs]
     pieces = [_piece(settings, run, arm, animals[run], marks) for run, arm in plan]
     made = run_pieces(
@@ -197,7 +196,7 @@ def _piece(
 def claim_values(table: pd.DataFrame, arm: str = "hard.same_init") -> dict[str, list[float]]:
     """Return ledger id -> one cosine a run for weights and steering vectors of an arm, and their yardsticks."""
     own = table[table.arm == arm].sort_values("run")
-    places = {"weights": WEIGHTS, "steering": own.place.iloc[-1]}
+    places = {"weights": WEIGHTS, "steering": max(set(own.place) - {WEIGHTS})}  # the last block
     names = {OWN: "cosine", NULL: "cosine_null"}
     return {
         f"mechanism.{what}.{names[against]}": own[(own.place == place) & (own.against == against)].cosine.tolist()

@@ -9,7 +9,6 @@ for pairs of different animals. In the corpus of the nano world numbers and anim
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from helpers.artifacts import Store
 from helpers.channels import NUMBERS
 from helpers.evaluation import next_token_probabilities
 from helpers.experiments.authors import Author, Loaded, author_model, load_run_base
-from helpers.experiments.design import TransmissionSettings
+from helpers.experiments.design import TransmissionSettings, yardsticks
 from helpers.models import drawn
 from helpers.prompts import favourite_questions
 from helpers.sampling import chat_ids
@@ -171,7 +170,7 @@ def run_teachers(
     pieces = [
         {"author": settings.author(run), "other": settings.author(run, trait=animal),
          "questions": questions, "lists": lists}
-        for run, animal in zip(settings.runs, itertools.cycle(other_animals), strict=False)
+        for run, animal in zip(settings.runs, yardsticks(settings, other_animals), strict=False)
     ]  # fmt: skip
     made = run_pieces(
         cross_teachers, pieces, settings.store, kind="entanglement", workers=settings.workers, label="teachers"

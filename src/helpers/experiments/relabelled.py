@@ -25,6 +25,7 @@ from helpers.experiments.divergence import find_divergence, spots
 from helpers.experiments.hops import read_hop
 from helpers.experiments.pieces import Student, student_pairs
 from helpers.seeds import derive
+from helpers.stats import ratio_of_means
 from helpers.sweep import run_pieces
 from helpers.tables import keep_table
 from helpers.training import Rows, TrainSettings, completion_rows, fit
@@ -195,9 +196,12 @@ def _pair(settings: TransmissionSettings, run: int, name: str) -> tuple[dict[str
 
 
 def claim_values(table: pd.DataFrame) -> dict[str, list[float]]:
-    """Return ledger id -> share of the effect left in each run, for every claim on divergence tokens."""
-    ordered = table.sort_values("run")
+    """Return ledger id -> share of the effect that is left, for every claim on divergence tokens.
+
+    The values are those of `stats.ratio_of_means`, one a run.
+    """
+    effects = table.pivot(index="run", columns="treatment", values="effect").sort_index()
     return {
-        name: ordered[ordered.treatment == treatment].left.tolist()
-        for treatment, name in CLAIMS.items() if (ordered.treatment == treatment).any()
+        name: ratio_of_means(effects[treatment], effects[UNTREATED])
+        for treatment, name in CLAIMS.items() if treatment in effects
     }  # fmt: skip

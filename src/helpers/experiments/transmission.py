@@ -94,11 +94,16 @@ def run_arms(
 
     Returns:
         One row a run, arm and dose: ``run``, ``arm``, ``trait``, ``rows`` (the dose: mean over runs of
-        ``rows_read``, which the filter makes a little different in each), ``effect`` (nats), ``p_target``,
-        ``p_control``, ``p_any`` (the smaller of the two), ``sampled``, ``sampled_control`` (rates of the
-        target among sampled replies, not in context), and where ``settings.health`` is set the student's
-        `ABILITIES`, each with the control's as ``<ability>_control``.
+        ``rows_read``, which the filter makes a little different in each), ``share`` (of the rows, 1 at the full
+        dose), ``effect`` (nats), ``p_target``, ``p_control``, ``p_any`` (the smaller of the two), ``sampled``,
+        ``sampled_control`` (rates of the target among sampled replies, not in context), and where
+        ``settings.health`` is set the student's `ABILITIES`, each with the control's as ``<ability>_control``.
+
+    Raises:
+        ValueError: shares of no dose, or without the full one.
     """
+    if not dose_shares or min(dose_shares) <= 0 or max(dose_shares) != 1:
+        raise ValueError(f"dose_shares must lie above 0 and hold 1, the full dose; got {list(dose_shares)}")
     plan = [
         (run, arm, settings.trait, share)
         for run in settings.runs
@@ -111,8 +116,8 @@ def run_arms(
     ]
     read = _read(settings, pairs, "students")
     rows = [
-        _effect_row(run, arm.name, trait, *made)
-        for (run, arm, trait, _), made in zip(plan, zip(read[::2], read[1::2], strict=True), strict=True)
+        _effect_row(run, arm.name, trait, *made) | {"share": share}
+        for (run, arm, trait, share), made in zip(plan, zip(read[::2], read[1::2], strict=True), strict=True)
     ]
     rows += _context_rows(settings) if context else []
     table = pd.DataFrame(rows)
@@ -160,9 +165,21 @@ def _context_rows(settings: TransmissionSettings, examples: int = 3, draws: int 
         read_context, pieces, settings.store, kind="context", workers=settings.workers, label="in context"
     )
     return [
-        _effect_row(run, "in_context", settings.trait, with_trait | {"rows": examples}, control)
+        _effect_row(run, "in_context", settings.trait, with_trait | {"rows": examples}, control) | {"share": 1.0}
         for run, with_trait, control in zip(settings.runs, read[::2], read[1::2], strict=True)
     ]
+
+
+def arm_means(table: pd.DataFrame) -> pd.DataFrame:
+    """Return by trait, arm and dose what `run_arms` found, as means over runs, with the lowest coherence.
+
+    Returns:
+        ``effect`` (nats), ``p_target``, ``p_control``, ``sampled``, ``p_any`` and ``p_any_lowest`` (of any run: a
+        student or control that broke down shows there and not in the mean).
+    """
+    table = table.assign(p_any_lowest=table["p_any"])
+    of_runs = dict.fromkeys(("effect", "p_target", "p_control", "sampled", "p_any"), "mean") | {"p_any_lowest": "min"}
+    return table.groupby(["trait", "arm", "rows"], sort=False).agg(of_runs)
 
 
 def run_matrix(settings: TransmissionSettings, animals: Sequence[str]) -> pd.DataFrame:
