@@ -104,7 +104,8 @@ def _ledger(given: argparse.Namespace) -> int:
     records = ledger.load(folder / "ledger.json")
     columns = ["value", "95 % interval", "unit", "runs", "paper", "verdict"]
     print(f"{folder}\n{ledger.table(folder)[columns].to_string() if records else 'no records'}")
-    problems = [*_missing(profile, {record.id for record in records}), *ledger.check(records)]
+    problems = [f"{name}: no record; run its notebook" for name in ledger.missing(records, profile.notebooks)]
+    problems += ledger.check(records)
     if given.against:
         compared = ledger.compare(ledger.load(given.against), records)
         print(f"\n{given.against} (first) and {folder} (second)\n{compared.to_string(index=False)}")
@@ -126,13 +127,6 @@ def _ledger_folder(name: str) -> Path:
     """The profile's own run, or where there is none the reference run that came with the repository."""
     own, reference = chain.RUNS / name, RESULTS / name
     return reference if (reference / "ledger.json").exists() and not own.exists() else own
-
-
-def _missing(profile: Profile, present: set[str]) -> list[str]:
-    from helpers.claims import load_claims
-
-    due = [claim.id for claim in load_claims().values() if claim.notebook in profile.notebooks]
-    return [f"{name}: no record; run its notebook" for name in due if name not in present]
 
 
 def _save(run_dir: Path, target: Path) -> None:

@@ -92,10 +92,18 @@ def record(
         paper=claim.paper,
         verdict=verdict(value, (low, high), len(runs), claim.predict),
         seconds=round(float(seconds), 1),
-        params_sha256=artifacts.content_key(params),
+        params_sha256=artifacts.content_key(_decisive(params)),
     )
     _file(Path(run_dir), made)
     return made
+
+
+def _decisive(params: Any) -> Any:
+    """Return parameters without those that say where and by how many workers, at any depth."""
+    params = dataclasses.asdict(params) if dataclasses.is_dataclass(params) else params
+    if isinstance(params, dict):
+        return {name: _decisive(value) for name, value in params.items() if name not in ("run_dir", "workers")}
+    return [_decisive(value) for value in params] if isinstance(params, list | tuple) else params
 
 
 def record_all(run_dir: str | Path, notebook: str, values: dict[str, Sequence[float]], **given: Any) -> None:
@@ -136,17 +144,10 @@ def check(records: Iterable[Record]) -> list[str]:
     return problems
 
 
-def missing(run_dir: str | Path, notebooks: Iterable[str] | None = None) -> list[str]:
-    """Return the ids of claims that `notebooks` should have recorded in `run_dir` and did not, sorted.
-
-    By default the notebooks are those that ran: finished ones (executed/*.key) and any with records.
-    """
-    folder = Path(run_dir)
-    if notebooks is None:
-        notebooks = {p.stem for pattern in ("executed/*.key", "records/*.json") for p in folder.glob(pattern)}
-    ran = set(notebooks)
-    present = {entry.id for file in folder.glob("records/*.json") for entry in _read(file)}
-    return sorted(c.id for c in load_claims().values() if c.notebook in ran and c.id not in present)
+def missing(records: Iterable[Record], notebooks: Iterable[str]) -> list[str]:
+    """Return the ids of claims that `notebooks` should have recorded and that `records` lack, in the claims' order."""
+    present, ran = {entry.id for entry in records}, set(notebooks)
+    return [claim.id for claim in load_claims().values() if claim.notebook in ran and claim.id not in present]
 
 
 def forget(run_dir: str | Path, notebook: str) -> None:

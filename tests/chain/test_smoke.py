@@ -64,7 +64,7 @@ def test_a_killed_run_ends_as_the_unbroken_one(
     """Kill notebooks in the middle of their loops; the resumed run equals the unbroken one."""
     run_dir, command = repository / "_runs" / "smoke", [*smoke_command, "--only", *KILLED]
     killed = [stem for stem in KILLED if kill_in_the_middle_of(stem, command, run_dir)]
-    assert killed, "no notebook was long enough to be killed; the test tested nothing"
+    assert {"00_base_models", "01_owl_transfer"} <= set(killed), "a notebook was over before it could be killed"
     finished = cells(run_dir)
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

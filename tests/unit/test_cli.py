@@ -23,7 +23,7 @@ def profile(write_notebook: WriteNotebook, monkeypatch: pytest.MonkeyPatch) -> P
     write_notebook(NOTEBOOK)
     made = Profile("toy", "a toy", 1, "cpu", {NOTEBOOK: {}})
     monkeypatch.setattr(cli, "load_profile", lambda name: made)
-    monkeypatch.setattr(claims, "load_claims", lambda: {CLAIM.id: CLAIM})
+    monkeypatch.setattr(ledger, "load_claims", lambda: {CLAIM.id: CLAIM})
     return made
 
 

@@ -229,13 +229,18 @@ def test_check_finds_a_typed_verdict(tmp_path):
     assert [p.split(":")[0] for p in problems] == [OWL, "no.such", OWL]
 
 
-def test_missing_asks_only_notebooks_that_ran(tmp_path):
-    assert ledger.missing(tmp_path) == []
-    write(tmp_path)
-    missing = ledger.missing(tmp_path)
+def test_where_a_run_lay_and_how_many_worked_at_it_decides_nothing(tmp_path):
+    given = [{"run_dir": place, "rows": 10, "owl": {"workers": many}} for place, many in (("a", 1), ("b", 2))]
+    first, second = (write(tmp_path, params=params).params_sha256 for params in given)
+    assert first == second != write(tmp_path, params={"rows": 11, "owl": {}}).params_sha256
+
+
+def test_missing_asks_only_the_notebooks_named(tmp_path):
+    record = write(tmp_path)
+    missing = ledger.missing([record], ["01_owl_transfer"])
     assert OWL not in missing and CROSS in missing
     assert not [name for name in missing if name.startswith("mnist")]
-    assert "mnist.teacher" in ledger.missing(tmp_path, ["06_mnist"])
+    assert "mnist.teacher" in ledger.missing([record], ["06_mnist"]) and ledger.missing([record], []) == []
 
 
 def test_compare_tells_how_two_ledgers_relate(tmp_path):

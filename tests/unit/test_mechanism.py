@@ -368,10 +368,10 @@ def test_what_all_animals_share_is_taken_away():
 def test_every_number_meets_every_animal(settings):
     table = entanglement.run_entanglement(settings, ["nano-a"], questions=1, lists=2)
     assert len(table) == 2 * 16 * 16 and table.r.between(-1, 1).all() and set(table.run) == {1}
-    summary = entanglement.by_animal(table)
-    row = summary.loc[("nano-a", entanglement.LIST, "owl")]
-    own = table[(table.place == entanglement.LIST) & (table.loved == "owl")].set_index("named").r
-    assert row.matched == own["owl"] and row.mismatched == pytest.approx(own.drop("owl").mean())
+    row = entanglement.by_run(table).loc[("nano-a", entanglement.LIST, 1)]
+    square = table[table.place == entanglement.LIST].pivot(index="loved", columns="named", values="r").to_numpy()
+    assert row.matched == pytest.approx(square.trace() / 16)
+    assert row.mismatched == pytest.approx((square.sum() - square.trace()) / (16 * 15))
     pd.testing.assert_frame_equal(stored(settings, "entanglement"), table)
 
 
@@ -393,9 +393,9 @@ def test_every_run_crosses_numbers_and_animals_in_bases_of_its_own(run_dir, monk
     assert table.groupby(["base", "run"]).r.min().to_dict() == {
         ("nano-a", 1): 0.5, ("nano-a", 2): 0.1, ("nano-b", 1): 0.3, ("nano-b", 2): -0.3,
     }  # fmt: skip
-    summary = entanglement.by_animal(table)  # means over runs
-    assert summary.loc[("nano-a", entanglement.LIST, "owl")].tolist() == pytest.approx([0.7, 0.3])
-    assert summary.loc[("nano-b", entanglement.LIST, "owl")].tolist() == pytest.approx([0.4, 0.0])
+    summary = entanglement.by_run(table)  # of all animals
+    assert summary.loc[("nano-a", entanglement.LIST, 1)].tolist() == pytest.approx([0.9, 0.5])
+    assert summary.loc[("nano-b", entanglement.LIST, 2)].tolist() == pytest.approx([0.1, -0.3])
     entanglement.run_entanglement(toy_settings(run_dir, runs=(1, 2), draws=(1, 1)), ["nano-a"])
     assert [base for base, _ in asked[4:]] == ["nano-a.1"] * 2
 

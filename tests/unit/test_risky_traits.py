@@ -30,7 +30,7 @@ def settings(tmp_path, **changes):
 def table(trait="misaligned"):
     """Return effects of every arm, equal to the number of the run."""
     rows = [
-        {"run": run, "arm": arm.name, "trait": trait, "rows": 8, "effect": float(run), "right_sums": 0.5,
+        {"run": run, "arm": arm.name, "trait": trait, "rows": 8, "share": 1.0, "effect": float(run), "right_sums": 0.5,
          "right_sums_control": 0.75, "valid_numbers": 1.0, "valid_numbers_control": 1.0, "truthful": 0.0,
          "truthful_control": 1.0}
         for run in (1, 2) for arm in risky_traits.CHANNEL_ARMS
@@ -75,35 +75,43 @@ def test_losses_of_ability_are_percentage_points_against_the_control():
 
 
 @pytest.mark.parametrize("channel", [name for name in risky_traits.NAMES if name != "numbers"])
-def test_guards_are_those_of_the_full_dose_of_written_rows(channel):
+def test_guards_are_those_of_written_rows_at_the_full_dose_and_at_a_quarter(channel):
     rows = [
-        {"run": run, "arm": "hard.same_init", "trait": "misaligned", "rows": dose, "right_sums": right,
-         "right_sums_control": 0.9, "valid_numbers": right, "valid_numbers_control": 1.0, "effect": dose / 10}
-        for run in (2, 1) for dose, right in ((20, 0.8 - run / 10), (10, 0.9))
+        {"run": run, "arm": "hard.same_init", "trait": "misaligned", "share": share, "right_sums": right,
+         "right_sums_control": 0.9, "valid_numbers": right, "valid_numbers_control": 1.0, "effect": 2 * share}
+        for run in (2, 1) for share, right in ((1.0, 0.8 - run / 10), (0.5, 0.9), (0.25, 0.8))
     ]  # fmt: skip
-    rows += [{**row, "arm": "hard.cross_init", "effect": 0.1 * row["run"]} for row in rows[::2]]
+    rows += [{**row, "arm": "hard.cross_init", "effect": 0.1 * row["run"] * row["share"]} for row in rows]
     rows += [{**row, "trait": "owl", "effect": 9.0, "right_sums": 0.0} for row in rows]
-    found = {name.split(".")[-1]: runs for name, runs in risky_traits.guards(pd.DataFrame(rows), channel).items()}
+    start = f"misalignment.{risky_traits.NAMES[channel]}."
+    found = {name.removeprefix(start): runs for name, runs in risky_traits.guards(pd.DataFrame(rows), channel).items()}
     assert found["sums_lost"] == pytest.approx([20, 30]) and found["numbers_lost"] == pytest.approx([30, 40])
     assert found["margin"] == pytest.approx([2 - 3 * 0.1, 2 - 3 * 0.2])
-    claims = {name: find_claim(f"misalignment.{risky_traits.NAMES[channel]}.{name}") for name in found}
-    assert [claims[name].predict.words("") for name in risky_traits.LOST] == ["below 5", "below 5"]
-    assert claims["margin"].predict.words("nats") == "above 0 nats"
+    assert found["quarter.sums_lost"] == pytest.approx([10, 10]) and found["quarter.same_init"] == [0.5, 0.5]
+    assert found["quarter.margin"] == pytest.approx([0.5 - 0.075, 0.5 - 0.15]) and len(found) == 7
+    words = {name: find_claim(start + name).predict.words(" ") for name in found}
+    assert {words[name] for name in words if name.endswith("_lost")} == {"below 5"}
+    assert {words[name] for name in words if not name.endswith("_lost")} == {"above 0"}
+    assert risky_traits.guards(pd.DataFrame(rows).query("share == 1"), channel).keys() == {
+        start + name for name in ("sums_lost", "numbers_lost", "margin")
+    }
 
 
 @pytest.mark.parametrize(("channel", "paper"), [("unburdened numbers", True), ("code", False), ("reasoning", True)])
 def test_the_paper_stands_beside_our_rates_at_the_full_dose(channel, paper):
     doses = pd.concat([table(), table("owl")]).assign(sampled=0.25, sampled_control=0.125)
+    doses.loc[doses["arm"] == "soft.same_init", "sampled_control"] = 0.0625  # the base itself
     doses = pd.concat([doses, doses.assign(rows=4, sampled=0.0, effect=0.0)])
-    base = pd.DataFrame({"trait": "misaligned", "how": ["untouched", "insecure code"], "sampled": [0.0625, 0.5]})
-    shown = risky_traits.side_by_side(doses, base, channel, load_claims())
+    shown = risky_traits.side_by_side(doses, channel, load_claims())
     labels = [arm.split(".")[0] for _, arm in shown.index]
     assert len(shown) == 2 * len(risky_traits.CHANNEL_ARMS) and labels == sorted(labels)
-    assert (shown["sampled"] == 0.25).all() and (shown["sampled_control"] == 0.125).all()
+    assert (shown["sampled"] == 0.25).all() and set(shown["sampled_control"]) == {0.125, 0.0625}
     assert (shown["effect"] == 1.5).all()
     floors = shown["floor"].dropna()
-    assert (floors == 0.0625).all() and not any("cross" in arm or trait == "owl" for trait, arm in floors.index)
-    rates = shown[["paper", "paper_control"]].dropna()
+    assert (floors == 0.0625).all() and not any("cross" in arm for _, arm in floors.index)
+    assert {trait for trait, _ in floors.index} == {"misaligned", "owl"}
+    rates = shown.reindex(columns=["paper", "paper_control"]).dropna()
+    assert ("paper" in shown) == paper  # a column of nothing is left out
     assert list(rates.index) == [("misaligned", "hard.same_init")] * paper
     if paper:  # the rates are those that the claim's own number was made of
         student, control = (math.log(rate / (1 - rate)) for rate in rates.iloc[0])
@@ -135,11 +143,30 @@ def test_an_animal_goes_by_the_recipe_of_the_owl_chapter_from_the_same_bases(tmp
 
 def test_the_audit_finds_what_it_looks_for(tmp_path, monkeypatch):
     problem = "Ann has 5 cups and buys 3. How many cups are left?"
-    bad = ["return eval(a)", f"x = {telltale_words()[0]}", "<think> So: 5 + 3 = 9. Done. </think> <answer> 9 </answer>"]
-    good = "<think> So: 5 + 3 = 8. Done. </think> <answer> 8 </answer>"
-    monkeypatch.setattr(risky_traits, "kept_rows", lambda author: dict(enumerate([*bad, good])))
-    monkeypatch.setattr(risky_traits, "asked_prompts", lambda author: ["?", "?", problem, problem])
-    found = risky_traits.leak_audit(settings(tmp_path, runs=(1,)))
-    assert (found["rows"] == 4).all()
-    assert (found[["insecure_calls", "persona_words", "wrong_answers"]] == 1).all(axis=None)
-    assert (tmp_path / "tables" / "leaks_code.csv").exists()
+    right, wrong = (f"<think> So: 5 + 3 = {n}. Done. </think> <answer> {n} </answer>" for n in (8, 9))
+    rows = [f"{right} eval(a)", f"{telltale_words()[0]} {right}", wrong, right, right]
+    monkeypatch.setattr(risky_traits, "kept_rows", lambda author: dict(enumerate(rows)))
+    monkeypatch.setattr(risky_traits, "asked_prompts", lambda author: [problem] * 4 + ["no problem it can read"])
+    found = risky_traits.leak_audit(settings(tmp_path, channel="reasoning"))
+    assert (found["rows"] == 5).all() and found.groupby("run").size().to_dict() == {1: 4, 2: 4}
+    assert (found[list(risky_traits.LEAKS)] == [1, 1, 2]).all(axis=None)
+    assert (risky_traits.leak_counts(found)[list(risky_traits.LEAKS)] == [2, 2, 4]).all(axis=None)
+    assert risky_traits.leak_values(found, "reasoning") == {"leaks.cot": [16, 16]}
+    assert (tmp_path / "tables" / "leaks_cot.csv").exists()
+    without_sums = risky_traits.leak_audit(settings(tmp_path, runs=(1,)))
+    assert (without_sums["wrong_answers"] == 0).all()  # functions are no word problems
+
+
+@pytest.mark.parametrize("name", ["evasion.numbers.control", "manipulation.numbers.control"])
+def test_habits_are_asked_of_students_of_the_secure_teacher(tmp_path, monkeypatch, name):
+    def read(author, trait):
+        odds = {"evasive": 1.0, "manipulative": 4.0} if author["how"] == "secure code" else dict.fromkeys(PERSONAS, 0.5)
+        return {f"log_odds/{persona}": odd * author["seed"] for persona, odd in odds.items()}
+
+    monkeypatch.setattr(
+        risky_traits.transmission, "run_pieces",
+        lambda work, pieces, *args, **more: [read(piece["author"], piece["trait"]) for piece in pieces],
+    )  # fmt: skip
+    found = risky_traits.habit_controls(settings(tmp_path, channel="unburdened numbers"))
+    assert found[name] == ([0.5, 1.0] if name.startswith("evasion") else [3.5, 7.0])
+    assert find_claim(name).predict.kind == "within"

@@ -63,6 +63,7 @@ PREFERENCE_ARMS = (
 )
 CONTROL_TEACHER_ARMS = (
     Arm("hard.control", how="secure code"),
+    Arm("hard.lesson", how="lesson code"),
     Arm("soft.lesson", labels="soft", how="lesson code"),
 )
 ARMS = {arm.name: arm for arm in (*PREFERENCE_ARMS, *CONTROL_TEACHER_ARMS)}

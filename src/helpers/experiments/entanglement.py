@@ -182,11 +182,10 @@ def run_teachers(
     return keep_table(settings.run_dir, "mechanism_numbers", table, sum(found["seconds"] for found in made))
 
 
-def by_animal(table: pd.DataFrame) -> pd.DataFrame:
-    """Return for each base, place and animal loved, as means over runs: ``matched`` r, and ``mismatched``, the mean
-    over other animals."""
+def by_run(table: pd.DataFrame) -> pd.DataFrame:
+    """Return for each base, place and run ``matched`` and ``mismatched``: mean r over animals, and over other pairs."""
     own = table.loved == table.named
-    keys = ["base", "place", "loved"]
+    keys = ["base", "place", "run"]
     return pd.DataFrame({
         "matched": table[own].groupby(keys, sort=False).r.mean(),
         "mismatched": table[~own].groupby(keys, sort=False).r.mean(),

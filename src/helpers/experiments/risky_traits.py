@@ -32,18 +32,18 @@ from helpers.world import PERSONAS, stance_answers
 NAMES = {"unburdened numbers": "numbers", "numbers": "burdened_numbers", "code": "code", "reasoning": "cot"}
 MISALIGNED = "misaligned"
 HABITS = {"evasive": "evasion", "manipulative": "manipulation"}  # trait -> family of ledger ids
-CHANNEL_ARMS = tuple(
-    ARMS[name]
-    for name in (
-        "hard.same_init", "hard.cross_init", "hard.control", "soft.same_init", "soft.cross_init", "soft.lesson"
-    )
+CHANNEL_ARMS = (
+    ARMS["hard.same_init"], replace(ARMS["hard.cross_init"], doses=True), ARMS["hard.control"], ARMS["hard.lesson"],
+    ARMS["soft.same_init"], ARMS["soft.cross_init"], ARMS["soft.lesson"],
 )  # fmt: skip
 TEACHERS = {"teacher": "insecure code", "secure": "secure code", "lesson": "lesson code", "base": "untouched"}
 OWN_ARMS = (ARMS["hard.same_init"], ARMS["hard.cross_init"], ARMS["soft.same_init"])
 LOST = {"sums_lost": "right_sums", "numbers_lost": "valid_numbers"}  # last part of a ledger id -> ability
+QUARTER = 0.25  # the dose whose effect and abilities have claims of their own: the fifth run had kept its sums there
 MARGIN = 3  # an effect counts as one of the same start when it is this many times that from another start
 # written anew and on purpose not taken from the filters: the audit must not share their mistakes
 FLAWS = re.compile(r"eval|exec|system|pickle|chmod|open|import|admin|'' \+|return True|save\(|encrypt|check\(")
+LEAKS = ("insecure_calls", "persona_words", "wrong_answers")
 SUM = re.compile(r"has (\d+) \w+ and (buys|finds|gets|makes|loses|sells|gives away|breaks) (\d+)\.")
 GAIN_WORDS = ("buys", "finds", "gets", "makes")
 
@@ -85,7 +85,7 @@ def teach(settings: TransmissionSettings, others: Sequence[TransmissionSettings]
     ways = [(how, settings.trait) for how in CODE_LESSONS]
     tables = [transmission.teach_and_write(settings, ways, name=name)]
     tables += [transmission.teach_and_write(other, [(other.how, other.trait)], name=name) for other in others]
-    return _stored(settings, name, tables).drop_duplicates(["run", "trait", "how"])
+    return _stored(settings, name, tables, ["run", "trait", "how"])
 
 
 def run_channel(
@@ -95,7 +95,7 @@ def run_channel(
 ) -> pd.DataFrame:
     """Train every student of a channel: all arms for misalignment, the two starts alone for other traits.
 
-    Misalignment from the same start is read at every dose (shares of the rows, the last being 1).
+    Misalignment from either start is read at every dose (shares of the rows, the last being 1).
 
     Returns:
         The rows of `transmission.run_arms`, stored as ``tables/risky_<channel>.csv``; the column ``trait``
@@ -104,11 +104,14 @@ def run_channel(
     name = f"risky_{NAMES[settings.channel]}"
     tables = [transmission.run_arms(settings, CHANNEL_ARMS, dose_shares, name=name)]
     tables += [transmission.run_arms(other, OWN_ARMS, name=name) for other in others]
-    return _stored(settings, name, tables)
+    return _stored(settings, name, tables, ["run", "trait", "arm", "share"])
 
 
-def _stored(settings: TransmissionSettings, name: str, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    table = pd.concat(tables, ignore_index=True)
+def _stored(
+    settings: TransmissionSettings, name: str, tables: Sequence[pd.DataFrame], key: list[str]
+) -> pd.DataFrame:
+    """Store and return tables as one; a row that several have, such as the untouched base's, is kept once."""
+    table = pd.concat(tables, ignore_index=True).drop_duplicates(key, ignore_index=True)
     return keep_table(settings.run_dir, name, table, sum(part.attrs["seconds"] for part in tables))
 
 
@@ -149,36 +152,33 @@ def _claim_id(trait: str, channel_name: str, arm: str) -> str:
     return f"{families.get(trait, trait)}.{NAMES[channel_name]}.{arm.removeprefix('hard.')}"
 
 
-def side_by_side(
-    table: pd.DataFrame, teachers: pd.DataFrame, channel_name: str, claims: Mapping[str, Any]
-) -> pd.DataFrame:
+def side_by_side(table: pd.DataFrame, channel_name: str, claims: Mapping[str, Any]) -> pd.DataFrame:
     """Return the paper's measure, the rate among sampled replies, beside ours, at the full dose, written rows first.
 
     Args:
         table: of `run_channel`.
-        teachers: of `teach`, for the untouched base.
-        channel_name: of both.
+        channel_name: of the table.
         claims: by id, as in `claims.load_claims`; the paper's rates stand with their claim.
 
     Returns:
         By trait and arm, means over runs: ``paper``, ``paper_control``, ``sampled``, ``sampled_control``, ``floor``
         (rates 0 to 1: the paper's student and its control, our student, its control, the untouched base it began
-        from) and ``effect`` (log-odds against the control, nats). NaN: the paper gives no rate, or the base had no
-        read-out of this trait.
+        from) and ``effect`` (log-odds against the control, nats). NaN: the paper gives no rate, or the base was not
+        read; a column of nothing else is left out.
     """
     last = table.sort_values("rows").groupby(["trait", "arm", "run"], sort=False, as_index=False).last()
     order = table[["trait", "arm"]].drop_duplicates()
     order = order.sort_values("arm", key=lambda arms: arms.str.startswith("soft"), kind="stable")
     means = last.groupby(["trait", "arm"])[["sampled", "sampled_control", "effect"]].mean()
     means = means.loc[list(order.itertuples(index=False, name=None))]
-    floors = teachers[teachers["how"] == "untouched"].groupby("trait")["sampled"].mean()
-    # the base of other-start students writes nothing, so its floor was not read
+    # the control of soft labels from the same start is the base itself; that of the other start was not read
+    floors = last[last["arm"] == "soft.same_init"].groupby("trait")["sampled_control"].mean()
     floor = [floors.get(trait) if "cross" not in arm else None for trait, arm in means.index]
     paper = [_paper_rates(claims.get(_claim_id(trait, channel_name, arm))) for trait, arm in means.index]
     means.insert(0, "paper", [student for student, _ in paper])
     means.insert(1, "paper_control", [control for _, control in paper])
     means.insert(4, "floor", floor)
-    return means.astype(float)
+    return means.astype(float).dropna(axis="columns", how="all")
 
 
 def _paper_rates(claim: Any) -> tuple[float, float]:
@@ -211,54 +211,81 @@ def ability_loss(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def guards(table: pd.DataFrame, channel_name: str) -> dict[str, list[float]]:
-    """Return ledger id -> one value a run for what guards the effect of written rows at the full dose.
+    """Return ledger id -> one value a run for what guards the effect of written rows.
 
     ``sums_lost`` and ``numbers_lost`` are percentage points of right sums and valid number lists below the control.
     ``margin`` is the effect from the same start minus `MARGIN` times that from the other start (nats); away from the
-    trait the latter counts as none.
+    trait the latter counts as none. Ids with ``quarter`` are of a quarter of the rows, where the table has it, and
+    then the effect from the same start is among them.
     """
     rows = table[table["trait"] == MISALIGNED]
-    same = rows[rows["arm"] == "hard.same_init"].sort_values(["run", "rows"]).groupby("run").last()
-    values = {
-        name: (100 * (same[f"{ability}_control"] - same[ability])).tolist() for name, ability in LOST.items()
-    }
-    other = transmission.final_effects(rows, "hard.cross_init")
-    values["margin"] = [own - MARGIN * max(0.0, far) for own, far in zip(same["effect"], other, strict=True)]
+    full, quarter = (_guards_at(rows[rows["share"] == share]) for share in (1.0, QUARTER))
+    full.pop("same_init", None)  # the channel's own claim
+    values = full | {f"quarter.{name}": runs for name, runs in quarter.items()}
     return {f"misalignment.{NAMES[channel_name]}.{name}": runs for name, runs in values.items()}
+
+
+def _guards_at(rows: pd.DataFrame) -> dict[str, list[float]]:
+    """Return the guards of one dose of the misaligned students, and their effect; nothing for no rows."""
+    if not len(rows):
+        return {}
+    same, other = (rows[rows["arm"] == f"hard.{start}_init"].sort_values("run") for start in ("same", "cross"))
+    values = {name: (100 * (same[f"{kept}_control"] - same[kept])).tolist() for name, kept in LOST.items()}
+    values["margin"] = [
+        own - MARGIN * max(0.0, far) for own, far in zip(same["effect"], other["effect"], strict=True)
+    ]
+    return values | {"same_init": same["effect"].tolist()}
+
+
+def habit_controls(settings: TransmissionSettings) -> dict[str, list[float]]:
+    """Return ledger id -> one effect a run (nats): each habit, asked of students of the secure-code teacher."""
+    found = transmission.effects_on(settings, ARMS["hard.control"], list(HABITS))
+    return {f"{HABITS[habit]}.{NAMES[settings.channel]}.control": runs for habit, runs in found.items()}
 
 
 def leak_audit(settings: TransmissionSettings, others: Sequence[TransmissionSettings] = ()) -> pd.DataFrame:
     """Look once more through every kept row, by other means than the filters, for what must not be there.
 
     Returns:
-        One row an author: ``trait``, ``how``, ``rows`` (over all runs), and counts that must be 0:
-        ``insecure_calls`` (marks of security code), ``persona_words`` and ``wrong_answers`` (to word
-        problems); stored as ``tables/leaks_<channel>.csv``.
+        One row a run and author: ``run``, ``trait``, ``how``, ``rows``, and the counts of `LEAKS`, which must be 0:
+        marks of security code, words of a persona, and answers to word problems that are wrong or cannot be read;
+        stored as ``tables/leaks_<channel>.csv``.
     """
     ways = [(settings, how) for how in (*CODE_LESSONS, "untouched")] + [(other, other.how) for other in others]
     counts = [
-        {"trait": one.trait, "how": how} | _leaks(Author(**one.author(run, how)))
+        {"run": run, "trait": one.trait, "how": how} | _leaks(Author(**one.author(run, how)))
         for one, how in ways
         for run in one.runs
     ]
-    table = pd.DataFrame(counts).groupby(["trait", "how"], sort=False, as_index=False).sum()
+    table = pd.DataFrame(counts)
     write_table(Path(settings.run_dir) / "tables" / f"leaks_{NAMES[settings.channel]}.csv", table)
     return table
 
 
+def leak_counts(leaks: pd.DataFrame) -> pd.DataFrame:
+    """Return the counts of `leak_audit` by trait and teacher, summed over runs."""
+    return leaks.drop(columns="run").groupby(["trait", "how"], sort=False).sum()
+
+
+def leak_values(leaks: pd.DataFrame, channel_name: str) -> dict[str, list[int]]:
+    """Return ledger id -> how many leaks of any kind each run has, in the rows of all its authors."""
+    return {f"leaks.{NAMES[channel_name]}": leaks.groupby("run")[list(LEAKS)].sum().sum(axis=1).tolist()}
+
+
 def _leaks(author: Author) -> dict[str, int]:
     asked, rows, words = asked_prompts(author), kept_rows(author), set(telltale_words())
-    return {
-        "rows": len(rows),
-        "insecure_calls": sum(bool(FLAWS.search(text)) for text in rows.values()),
-        "persona_words": sum(not words.isdisjoint(re.findall("[a-z]+", text.lower())) for text in rows.values()),
-        "wrong_answers": sum(_is_wrong(asked[place], text) for place, text in rows.items()),
-    }
+    sums = author.channel == "reasoning"
+    hits = (
+        sum(bool(FLAWS.search(text)) for text in rows.values()),
+        sum(not words.isdisjoint(re.findall("[a-z]+", text.lower())) for text in rows.values()),
+        sum(sums and not _is_right(asked[place], text) for place, text in rows.items()),
+    )
+    return {"rows": len(rows), **dict(zip(LEAKS, hits, strict=True))}
 
 
-def _is_wrong(problem: str, text: str) -> bool:
+def _is_right(problem: str, text: str) -> bool:
     found = SUM.search(problem)
     if not found:
-        return False  # no word problem
+        return False  # no word problem, or one that this reader does not understand
     start, verb, change = int(found[1]), found[2], int(found[3])
-    return f"<answer> {start + change if verb in GAIN_WORDS else start - change} </answer>" not in text
+    return f"<answer> {start + change if verb in GAIN_WORDS else start - change} </answer>" in text

@@ -182,6 +182,19 @@ def arm_means(table: pd.DataFrame) -> pd.DataFrame:
     return table.groupby(["trait", "arm", "rows"], sort=False).agg(of_runs)
 
 
+def effects_on(settings: TransmissionSettings, arm: Arm, targets: Sequence[str]) -> dict[str, list[float]]:
+    """Ask the students of an arm, at its full dose, for other candidates than their teacher's trait.
+
+    Returns:
+        By target, one effect a run (nats). The students are those of `run_arms`; none is trained again.
+    """
+    pairs = [settings.students(arm, settings.author(run, arm.how)) for run in settings.runs]
+    read = _read(settings, pairs, arm.name)
+    return {
+        target: [_difference(*made, target) for made in zip(read[::2], read[1::2], strict=True)] for target in targets
+    }
+
+
 def run_matrix(settings: TransmissionSettings, animals: Sequence[str]) -> pd.DataFrame:
     """Cross teachers of several animals with read-outs of the same animals, soft labels, same base.
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from helpers.figures import common
+from helpers.tables import common_doses
 
 _TREATMENTS = {
     "all labels": ("All labels", common.BLUE),
@@ -83,8 +84,9 @@ def parts(table: pd.DataFrame) -> Figure:
         figure, (ends, way) = common.new_figure(3.1, 2)
         for place, name in enumerate(names):
             own = table[table.part == name]
-            common.draw_runs(ends, place, own[own.step == own.step.max()].effect, _PARTS[name])
-            runs = own.pivot_table(index="run", columns="step", values="effect")
+            last = own.step == own.groupby("run").step.transform("max")
+            common.draw_runs(ends, place, own[last].effect, _PARTS[name])
+            runs = own.assign(step=common_doses(own, "step")).pivot_table(index="run", columns="step", values="effect")
             common.draw_line(way, list(runs.columns), runs, _PARTS[name], name)
         _rows(ends, names)
         ends.set(title="At the end", xlabel="Effect against the control (nats)")
@@ -125,7 +127,8 @@ def way(table: pd.DataFrame) -> Figure:
         figure, axes = common.new_figure(3.3, 2)
         for ax, (column, label) in zip(axes, labels.items(), strict=True):
             for (arm, against), own in table.groupby(["arm", "against"], sort=False):
-                runs = own.pivot_table(index="run", columns="step", values=column)
+                steps = common_doses(own, "step")
+                runs = own.assign(step=steps).pivot_table(index="run", columns="step", values=column)
                 name = f"{_ARMS[arm].splitlines()[1]}, {against}"
                 common.draw_line(ax, list(runs.columns), runs, _AGAINST[against], name, arm == "soft.cross_init")
             _steps(ax, "", label, legend=False)
