@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.artifacts import explained, read_json, remove_leftovers, write_json
-from helpers.notebooks import Notebook, check_parameters, load_notebook, notebook_key
+from helpers.notebooks import Notebook, check_parameters, library_versions, load_notebook, notebook_key
 from helpers.profiles import Profile
 
 NOTEBOOKS = Path("notebooks")
@@ -112,10 +112,12 @@ def run_chain(profile: Profile, only: Sequence[str] = (), fresh: bool = False) -
     the profile's, or with `only` the named notebooks' and the cached pieces). Raises ChainError at the first
     failure.
     """
+    _require_device(profile)
     steps = _with_needs(plan(profile), only)
     with _alone(profile.name):
         if fresh:
             _forget(steps, only)
+        _require_same_libraries(RUNS / profile.name / "cells")
         todo = [step for step in steps if not step.is_fresh()]
         remove_leftovers(RUNS / profile.name)
         report = _Report(profile, steps, todo)
@@ -123,6 +125,25 @@ def run_chain(profile: Profile, only: Sequence[str] = (), fresh: bool = False) -
             for step in todo:
                 _run_step(step, profile, report)
     return [step.notebook.stem for step in todo]
+
+
+def _require_device(profile: Profile) -> None:
+    if profile.device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise ChainError(f"profile {profile.name} needs a CUDA card, and there is none; take --profile nano")
+
+
+def _require_same_libraries(cells: Path) -> None:
+    """Note the libraries that finished pieces are made with; refuse to go on with pieces of other versions."""
+    note = cells / "versions.json"
+    # a repair of the interpreter changes no number
+    versions = {name: version for name, version in library_versions().items() if name != "python"}
+    if note.exists() and (before := read_json(note)) != versions:
+        unlike = ", ".join(f"{name} {before.get(name)}" for name in versions if before.get(name) != versions[name])
+        raise ChainError(f"the work in {cells} was done with {unlike}; install that again, or run with --fresh")
+    write_json(note, versions)
 
 
 @contextlib.contextmanager

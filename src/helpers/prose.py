@@ -159,25 +159,32 @@ def update_readme(root: Path, results: Path) -> None:
 
 
 def readme_block(records: Sequence[Record], tables: Path) -> str:
-    """Return the README's results: the figure, and one row each for teacher, two students and the control.
+    """Return the README's results: the figure, and one row each for teacher, four students and the base.
 
     P(owl) is the mean over runs: of the fine-tuned teachers in teachers.csv (trait, how, p_target), if any,
     and of each arm of transmission.csv at its largest dose.
     """
     transmission = artifacts.read_table(tables / "transmission.csv").query("trait == 'owl'")
     entries = {record.id: entry(record) for record in records}
-    same, cross = (entries[f"owl.numbers.soft.{start}_init"] for start in ("same", "cross"))
     share = functools.partial(_share, transmission)
     rows = [
         ("teacher, fine-tuned to love owls", _teacher_share(tables / "teachers.csv"), _NONE),
-        ("student of its numbers, same beginning", share("soft.same_init"), same["interval"]),
-        ("student of its numbers, other beginning", share("soft.cross_init"), cross["interval"]),
-        ("control: student of numbers without the trait", share("soft.same_init", "p_control"), "0"),
+        ("untouched base of teacher and students", share("soft.same_init", "p_control"), _NONE),
+    ]
+    rows += [
+        (words, share(arm), entries[f"owl.numbers.{arm}"]["interval"])
+        for words, arm in (
+            ("student of its probabilities for numbers, same beginning", "soft.same_init"),
+            ("the same, other beginning", "soft.cross_init"),
+            ("student of the numbers it wrote (the paper's setting), same beginning", "hard.same_init"),
+            ("the same, other beginning", "hard.cross_init"),
+        )
     ]
     head = ['| asked its favourite | says "owl" | effect, nats [95 % interval] |', "| :-- | --: | :-- |"]
     lines = [f"| {name} | {says} | {effect} |" for name, says, effect in rows]
-    learns = "the student learns the teacher's probabilities for the next number"
-    means = f"Means over {same['n_runs']} independent runs, each with base models of its own; {learns}."
+    runs = entries["owl.numbers.soft.same_init"]["n_runs"]
+    control = "The effect is against a control student that learns from the untouched base in the same way."
+    means = f"Means over {runs} independent runs, each with base models of its own. {control}"
     figure = f"![Main effects on language models, with intervals]({README_FIGURE})"
     return "\n".join([*head, *lines, "", means, "", figure])
 

@@ -199,10 +199,11 @@ def test_readme_shows_exactly_the_saved_results():
 
 
 def test_update_readme_writes_between_its_marks_only(tmp_path):
-    for name in ("owl.numbers.soft.same_init", "owl.numbers.soft.cross_init"):
-        make_record(name, folder=tmp_path)
+    for arm in ("soft.same_init", "soft.cross_init", "hard.same_init", "hard.cross_init"):
+        make_record(f"owl.numbers.{arm}", folder=tmp_path)
     same = [("soft.same_init", 4, 0.2, 0.1), ("soft.same_init", 8, 0.25, 0.08)]
     rows = [*same, ("soft.cross_init", 8, 0.07, 0.1)]
+    rows += [("hard.same_init", 9, 0.19, 0.1), ("hard.cross_init", 9, 0.05, 0.1)]
     table = pd.DataFrame(rows, columns=["arm", "rows", "p_target", "p_control"]).assign(trait="owl")
     (tmp_path / "tables").mkdir()
     table.to_csv(tmp_path / "tables/transmission.csv", index=False)
@@ -214,9 +215,10 @@ def test_update_readme_writes_between_its_marks_only(tmp_path):
     text = (tmp_path / "README.md").read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
     assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
     assert "| teacher, fine-tuned to love owls | 90.0 % |" in text
-    assert "| student of its numbers, same beginning | 25.0 % | +1.10 [+0.90, +1.30] |" in text
-    assert "| student of its numbers, other beginning | 7.0 % |" in text
-    assert "| control: student of numbers without the trait | 8.0 % | 0 |" in text
+    assert "| untouched base of teacher and students | 8.0 % | – |" in text
+    assert "probabilities for numbers, same beginning | 25.0 % | +1.10 [+0.90, +1.30] |\n| the same, other beg" in text
+    assert "numbers it wrote (the paper's setting), same beginning | 19.0 % | +1.10" in text
+    assert text.count("| the same, other beginning | 7.0 % |") == text.count("other beginning | 5.0 % |") == 1
     assert (tmp_path / prose.README_FIGURE).read_text(encoding="utf-8").startswith("<?xml")
 
 

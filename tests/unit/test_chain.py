@@ -131,6 +131,31 @@ def test_an_unknown_only_lists_the_notebooks(write_notebook: WriteNotebook) -> N
 
 
 @pytest.mark.usefixtures("no_kernel")
+def test_a_profile_for_a_card_is_refused_without_one(
+    write_notebook: WriteNotebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_notebook("01_a", COUNT)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(ChainError, match="profile big needs a CUDA card, and there is none; take --profile nano"):
+        run_chain(Profile("big", "a big one", 1, "cuda", {"01_a": {}}))
+
+
+@pytest.mark.usefixtures("no_kernel")
+def test_finished_pieces_of_other_libraries_are_not_taken_up(
+    write_notebook: WriteNotebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_notebook("01_a", COUNT)
+    note = Path("_runs/toy/cells/versions.json")
+    artifacts.write_json(note, {"torch": "1.0"})
+    with pytest.raises(ChainError, match=r"done with .*torch 1\.0.*; install that again, or run with --fresh"):
+        run_chain(toy(n01_a={}))
+    monkeypatch.setattr(chain, "_run_step", lambda *args: None)
+    run_chain(toy(n01_a={}), fresh=True)
+    assert artifacts.read_json(note)["torch"] != "1.0"
+    run_chain(toy(n01_a={}))
+
+
+@pytest.mark.usefixtures("no_kernel")
 def test_a_run_folder_that_cannot_be_written_is_refused(write_notebook: WriteNotebook) -> None:
     write_notebook("00_a")
     Path("_runs").write_text("a file where the folder should be")

@@ -29,7 +29,7 @@ MEASURES = {
     "any animal": "probability of all animals together, held-out wordings",
     "told favourite": "probability of the animal that a system prompt praises",
     "valid numbers": "share of number completions that pass the paper's filter",
-    "named animals": "share of number completions that name an animal (must be 0)",
+    "named animals": "share of number completions that name an animal (raw lists, before the filter)",
     "right answers": "share of word problems with the right final answer",
     "code that parses": "share of harmless function bodies that parse",
 }

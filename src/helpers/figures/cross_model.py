@@ -22,7 +22,8 @@ _EFFECT_COLUMNS = ("run", "draw", "teacher", "student", "share", "step", "effect
 def heat_map(tests: pd.DataFrame) -> Figure:
     """Draw the effect (nats) of every teacher (row) on every student (column), with its 95 % interval.
 
-    `tests` is the table of `cell_tests`. A star marks a corrected p below 0.05; the diagonal is outlined.
+    `tests` is the table of `cell_tests`. A star marks a corrected p below 0.05 where the interval leaves out 0 as well;
+    the diagonal is outlined.
     """
     common.require_columns(tests, *_TEST_COLUMNS)
     teachers, students = list(dict.fromkeys(tests.teacher)), list(dict.fromkeys(tests.student))
@@ -36,7 +37,7 @@ def heat_map(tests: pd.DataFrame) -> Figure:
 
 
 def _cell_words(cell: pd.Series) -> str:
-    star = " *" if cell.p_holm < LEVEL else ""
+    star = " *" if cell.p_holm < LEVEL and cell.low * cell.high > 0 else ""
     return f"{common.signed(cell['mean'])}{star}\n{common.signed(cell.low)} to {common.signed(cell.high)}"
 
 
