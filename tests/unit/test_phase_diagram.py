@@ -118,7 +118,8 @@ def test_the_grid_is_the_product_it_claims_to_be(run_dir):
     [
         ("rows", {"rows", "epochs"}), ("epochs", {"epochs"}), ("temperature", {"temperature"}),
         ("rank", {"rank", "rate"}), ("embeddings", {"held"}), ("labels", {"labels", "rank", "rate"}),
-        ("decay", {"weight_decay"}), ("teacher", {"full_teacher", "rank", "rate"}),
+        ("decay", {"weight_decay"}), ("decay elsewhere", {"weight_decay", "optimizer", "rank", "rate"}),
+        ("teacher", {"full_teacher", "rank", "rate"}),
         ("sgd", {"epochs"}), ("grid", {"rank", "rate", "optimizer"}),
         ("hard grid", {"rank", "rate"}),
     ],
@@ -127,6 +128,14 @@ def test_an_axis_changes_nothing_but_what_it_is_named_after(run_dir, axis, free)
     cells = [dataclasses.asdict(cell) for cell in toy_settings(run_dir).axes()[axis]]
     changed = {name for name in cells[0] if len({cell[name] for cell in cells}) > 1}
     assert changed == free and len(cells) > 1
+
+
+def test_weight_decay_shrinks_the_weights_alike_whatever_the_optimizer(run_dir):
+    axes = toy_settings(run_dir).axes()
+    kinds = [(cell.rank, cell.optimizer) for cell in axes["decay elsewhere"]]
+    assert kinds == [(2, "sgd")] * 2 + [(2, "sign")] * 2 + [(0, "adam")] * 2
+    shrinkage = {axis: [cell.weight_decay * cell.rate for cell in axes[axis]] for axis in ("decay", "decay elsewhere")}
+    assert shrinkage["decay elsewhere"] == pytest.approx(shrinkage["decay"] * 3)
 
 
 def test_the_rows_axis_keeps_the_steps(run_dir, table):
@@ -300,7 +309,7 @@ def test_the_axes_get_a_panel_each_with_all_places_and_runs(run_dir, two_runs):
     assert plt.get_fignums() == []
     titled = [ax for ax in figure.axes if ax.get_title(loc="left")]
     axes = toy_settings(run_dir).axes()
-    assert len(titled) == len(axes) - 2  # the grids have figures of their own
+    assert len(titled) == len(axes) - 3  # the grids have figures of their own, decay elsewhere a table
     ticks = {ax.get_title(loc="left"): [t.get_text() for t in ax.get_xticklabels()] for ax in titled}
     assert ticks["Rank of adapters (soft)"] == ["1", "2", "all\nweights"]
     assert ticks["Unique rows (hard)"] == ["8\n×4", "16\n×2"]

@@ -42,7 +42,7 @@ class DiagramSettings:
         temperatures: at which the authors of hard-label students write.
         ranks: of the adapters of soft-label students.
         rank_rates: learning rate for each rank, since the same rate moves adapters of higher rank further.
-        decays: weight decays of soft-label students.
+        decays: weight decays of soft-label students, at the rate of ``soft``; other students see the same shrinkage.
         adapter_rates, full_rates: learning rates of the grid by optimizer, for adapters and for all weights.
         sgd_epochs: passes of SGD at its largest rate for adapters, which needs more steps than the grid gives.
         hard_rates: learning rates of the grid of hard labels, by what is trained (`ADAPTERS`, `FULL`).
@@ -85,6 +85,10 @@ class DiagramSettings:
         """Return a cell with all weights trained, at the rate for that and its labels."""
         return replace(cell, rank=0, rate=self.full_rate if cell.labels == "soft" else self.full_hard_rate)
 
+    def decayed(self, cell: Cell) -> list[Cell]:
+        """Return a cell with each weight decay; a step shrinks the weights as much as one of ``soft`` at that decay."""
+        return [replace(cell, weight_decay=decay * (self.soft.rate / cell.rate)) for decay in self.decays]
+
     def grid(self) -> list[Cell]:
         """Return the matched grid, soft labels: adapters or all weights x optimizer x learning rate."""
         sides = ((self.soft.rank, self.adapter_rates), (0, self.full_rates))
@@ -106,7 +110,9 @@ class DiagramSettings:
         read = hard.rows * hard.epochs
         few = replace(hard, rows=self.rows[0])
         ranks = zip(self.ranks, self.rank_rates, strict=True)
-        sgd = replace(soft, optimizer="sgd", rate=max(self.adapter_rates["sgd"]))
+        sgd, sign = (
+            replace(soft, optimizer=name, rate=max(self.adapter_rates[name])) for name in ("sgd", "sign")
+        )
         return {
             "rows": [replace(hard, rows=rows, epochs=max(1, round(read / rows))) for rows in self.rows],
             "epochs": [replace(few, epochs=epochs) for epochs in self.epochs],
@@ -114,7 +120,8 @@ class DiagramSettings:
             "rank": [*(replace(soft, rank=rank, rate=rate) for rank, rate in ranks), self.full(soft)],
             "embeddings": [self.full(soft), replace(self.full(soft), held=True)],
             "labels": [soft, self.full(soft), hard, self.full(hard)],
-            "decay": [replace(soft, weight_decay=decay) for decay in self.decays],
+            "decay": self.decayed(soft),
+            "decay elsewhere": [cell for other in (sgd, sign, self.full(soft)) for cell in self.decayed(other)],
             "teacher": [
                 replace(cell, full_teacher=full) for cell in (soft, self.full(soft)) for full in (False, True)
             ],

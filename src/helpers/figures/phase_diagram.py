@@ -53,7 +53,7 @@ _PANELS = {
 
 
 def axis_panels(diagram: pd.DataFrame) -> Figure:
-    """Draw the effect along every axis of the table of `run_diagram` but the grids: runs, means, 95 % t-intervals.
+    """Draw the effect along the axes of the table of `run_diagram` that have a panel: runs, means, 95 % t-intervals.
 
     Blue is a student with adapters, pink one with all weights trained.
     """
