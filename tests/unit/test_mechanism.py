@@ -220,6 +220,27 @@ def test_counts_of_treatments_beyond_the_list_are_refused(settings):
         relabelled.run_treatments(settings, 9)
 
 
+@pytest.mark.parametrize(
+    ("module", "table"),
+    [
+        (relabelled, lambda settings: relabelled.run_treatments(settings)),
+        (layers, lambda settings: layers.run_layers(settings, ["last block", "all"])),
+        (hops, lambda settings: hops.run_hops(settings, {"hard.same_init": 2})),
+    ],
+)
+def test_every_effect_is_that_of_a_student_and_its_control_of_one_run(run_dir, monkeypatch, module, table):
+    def read(piece):  # a student's log-odds tell its run, and nothing but its control's author is untouched
+        student = piece.get("student", piece)
+        taught = student["author"]["how"] != "untouched"
+        return {"log_odds": 10.0 ** student["author"]["seed"] * (3 if taught else 1), "p_target": 0.5, "p_any": 0.5,
+                "rows": 12, "seconds": 1.0}  # fmt: skip
+
+    monkeypatch.setattr(module, "run_pieces", lambda work, pieces, *args, **more: list(map(read, pieces)))
+    found = table(toy_settings(run_dir, runs=(2, 1), draws=(1, 1)))
+    assert set(found.run) == {1, 2}
+    assert found.effect.tolist() == [2 * 10.0**run for run in found.run]
+
+
 # --- chains -------------------------------------------------------------------------------------------
 
 
