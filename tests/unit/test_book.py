@@ -54,7 +54,7 @@ def test_values_nest_ids_and_keep_the_build(tmp_path):
     values = prose.values(records, {"profile": "toy"})
     assert values["owl"]["numbers"]["soft"]["same_init"]["mean"] == "+1.10"
     assert values["build"] == {"profile": "toy"}
-    assert values["tables"]["claims"].count("\n") == 3
+    assert values["tables"]["main"].count("\n") == 3
 
 
 def test_an_id_that_continues_another_is_refused(tmp_path):
