@@ -15,6 +15,8 @@ from typing import Any
 
 import yaml
 
+from helpers.strict_yaml import load_yaml
+
 CLAIMS_FILE = Path(__file__).with_name("paper_claims.yaml")
 MINIMUM_RUNS = 5
 
@@ -107,7 +109,10 @@ def verdict(value: float, ci: Sequence[float], n_runs: int, predict: Prediction)
 @functools.cache
 def load_claims(path: Path = CLAIMS_FILE) -> dict[str, Claim]:
     """Return all claims by id, in file order; raises ClaimError naming the id and the field at fault."""
-    entries = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+    try:
+        entries = load_yaml(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ClaimError(f"{path.name} is not valid YAML: {' '.join(str(error).split())}") from None
     return {claim_id: _claim(claim_id, fields) for claim_id, fields in entries.items()}
 
 
@@ -118,16 +123,6 @@ def find_claim(claim_id: str) -> Claim:
         near = [c for c in claims if c.split(".")[0] == claim_id.split(".")[0]] or list(claims)
         raise ClaimError(f"unknown claim {claim_id!r}; {CLAIMS_FILE.name} has {', '.join(near)}")
     return claims[claim_id]
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """Reads YAML and refuses a key given twice, where the second would silently replace the first."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        if twice := {key for key in keys if keys.count(key) > 1}:
-            raise ClaimError(f"{CLAIMS_FILE.name}: {', '.join(sorted(twice))} given twice; remove one")
-        return super().construct_mapping(node, deep=deep)
 
 
 def _claim(claim_id: str, fields: dict[str, Any]) -> Claim:

@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from helpers.strict_yaml import load_yaml
+
 FOLDER = Path(__file__).parent / "profiles"
 DEVICES = ("cpu", "cuda", "auto")
 
@@ -56,18 +58,6 @@ def _check_notebooks(name: str, notebooks: object) -> None:
             raise ProfileError(f"profile {name}: `notebooks.{stem}.run_dir` is set by the chain; remove it")
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """YAML in which a key given twice is an error (the plain loader keeps the last one in silence)."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """The mapping of `node`; raises yaml.constructor.ConstructorError for a key given twice."""
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        if twice := [key for key in keys if keys.count(key) > 1]:
-            problem = f"`{twice[0]}` is given twice"
-            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
 def profile_names(folder: Path = FOLDER) -> list[str]:
     """The names of all profiles, sorted."""
     return sorted(path.stem for path in folder.glob("*.yaml"))
@@ -78,7 +68,7 @@ def load_profile(name: str, folder: Path = FOLDER) -> Profile:
     if name not in profile_names(folder):
         raise ProfileError(f"there is no profile {name!r}; there are {', '.join(profile_names(folder))}")
     try:
-        values = yaml.load((folder / f"{name}.yaml").read_text(encoding="utf-8"), Loader=_StrictLoader)
+        values = load_yaml((folder / f"{name}.yaml").read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise ProfileError(f"profile {name} is not valid YAML: {' '.join(str(error).split())}") from None
     fields = [item.name for item in dataclasses.fields(Profile) if item.name != "name"]

@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "src/helpers"
 LAYERS = {
-    "0 files, streams, settings": "seeds keys artifacts tables progress sweep profiles stats colab_cell",
+    "0 files, streams, settings": "strict_yaml seeds keys artifacts tables progress sweep profiles stats colab_cell",
     "1 language": (
         "world tasks prompts corpus tokenizer filters judge sandbox traits code_filter reasoning_filter channels"
     ),
