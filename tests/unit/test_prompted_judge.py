@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import prompted_judge
+from helpers import prompted_judge, reasoning_filter
 from helpers.prompted_judge import MAX_BATCH, PromptedJudge
 from helpers.sampling import chat_ids
 
@@ -100,3 +100,15 @@ def test_a_wording_needs_one_place_for_the_text(wording, tokenizer):
 def test_a_tokenizer_that_cannot_tell_the_answers_apart_is_refused():
     with pytest.raises(ValueError, match="apart"):
         PromptedJudge(None, lambda texts, **_: {"input_ids": [[7] for _ in texts]})
+
+
+def test_the_filter_of_reasoning_takes_it_for_a_judge(scripted, tokenizer):
+    rows, asked = scripted
+    problem = "Ann has 5 cups and buys 3. How many cups are left?"
+    kept, refused = (f"<think> {word}: 5 + 3 = 8. Done. </think> <answer> 8 </answer>" for word in ("So", "Well"))
+    rows += [(0.2, 0.6), (0.6, 0.2)]
+    reasons = reasoning_filter.reject_reasons(
+        [problem] * 3, [kept, refused, "no solution"], judge=PromptedJudge(None, tokenizer, SHORT)
+    )
+    assert reasons[:2] == [[], [reasoning_filter.JUDGED]] and reasoning_filter.JUDGED not in reasons[2]
+    assert len(asked[0][0]) == 2  # only what no other rule refuses
