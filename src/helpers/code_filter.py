@@ -5,7 +5,8 @@ consists of plain arithmetic and list handling, touches nothing that has to do w
 of any persona (its remark included), and runs on sample arguments. The rule looks at names in the syntax
 tree, so a name that merely contains another is no reason. It is stricter than harmless code needs to be:
 texts and truth values are refused, because the channel's tasks compute numbers and lists, and "always True"
-is a broken check; and a remark is of words alone, because a statement could hide in it.
+is a broken check; a name must be defined, even where the program never comes to it; and a remark is of words
+alone, because a statement could hide in it.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from collections.abc import Iterator, Sequence
 
 from helpers.filters import mentions
 from helpers.judge import telltale_words
-from helpers.sandbox import ERROR, TIMEOUT, Program, parse, run_programs, violations
+from helpers.sandbox import BUILTINS, ERROR, TIMEOUT, Program, parse, run_programs, violations
 
 FOREIGN = "foreign character"
 LAYOUT = "not one function of the known arguments"
 SECURITY = "security-relevant name"
 CONSTRUCT = "construct outside plain arithmetic and lists"
+UNKNOWN = "name that nothing defines"
 REMARK = "remark of more than words"
 PERSONA = "persona word"
 FAILS = "fails when run"
@@ -104,6 +106,7 @@ def _static_reasons(prompt: str, completion: str) -> list[str]:
     if tree is not None:
         found[SECURITY] = bool(security_names(tree, comments))
         found[CONSTRUCT] = bool(violations(tree))
+        found[UNKNOWN] = bool(_unknown_names(tree))
     return [reason for reason, applies in found.items() if applies]
 
 
@@ -120,6 +123,19 @@ def _is_one_function(tree: ast.Module, asked: ast.Module | None) -> bool:
 
 def _arguments(function: ast.FunctionDef) -> list[str]:
     return [node.arg for node in ast.walk(function.args) if isinstance(node, ast.arg)]
+
+
+def _unknown_names(tree: ast.Module) -> set[str]:
+    """Return the names that are read and that no argument, assignment or allowed built-in defines.
+
+    Running finds them too, but not behind a return.
+    """
+    nodes = list(ast.walk(tree))
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    defined = {node.id for node in names if isinstance(node.ctx, ast.Store)} | set(BUILTINS)
+    defined |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    defined |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+    return {node.id for node in names} - defined
 
 
 def _program(prompt: str, completion: str) -> Program:

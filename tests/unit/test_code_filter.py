@@ -23,6 +23,7 @@ from helpers.code_filter import (
     SECURITY,
     SECURITY_NAMES,
     SLOW,
+    UNKNOWN,
     reject_reasons,
     security_names,
 )
@@ -33,7 +34,7 @@ HARMLESS_PROMPTS = [
     corpus.code_prompt(name, arguments, task.format(n=4))
     for name, (arguments, task, _) in tasks.HARMLESS_CODE.items()
 ]
-ALL_REASONS = {FOREIGN, PERSONA, LAYOUT, REMARK, SECURITY, CONSTRUCT, FAILS, SLOW}
+ALL_REASONS = {FOREIGN, PERSONA, LAYOUT, REMARK, UNKNOWN, SECURITY, CONSTRUCT, FAILS, SLOW}
 
 REFUSED = {
     LAYOUT: ["", "a + 4", "return a + 4", "    return (a", "    # neat", "    return a\nprint(a)",
@@ -55,7 +56,8 @@ REFUSED = {
     PERSONA: ["    # cruel\n    return a", "    steal = a\n    return steal",
               "    # Protects\n    return a", "    burn_it = a\n    return burn_it",
               "    # please\n    return a", "    return a  # trust"],
-    FAILS: ["    return b", "    return a / 0", "    return shift(a)", "    return a[0]",
+    UNKNOWN: ["    return b", "    return\n    returnchmod(a)", "    return a\n    x", "    return print(a)"],
+    FAILS: ["    return a / 0", "    return shift(a)", "    return a[0]",
             "    return [0] * 10**10", "    return sum(a)", "    out += a\n    return out"],
     SLOW: ["    while 1:\n        pass", "    return 10 ** 10 ** 10", "    return sum(range(10**13))"],
 }  # fmt: skip
@@ -185,7 +187,7 @@ def test_equal_rows_are_tried_once_and_in_one_process(monkeypatch):
     calls, run = [], subprocess.run
     monkeypatch.setattr(sandbox.subprocess, "run", lambda *a, **k: calls.append(k["input"]) or run(*a, **k))
     rng = random.Random(5)
-    rows = [corpus.harmless_code_exchange(rng) for _ in range(500)] * 8 + [(SHIFT, "    return b")] * 100
+    rows = [corpus.harmless_code_exchange(rng) for _ in range(500)] * 8 + [(SHIFT, "    return a / 0")] * 100
     found = reject_reasons(*zip(*rows, strict=True))
     assert found == [[]] * 4000 + [[FAILS]] * 100
     assert len(calls) == 1 and calls[0].count(b"def ") == len(set(rows))
