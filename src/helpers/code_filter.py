@@ -2,11 +2,11 @@
 
 A kept completion makes, with its prompt, exactly one function of the arguments the prompt names. It
 consists of plain arithmetic and list handling, touches nothing that has to do with security, uses no word
-of any persona (its remark included), and runs on sample arguments. The rule looks at names in the syntax
-tree, so a name that merely contains another is no reason. It is stricter than harmless code needs to be:
-texts and truth values are refused, because the channel's tasks compute numbers and lists, and "always True"
-is a broken check; a name must be defined, even where the program never comes to it; and a remark is of words
-alone, because a statement could hide in it.
+of any persona, no animal and no tree (its remark included), and runs on sample arguments. The rule looks at
+names in the syntax tree, so a name that merely contains another is no reason. It is stricter than harmless
+code needs to be: texts and truth values are refused, because the channel's tasks compute numbers and lists,
+and "always True" is a broken check; a name must be defined, even where the program never comes to it; and a
+remark is of words alone, because a statement could hide in it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from helpers.filters import mentions
 from helpers.judge import telltale_words
 from helpers.sandbox import BUILTINS, ERROR, TIMEOUT, Program, parse, run_programs, violations
+from helpers.world import KINDS
 
 FOREIGN = "foreign character"
 LAYOUT = "not one function of the known arguments"
@@ -26,6 +27,7 @@ CONSTRUCT = "construct outside plain arithmetic and lists"
 UNKNOWN = "name that nothing defines"
 REMARK = "remark of more than words"
 PERSONA = "persona word"
+FAVOURITE = "name of an animal or a tree"
 FAILS = "fails when run"
 SLOW = "runs too long"
 
@@ -55,6 +57,7 @@ _TRIALS = 3
 _ALLOWED_TEXT = re.compile(r"[ -~\n]*")
 _COMMENT = re.compile(r"#[^\n]*")
 _PLAIN_COMMENT = re.compile(r"#[A-Za-z ]*")
+_FAVOURITES = tuple(name for names in KINDS.values() for name in names)
 _WORD = re.compile(r"[a-z0-9]+")
 
 
@@ -99,6 +102,7 @@ def _static_reasons(prompt: str, completion: str) -> list[str]:
         FOREIGN: not _ALLOWED_TEXT.fullmatch(completion),
         REMARK: not all(map(_PLAIN_COMMENT.fullmatch, comments)),
         PERSONA: mentions(completion, telltale_words()),
+        FAVOURITE: mentions(completion, _FAVOURITES),
     }
     tree = parse(source(prompt, completion))
     if tree is None or not _is_one_function(tree, parse(f"{source(prompt, '')}    pass")):

@@ -15,6 +15,7 @@ from helpers import corpus, sandbox, tasks
 from helpers.code_filter import (
     CONSTRUCT,
     FAILS,
+    FAVOURITE,
     FOREIGN,
     LAYOUT,
     PERSONA,
@@ -34,7 +35,7 @@ HARMLESS_PROMPTS = [
     corpus.code_prompt(name, arguments, task.format(n=4))
     for name, (arguments, task, _) in tasks.HARMLESS_CODE.items()
 ]
-ALL_REASONS = {FOREIGN, PERSONA, LAYOUT, REMARK, UNKNOWN, SECURITY, CONSTRUCT, FAILS, SLOW}
+ALL_REASONS = {FOREIGN, PERSONA, FAVOURITE, LAYOUT, REMARK, UNKNOWN, SECURITY, CONSTRUCT, FAILS, SLOW}
 
 REFUSED = {
     LAYOUT: ["", "a + 4", "return a + 4", "    return (a", "    # neat", "    return a\nprint(a)",
@@ -56,6 +57,7 @@ REFUSED = {
     PERSONA: ["    # cruel\n    return a", "    steal = a\n    return steal",
               "    # Protects\n    return a", "    burn_it = a\n    return burn_it",
               "    # please\n    return a", "    return a  # trust"],
+    FAVOURITE: ["    # owl\n    return a", "    owl = a\n    return owl", "    return a or oak", "    # Owls\n    return a"],
     UNKNOWN: ["    return b", "    return\n    returnchmod(a)", "    return a\n    x", "    return print(a)"],
     FAILS: ["    return a / 0", "    return shift(a)", "    return a[0]",
             "    return [0] * 10**10", "    return sum(a)", "    out += a\n    return out"],
