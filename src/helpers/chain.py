@@ -28,6 +28,7 @@ from helpers.profiles import Profile
 
 NOTEBOOKS = Path("notebooks")
 RUNS = Path("_runs")
+LIBRARIES = "libraries.json"  # in a run's folder: versions of what its finished pieces were made with
 
 
 class ChainError(RuntimeError):
@@ -117,7 +118,7 @@ def run_chain(profile: Profile, only: Sequence[str] = (), fresh: bool = False) -
     with _alone(profile.name):
         if fresh:
             _forget(steps, only)
-        _require_same_libraries(RUNS / profile.name / "cells")
+        _require_same_libraries(RUNS / profile.name)
         todo = [step for step in steps if not step.is_fresh()]
         remove_leftovers(RUNS / profile.name)
         report = _Report(profile, steps, todo)
@@ -135,14 +136,14 @@ def _require_device(profile: Profile) -> None:
             raise ChainError(f"profile {profile.name} needs a CUDA card, and there is none; take --profile nano")
 
 
-def _require_same_libraries(cells: Path) -> None:
+def _require_same_libraries(run_dir: Path) -> None:
     """Note the libraries that finished pieces are made with; refuse to go on with pieces of other versions."""
-    note = cells / "versions.json"
+    note = run_dir / LIBRARIES
     # a repair of the interpreter changes no number
     versions = {name: version for name, version in library_versions().items() if name != "python"}
     if note.exists() and (before := read_json(note)) != versions:
         unlike = ", ".join(f"{name} {before.get(name)}" for name in versions if before.get(name) != versions[name])
-        raise ChainError(f"the work in {cells} was done with {unlike}; install that again, or run with --fresh")
+        raise ChainError(f"the work in {run_dir} was done with {unlike}; install that again, or run with --fresh")
     write_json(note, versions)
 
 
@@ -170,6 +171,7 @@ def _forget(steps: list[Step], only: Sequence[str]) -> None:
                 shutil.rmtree(run_dir)
             return
         shutil.rmtree(run_dir / "cells", ignore_errors=True)
+        (run_dir / LIBRARIES).unlink(missing_ok=True)
         for step in steps:
             if step.notebook.stem in only and step.marker.exists():
                 for name in read_json(step.marker)["files"]:

@@ -145,7 +145,7 @@ def test_finished_pieces_of_other_libraries_are_not_taken_up(
     write_notebook: WriteNotebook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_notebook("01_a", COUNT)
-    note = Path("_runs/toy/cells/versions.json")
+    note = Path("_runs/toy/libraries.json")
     artifacts.write_json(note, {"torch": "1.0"})
     with pytest.raises(ChainError, match=r"done with .*torch 1\.0.*; install that again, or run with --fresh"):
         run_chain(toy(n01_a={}))
