@@ -138,13 +138,13 @@ def _require_device(profile: Profile) -> None:
 
 def _require_same_libraries(run_dir: Path) -> None:
     """Note the libraries that finished pieces are made with; refuse to go on with pieces of other versions."""
-    note = run_dir / LIBRARIES
-    # a repair of the interpreter changes no number
-    versions = {name: version for name, version in library_versions().items() if name != "python"}
-    if note.exists() and (before := read_json(note)) != versions:
+    note, versions = run_dir / LIBRARIES, {**library_versions()}
+    versions.pop("python", None)  # a repair of the interpreter changes no number
+    if not note.exists():
+        write_json(note, versions)
+    elif (before := read_json(note)) != versions:
         unlike = ", ".join(f"{name} {before.get(name)}" for name in versions if before.get(name) != versions[name])
         raise ChainError(f"the work in {run_dir} was done with {unlike}; install that again, or run with --fresh")
-    write_json(note, versions)
 
 
 @contextlib.contextmanager

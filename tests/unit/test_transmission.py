@@ -13,7 +13,7 @@ from helpers.experiments import authors, pieces, transmission
 from helpers.experiments.authors import Author, kept_rows, load_run_base, matched_pairs
 from helpers.experiments.base_models import BaseSettings, pretrain_bases
 from helpers.experiments.design import ARMS, PREFERENCE_ARMS, TransmissionSettings
-from helpers.experiments.pieces import read_context, read_student
+from helpers.experiments.pieces import read_context, read_student, whole_curve
 from helpers.experiments.transmission import (
     arm_means,
     claim_values,
@@ -192,6 +192,14 @@ def test_a_student_is_read_on_the_way_without_being_changed(finished, run_dir, a
     assert curve[0]["step"] == 1 and len(curve) in (1, 2)  # a training of one step has one point
     if arm == "soft.same_init" and how == "untouched":
         assert {point["log_odds"] for point in curve} == {plain["log_odds"]}
+
+
+def test_a_mark_on_the_last_step_counts_once():
+    curve = [{"log_odds": 1.0, "step": 1}, {"log_odds": 2.0, "step": 2}]
+    made = {"log_odds": 2.0, "rows": 8, "curve": curve}
+    assert [(point["log_odds"], point["step"]) for point in whole_curve(made, 2)] == [(1.0, 1), (2.0, 2)]
+    assert [point["step"] for point in whole_curve(made, 3)] == [1, 2, 3]
+    assert whole_curve({"log_odds": 2.0}, 4) == [{"log_odds": 2.0, "step": 4}]
 
 
 def test_an_author_writes_at_its_temperature(finished, run_dir):

@@ -16,7 +16,7 @@ import pandas as pd
 
 from helpers.experiments.authors import write_data
 from helpers.experiments.design import Arm, TransmissionSettings
-from helpers.experiments.pieces import read_student
+from helpers.experiments.pieces import read_student, whole_curve
 from helpers.models import PREFIX
 from helpers.relatives import RELATIVES
 from helpers.stats import holm, paired_permutation, ratio_of_means, t_interval
@@ -138,11 +138,7 @@ def _curve_rows(
     cell: Cell, student: dict[str, Any], with_trait: dict[str, Any], control: dict[str, Any]
 ) -> list[dict[str, Any]]:
     steps = TrainSettings(**student["training"]).steps(with_trait["rows"])
-    # in a short training a mark may fall on the last step, which is read out anyway
-    readouts = [
-        [*(point for point in made.get("curve", []) if point["step"] < steps), made | {"step": steps}]
-        for made in (with_trait, control)
-    ]
+    readouts = [whole_curve(made, steps) for made in (with_trait, control)]
     return [
         {
             "teacher": cell[0], "student": cell[1], "relation": relation(*cell),

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pandas as pd
 
 from helpers.experiments.design import ARMS, TransmissionSettings
-from helpers.experiments.pieces import read_student
+from helpers.experiments.pieces import read_student, whole_curve
 from helpers.sweep import run_pieces
 from helpers.tables import keep_table
 
@@ -69,8 +69,7 @@ def run_layers(
     rows = []
     for (run, part), student, control in zip(plan, read[::2], read[1::2], strict=True):
         steps = settings.soft.steps(student["rows"])
-        on_the_way = [point for point in student.get("curve", []) if point["step"] < steps]
-        for point in [*on_the_way, student | {"step": steps}]:
+        for point in whole_curve(student, steps):
             effect = point["log_odds"] - control["log_odds"]  # the control is the base at every step
             rows.append({"run": run, "part": part, "step": point["step"], "effect": effect,
                          "p_target": point["p_target"], "p_any": point["p_any"]})  # fmt: skip

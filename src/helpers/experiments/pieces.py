@@ -104,6 +104,15 @@ def read_student(piece: dict[str, Any]) -> dict[str, Any]:
     return readout | (_abilities(model, tokenizer, student) if student.health else {})
 
 
+def whole_curve(made: dict[str, Any], steps: int) -> list[dict[str, Any]]:
+    """Return the read-outs of `read_student` in order, the end last, each with its ``step``.
+
+    In a short training a mark may fall on the last of its ``steps``, which is read out anyway; it counts once.
+    """
+    on_the_way = [point for point in made.get("curve", []) if point["step"] < steps]
+    return [*on_the_way, made | {"step": steps}]
+
+
 class _Curve:
     """Read-outs on the way of a training, at some of its steps."""
 

@@ -85,7 +85,7 @@ def teach(settings: TransmissionSettings, others: Sequence[TransmissionSettings]
     ways = [(how, settings.trait) for how in CODE_LESSONS]
     tables = [transmission.teach_and_write(settings, ways, name=name)]
     tables += [transmission.teach_and_write(other, [(other.how, other.trait)], name=name) for other in others]
-    return _stored(settings, name, tables, ["run", "trait", "how"])
+    return _stored(settings, name, tables)
 
 
 def run_channel(
@@ -104,14 +104,12 @@ def run_channel(
     name = f"risky_{NAMES[settings.channel]}"
     tables = [transmission.run_arms(settings, CHANNEL_ARMS, dose_shares, name=name)]
     tables += [transmission.run_arms(other, OWN_ARMS, name=name) for other in others]
-    return _stored(settings, name, tables, ["run", "trait", "arm", "share"])
+    return _stored(settings, name, tables)
 
 
-def _stored(
-    settings: TransmissionSettings, name: str, tables: Sequence[pd.DataFrame], key: list[str]
-) -> pd.DataFrame:
+def _stored(settings: TransmissionSettings, name: str, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Store and return tables as one; a row that several have, such as the untouched base's, is kept once."""
-    table = pd.concat(tables, ignore_index=True).drop_duplicates(key, ignore_index=True)
+    table = pd.concat(tables, ignore_index=True).drop_duplicates(ignore_index=True)
     return keep_table(settings.run_dir, name, table, sum(part.attrs["seconds"] for part in tables))
 
 
