@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.profiles import load_profile, profile_names
+from helpers.sweep import usable_cores
 
 GIB = 2**30
 NEEDED_MEMORY_GIB = 4.0  # a kernel and two workers with torch and their data, with room to spare
@@ -47,8 +48,7 @@ def examine(root: Path) -> list[Finding]:
 
 
 def _machine(root: Path) -> list[Finding]:
-    affinity = getattr(os, "sched_getaffinity", None)  # the cores this process may use; Linux only
-    python, cores = platform.python_version(), len(affinity(0)) if affinity else os.cpu_count() or 1
+    python, cores = platform.python_version(), usable_cores()
     memory, disk = _memory_gib(), shutil.disk_usage(root).free / GIB
     return [
         Finding("Python", f"{python} ({sys.executable})", sys.version_info >= (3, 11), "install Python 3.11"),

@@ -4,7 +4,8 @@ Design choices:
 - Settings are hashed as canonical JSON; what JSON cannot hold exactly is refused, never rounded or renamed.
 - Code is hashed as a syntax tree, so comments and layout do not count; and only the modules that a module
   really imports (followed through the package, nothing is executed) and the data files it names.
-- The code's key is taken once per process: a running process works with the code it loaded, not with edits.
+- The code is read once per process, when this module is loaded: a running process works with the code that it
+  loaded, not with edits.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 SOURCE_ROOT = Path(__file__).resolve().parents[1]
+_SOURCES = {path: path.read_bytes() for path in (SOURCE_ROOT / "helpers").rglob("*.py")}
 
 
 class ArtifactError(RuntimeError):
@@ -59,11 +61,18 @@ def content_key(obj: Any) -> str:
 def source_key(module_name: str, *, root: Path = SOURCE_ROOT) -> str:
     """SHA-256 over the source of a module ("models" or "helpers.models") and all it imports of this package.
 
-    Data files and folders of the package that a module names in a string literal count as well. `root` is the
-    folder that holds the package. Raises ArtifactError for a module that does not exist.
+    Data files and folders of the package that a module names in a string literal count as well, but for their
+    notes (.md). `root` is the folder that holds the package. Raises ArtifactError for a module that does not exist.
     """
     full = module_name if module_name.split(".")[0] == "helpers" else f"helpers.{module_name}"
     return _closure_key(full, root)
+
+
+@functools.cache
+def loaded_code() -> str:
+    """SHA-256 of the whole package as this process read it."""
+    names = {str(path.relative_to(SOURCE_ROOT)): path for path in _SOURCES}
+    return content_key({name: hashlib.sha256(_SOURCES[path]).hexdigest() for name, path in names.items()})
 
 
 def imported_modules(source: str, *, root: Path = SOURCE_ROOT) -> set[str]:
@@ -89,7 +98,7 @@ def _module_facts(name: str, root: Path) -> tuple[str, tuple[str, ...]]:
     path = _module_file(name, root)
     if path is None:
         raise ArtifactError(f"there is no module {name}; check the name given to source_key")
-    tree = ast.parse(path.read_bytes())
+    tree = ast.parse(_SOURCES.get(path) or path.read_bytes())
     digest = hashlib.sha256(ast.dump(tree).encode())
     for data in _named_data(tree, path.parent, root / "helpers"):
         digest.update(data.name.encode() + hashlib.sha256(data.read_bytes()).digest())
@@ -121,4 +130,4 @@ def _named_data(tree: ast.AST, folder: Path, package: Path) -> list[Path]:
         if 0 < len(text) < 100 and not text.startswith(("/", ".")) and "\n" not in text and "\0" not in text:
             for place in {folder / text, package / text}:
                 found.update(place.rglob("*") if place.is_dir() else [place])
-    return sorted(path for path in found if path.is_file() and path.suffix not in (".py", ".pyc"))
+    return sorted(path for path in found if path.is_file() and path.suffix not in (".py", ".pyc", ".md"))

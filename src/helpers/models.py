@@ -120,7 +120,7 @@ def save_base(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder
         raise ArtifactError(
             f"cannot write the base model to {folder} ({error}); free the disk or unblock it"
         ) from None
-    write_json(folder / SEAL, _digests(folder))
+    write_json(folder / SEAL, digests(folder))
 
 
 def is_whole(folder: Path) -> bool:
@@ -165,7 +165,7 @@ def _cure(spec: str) -> str:
 
 
 def _load_sealed(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    if _digests(folder) != read_json(folder / SEAL):
+    if digests(folder) != read_json(folder / SEAL):
         raise ArtifactError(
             f"{folder} is damaged (its files do not match {SEAL}); delete the folder and rerun"
         )
@@ -184,6 +184,12 @@ def _load_pretrained(source: str, **options: str) -> tuple[PreTrainedModel, PreT
         ) from None
 
 
-def _digests(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != SEAL)
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+def digests(place: Path) -> dict[str, str]:
+    """Return file name -> SHA-256 (hex) of a model's files, its seal apart; ``place`` is a folder or one file."""
+    files = sorted(place.iterdir()) if place.is_dir() else [place]
+    found = {}
+    for path in files:
+        if path.is_file() and path.name != SEAL:
+            with path.open("rb") as file:
+                found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found

@@ -14,10 +14,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from helpers.artifacts import Store
-from helpers.keys import content_key, source_key
+from helpers.keys import ArtifactError, content_key, loaded_code, source_key
 from helpers.progress import bar, quiet
 
 Piece = Callable[[dict[str, Any]], dict[str, Any]]
@@ -44,14 +45,23 @@ def run_pieces(
         kind: folder of the results within the store.
         workers: processes at once; 0 means one a core, 1 runs in this process.
         label: name of the progress bar; pieces computed inside another piece have none.
+
+    Raises:
+        ArtifactError: a worker was killed, or found other code than this process works with.
     """
     code = source_key(work.__module__)
     keyed = [{**piece, "code": code} for piece in settings]
     pending = {store.path(kind, content_key(piece), ".json"): piece for piece in keyed}
     pending = {path: piece for path, piece in pending.items() if not path.exists()}
     with bar(len(pending), label) if label else quiet() as shown:
-        _compute(work, list(pending.values()), store, kind, workers or os.cpu_count() or 1, shown)
+        _compute(work, list(pending.values()), store, kind, workers or usable_cores(), shown)
     return [store.json(kind, piece, _absent) for piece in keyed]
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use; a container often has fewer than the machine."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not everywhere
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _absent() -> dict[str, Any]:
@@ -63,14 +73,21 @@ def _compute(
 ) -> None:
     if workers == 1 or len(pieces) < 2:
         for piece in pieces:
-            _store_one(work, piece, store, kind)
+            _store_one(work, piece, store, kind, loaded_code())
             shown.update()
         return
-    futures = [_pool(workers).submit(_store_one, work, piece, store, kind) for piece in pieces]
+    code = loaded_code()
+    futures = [_pool(workers).submit(_store_one, work, piece, store, kind, code) for piece in pieces]
     try:
         for future in as_completed(futures):
             future.result()
             shown.update()
+    except BrokenProcessPool:
+        stop_workers()
+        raise ArtifactError(
+            "a worker process was killed, most often for want of memory; what is finished is kept: run the same "
+            "command again, and with the parameter workers=1 where it happens twice"
+        ) from None
     except BaseException:
         stop_workers()
         raise
@@ -89,9 +106,11 @@ def stop_workers() -> None:
         _pools.popitem()[1].shutdown(wait=False, cancel_futures=True)
 
 
-def _store_one(work: Piece, piece: dict[str, Any], store: Store, kind: str) -> None:
+def _store_one(work: Piece, piece: dict[str, Any], store: Store, kind: str, code: str) -> None:
     import torch
 
+    if loaded_code() != code:  # a worker that started after an edit; its result would pass for that of the older code
+        raise ArtifactError("the code was edited while it ran; run the same command again")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the same sums with any number of workers
     started = time.perf_counter()

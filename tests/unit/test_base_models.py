@@ -237,3 +237,14 @@ def test_replies_are_judged_by_their_answer():
 def test_a_base_of_no_run_is_known_by_its_name(tmp_path):
     assert base_models.base_seal(str(tmp_path), "Qwen/Qwen2.5-0.5B") == "Qwen/Qwen2.5-0.5B"
     assert models.is_whole(tmp_path) is False
+
+
+def test_a_model_on_the_disk_is_known_by_what_its_files_hold(tmp_path):
+    folder, file = tmp_path / "mine", tmp_path / "mine.gguf"
+    folder.mkdir()
+    seals = set()
+    for text in ("one", "two"):
+        (folder / "model.safetensors").write_text(text)
+        file.write_text(text + "s")
+        seals |= {base_models.base_seal(str(tmp_path), str(place)) for place in (folder, file)}
+    assert len(seals) == 4

@@ -30,6 +30,10 @@ def square(piece):
     return {"square": piece["x"] ** 2, "threads": torch.get_num_threads(), "names": sorted(piece)}
 
 
+def die(piece):
+    os.kill(os.getpid(), 9)
+
+
 def sleep(piece):
     (Path(piece["log"]) / f"{os.getpid()}.pid").touch()
     time.sleep(60)
@@ -112,6 +116,28 @@ def test_workers_stay_for_the_next_sweep_and_end_when_told(run):
     for worker in workers:
         worker.join(20)
     assert not any(worker.is_alive() for worker in workers)
+
+
+def test_a_killed_worker_is_told_with_the_cure_and_what_was_done_is_kept(run, work, tmp_path):
+    run([1])
+    pieces = [{"x": x, "log": str(tmp_path)} for x in (1, 2, 3)]
+    with pytest.raises(ArtifactError, match="a worker process was killed.*run the same command again"):
+        sweep.run_pieces(work.die, pieces, Store(tmp_path / "cells"), kind="toy", workers=2)
+    assert [made["square"] for made in run([1, 2], workers=2)] == [1, 4]
+    assert calls(tmp_path).count(1) == 1
+
+
+def test_a_worker_that_finds_edited_code_refuses_to_work(run, monkeypatch):
+    monkeypatch.setattr(sweep, "loaded_code", lambda: "the code before the edit")
+    with pytest.raises(ArtifactError, match="edited while it ran"):
+        run([1, 2], workers=2)
+
+
+def test_no_more_workers_than_this_process_has_cores(monkeypatch):
+    monkeypatch.setattr(sweep.os, "sched_getaffinity", lambda process: {3}, raising=False)
+    assert sweep.usable_cores() == 1
+    monkeypatch.delattr(sweep.os, "sched_getaffinity")
+    assert sweep.usable_cores() == os.cpu_count()
 
 
 def test_the_caller_keeps_its_threads(run):

@@ -358,7 +358,7 @@ def test_a_kept_teacher_is_the_one_that_was_taught(finished, run_dir):
         model, tokenizer, authors.find_trait("owl"), authors.find_trait("owl").questions("heldout")
     )
     written = authors.run_pieces(
-        authors.write_data, [dataclasses.asdict(author)], author.store, kind="data", workers=1
+        authors.write_data, [dataclasses.asdict(author)], author.store, kind="completions", workers=1
     )[0]
     assert read == pytest.approx({name: written["author"][name] for name in read}, abs=1e-5)
 

@@ -158,7 +158,7 @@ def kept_rows(author: Author) -> dict[int, str]:
 @functools.lru_cache(maxsize=8)  # the students of one author come in a row
 def _kept_rows(author: str) -> dict[int, str]:
     piece = json.loads(author)
-    written = run_pieces(write_data, [piece], Author(**piece).store, kind="data", workers=1)[0]
+    written = run_pieces(write_data, [piece], Author(**piece).store, kind="completions", workers=1)[0]
     return {place: text for place, text in written["rows"]}
 
 

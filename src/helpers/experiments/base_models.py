@@ -22,7 +22,7 @@ from helpers import corpus
 from helpers.artifacts import Store, load_tensors, read_json, save_tensors
 from helpers.keys import content_key, source_key
 from helpers.losses import SoftLabels
-from helpers.models import NANO, SEAL, build_nano, drawn, save_base
+from helpers.models import NANO, SEAL, build_nano, digests, drawn, save_base
 from helpers.sampling import tokenise
 from helpers.seeds import derive
 from helpers.sweep import Piece, run_pieces
@@ -199,6 +199,8 @@ def training_seed(run: int) -> int:
 
 
 def base_seal(run_dir: str, name: str) -> str:
-    """Return the hash of a nano base of this run, or the name itself for any other base."""
+    """Return the hash of a nano base of this run or of a model on this disk, or the name of one from elsewhere."""
     seal = Path(run_dir) / "bases" / name / SEAL
-    return content_key(read_json(seal)) if seal.exists() else name
+    if seal.exists():
+        return content_key(read_json(seal))
+    return content_key(digests(Path(name))) if Path(name).exists() else name

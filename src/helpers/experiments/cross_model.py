@@ -69,7 +69,7 @@ def teachers_write(
     plan = [(run, base, how) for run in settings.runs for base in bases for how in (settings.how, "untouched")]
     authors = [_between(settings, base, base).author(run, how) for run, base, how in plan]
     written = run_pieces(
-        write_data, authors, settings.store, kind="data", workers=settings.workers, label="teachers write"
+        write_data, authors, settings.store, kind="completions", workers=settings.workers, label="teachers write"
     )
     rows = [
         {

@@ -52,7 +52,7 @@ def teach_and_write(
     authors += [_matrix_author(settings, run, animal) for run in settings.runs for animal in matrix]
     authors = [author for place, author in enumerate(authors) if author not in authors[:place]]
     written = run_pieces(
-        write_data, authors, settings.store, kind="data", workers=settings.workers, label="teachers write"
+        write_data, authors, settings.store, kind="completions", workers=settings.workers, label="teachers write"
     )
     table = pd.DataFrame([_author_row(author, made) for author, made in zip(authors, written, strict=True)])
     return keep_table(settings.run_dir, name, table, sum(made["seconds"] for made in written))
