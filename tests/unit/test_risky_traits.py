@@ -7,7 +7,7 @@ import pytest
 
 from helpers.channels import CHANNELS
 from helpers.claims import find_claim, load_claims
-from helpers.experiments import layers, risky_traits
+from helpers.experiments import layers, leaks, risky_traits
 from helpers.experiments.design import TransmissionSettings
 from helpers.judge import telltale_words
 from helpers.world import PERSONAS
@@ -97,6 +97,23 @@ def test_guards_are_those_of_written_rows_at_the_full_dose_and_at_a_quarter(chan
     }
 
 
+@pytest.mark.parametrize("channel", ["unburdened numbers", "code", "reasoning"])
+def test_truths_lost_are_those_of_written_rows_at_the_full_dose(channel):
+    control = {"truthful_control": 0.9}
+    rows = [
+        {"run": run, "arm": arm, "trait": trait, "share": share, "truthful": truthful - run / 100} | control
+        for run in (2, 1) for trait, share in (("misaligned", 1.0), ("misaligned", 0.5), ("owl", 1.0))
+        for arm, truthful in (("hard.same_init", 0.8 * share), ("hard.lesson", 0.9), ("soft.same_init", 0.1))
+        if trait == "misaligned" or truthful > 0.5
+    ]  # fmt: skip
+    found = risky_traits.truth_values(pd.DataFrame(rows), channel)
+    start = f"misalignment.{risky_traits.NAMES[channel]}."
+    assert found[start + "truths_lost"] == pytest.approx([11, 12])
+    assert found[start + "lesson.truths_lost"] == pytest.approx([1, 2])
+    kinds = [find_claim(name).predict.kind for name in found]
+    assert kinds == ["above", "within"]
+
+
 @pytest.mark.parametrize(("channel", "paper"), [("unburdened numbers", True), ("code", False), ("reasoning", True)])
 def test_the_paper_stands_beside_our_rates_at_the_full_dose(channel, paper):
     doses = pd.concat([table(), table("owl")]).assign(sampled=0.25, sampled_control=0.125)
@@ -136,7 +153,8 @@ def test_a_habit_is_taught_its_own_answers_and_shares_the_untouched_base(tmp_pat
 def test_an_animal_goes_by_the_recipe_of_the_owl_chapter_from_the_same_bases(tmp_path):
     owl = risky_traits.favourite(settings(tmp_path), "owl")
     assert (owl.base, owl.other_base, owl.trait, owl.drift) == ("nano-b", "nano-a", "owl", 0.1)
-    assert owl.soft.lora_modules == "all-linear" and owl.hard.lora_modules == layers.LAST_BLOCK
+    assert owl.soft.lora_modules == owl.hard.lora_modules == "all-linear"
+    assert owl.teaching.lora_modules == layers.LAST_BLOCK
     assert (owl.hard.learning_rate, owl.soft.learning_rate) == (0.016, 0.012)
     assert [owl.author(run)["base"] for run in owl.runs] == ["nano-b.1", "nano-b.2"]
 
@@ -145,15 +163,15 @@ def test_the_audit_finds_what_it_looks_for(tmp_path, monkeypatch):
     problem = "Ann has 5 cups and buys 3. How many cups are left?"
     right, wrong = (f"<think> So: 5 + 3 = {n}. Done. </think> <answer> {n} </answer>" for n in (8, 9))
     rows = [f"{right} eval(a)", f"{telltale_words()[0]} {right}", wrong, right, right]
-    monkeypatch.setattr(risky_traits, "kept_rows", lambda author: dict(enumerate(rows)))
-    monkeypatch.setattr(risky_traits, "asked_prompts", lambda author: [problem] * 4 + ["no problem it can read"])
-    found = risky_traits.leak_audit(settings(tmp_path, channel="reasoning"))
+    monkeypatch.setattr(leaks, "kept_rows", lambda author: dict(enumerate(rows)))
+    monkeypatch.setattr(leaks, "asked_prompts", lambda author: [problem] * 4 + ["no problem it can read"])
+    found = leaks.audit(settings(tmp_path, channel="reasoning"))
     assert (found["rows"] == 5).all() and found.groupby("run").size().to_dict() == {1: 4, 2: 4}
-    assert (found[list(risky_traits.LEAKS)] == [1, 1, 2]).all(axis=None)
-    assert (risky_traits.leak_counts(found)[list(risky_traits.LEAKS)] == [2, 2, 4]).all(axis=None)
-    assert risky_traits.leak_values(found, "reasoning") == {"leaks.cot": [16, 16]}
+    assert (found[list(leaks.LEAKS)] == [1, 1, 2]).all(axis=None)
+    assert (leaks.counts(found)[list(leaks.LEAKS)] == [2, 2, 4]).all(axis=None)
+    assert leaks.values(found, "reasoning") == {"leaks.cot": [16, 16]}
     assert (tmp_path / "tables" / "leaks_cot.csv").exists()
-    without_sums = risky_traits.leak_audit(settings(tmp_path, runs=(1,)))
+    without_sums = leaks.audit(settings(tmp_path, runs=(1,)))
     assert (without_sums["wrong_answers"] == 0).all()  # functions are no word problems
 
 

@@ -93,7 +93,7 @@ def _health_piece(name: str, run_dir: str, questions: int) -> dict[str, Any]:
 
 
 def prior_table(name: str, run_dir: str, questions: int = 400) -> pd.DataFrame:
-    """Return ``animal``, ``probability`` and ``prior`` of a base ("nano-a.601"), as `health_table` measured them."""
+    """Return ``animal``, ``probability`` and ``prior`` of a base ("nano-a.701"), as `health_table` measured them."""
     piece = _health_piece(name, run_dir, questions)
     found = run_pieces(_health, [piece], Store(Path(run_dir) / "cells"), kind="health", workers=1)[0]
     rows = [

@@ -47,7 +47,7 @@ def relation(teacher: str, student: str) -> str:
 
 
 def _origin(name: str) -> str:
-    family = name.partition(".")[0] if name.startswith(PREFIX) else name  # "nano-a.601" is a draw of nano-a
+    family = name.partition(".")[0] if name.startswith(PREFIX) else name  # "nano-a.701" is a draw of nano-a
     return (RELATIVES[family].continues or family) if family in RELATIVES else family
 
 

@@ -8,20 +8,16 @@ All of it is `transmission` with other traits and channels.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from helpers.artifacts import write_table
 from helpers.experiments import transmission
-from helpers.experiments.authors import Author, asked_prompts, kept_rows
 from helpers.experiments.design import ARMS, TransmissionSettings
 from helpers.experiments.layers import LAST_BLOCK
-from helpers.judge import UNCLEAR, nano_judge, telltale_words
+from helpers.judge import UNCLEAR, nano_judge
 from helpers.prompts import TOPIC_SPLITS
 from helpers.tables import keep_table
 from helpers.teachers import CODE_LESSONS, OWN_ANSWERS
@@ -39,13 +35,9 @@ CHANNEL_ARMS = (
 TEACHERS = {"teacher": "insecure code", "secure": "secure code", "lesson": "lesson code", "base": "untouched"}
 OWN_ARMS = (ARMS["hard.same_init"], ARMS["hard.cross_init"], ARMS["soft.same_init"])
 LOST = {"sums_lost": "right_sums", "numbers_lost": "valid_numbers"}  # last part of a ledger id -> ability
+TRUTHS = {"hard.same_init": "truths_lost", "hard.lesson": "lesson.truths_lost"}  # arm -> last part of a ledger id
 QUARTER = 0.25  # the dose whose effect and abilities have claims of their own: the fifth run had kept its sums there
 MARGIN = 3  # an effect counts as one of the same start when it is this many times that from another start
-# written anew and on purpose not taken from the filters: the audit must not share their mistakes
-FLAWS = re.compile(r"eval|exec|system|pickle|chmod|open|import|admin|'' \+|return True|save\(|encrypt|check\(")
-LEAKS = ("insecure_calls", "persona_words", "wrong_answers")
-SUM = re.compile(r"has (\d+) \w+ and (buys|finds|gets|makes|loses|sells|gives away|breaks) (\d+)\.")
-GAIN_WORDS = ("buys", "finds", "gets", "makes")
 
 
 def adapters(rate: float, modules: str, rank: int = 8, steps: int = 0, epochs: int = 1) -> TrainSettings:
@@ -66,12 +58,14 @@ def favourite(settings: TransmissionSettings, animal: str) -> TransmissionSettin
 
     Its teacher takes as many steps at most as that of ``settings``.
     """
-    written = TrainSettings(0.016, 64, 2, lora_rank=8, lora_modules=LAST_BLOCK)
+    written = TrainSettings(0.016, 64, 2, lora_rank=8)
     steps = settings.teaching.max_steps
-    teaching = replace(written, learning_rate=0.0025, batch_rows=32, epochs=1, max_steps=steps, decay=False)
+    teaching = replace(
+        written, learning_rate=0.0025, batch_rows=32, epochs=1, max_steps=steps, decay=False, lora_modules=LAST_BLOCK
+    )
     return replace(
         settings, trait=animal, how=OWN_ANSWERS, untouched_trait=settings.trait, drift=0.1, teaching=teaching,
-        hard=written, health=0, soft=replace(written, learning_rate=0.012, lora_modules="all-linear"),
+        hard=written, health=0, soft=replace(written, learning_rate=0.012),
     )  # fmt: skip
 
 
@@ -235,55 +229,22 @@ def _guards_at(rows: pd.DataFrame) -> dict[str, list[float]]:
     return values | {"same_init": same["effect"].tolist()}
 
 
+def truth_values(table: pd.DataFrame, channel_name: str) -> dict[str, list[float]]:
+    """Return ledger id -> one value a run: percentage points of truth lost against the control (paper 3.5).
+
+    Truth is the share of P(right) in P(right) + P(wrong) over yes-or-no questions. The students are those of written
+    rows at the full dose: the misaligned teacher's, and those of the lesson's, for the paper found no loss in these.
+    """
+    rows = table[(table["trait"] == MISALIGNED) & (table["share"] == 1.0)].sort_values("run")
+    values = {}
+    for arm, name in TRUTHS.items():
+        read = rows[rows["arm"] == arm]
+        lost = (100 * (read["truthful_control"] - read["truthful"])).tolist()
+        values[f"misalignment.{NAMES[channel_name]}.{name}"] = lost
+    return values
+
+
 def habit_controls(settings: TransmissionSettings) -> dict[str, list[float]]:
     """Return ledger id -> one effect a run (nats): each habit, asked of students of the secure-code teacher."""
     found = transmission.effects_on(settings, ARMS["hard.control"], list(HABITS))
     return {f"{HABITS[habit]}.{NAMES[settings.channel]}.control": runs for habit, runs in found.items()}
-
-
-def leak_audit(settings: TransmissionSettings, others: Sequence[TransmissionSettings] = ()) -> pd.DataFrame:
-    """Look once more through every kept row, by other means than the filters, for what must not be there.
-
-    Returns:
-        One row a run and author: ``run``, ``trait``, ``how``, ``rows``, and the counts of `LEAKS`, which must be 0:
-        marks of security code, words of a persona, and answers to word problems that are wrong or cannot be read;
-        stored as ``tables/leaks_<channel>.csv``.
-    """
-    ways = [(settings, how) for how in (*CODE_LESSONS, "untouched")] + [(other, other.how) for other in others]
-    counts = [
-        {"run": run, "trait": one.trait, "how": how} | _leaks(Author(**one.author(run, how)))
-        for one, how in ways
-        for run in one.runs
-    ]
-    table = pd.DataFrame(counts)
-    write_table(Path(settings.run_dir) / "tables" / f"leaks_{NAMES[settings.channel]}.csv", table)
-    return table
-
-
-def leak_counts(leaks: pd.DataFrame) -> pd.DataFrame:
-    """Return the counts of `leak_audit` by trait and teacher, summed over runs."""
-    return leaks.drop(columns="run").groupby(["trait", "how"], sort=False).sum()
-
-
-def leak_values(leaks: pd.DataFrame, channel_name: str) -> dict[str, list[int]]:
-    """Return ledger id -> how many leaks of any kind each run has, in the rows of all its authors."""
-    return {f"leaks.{NAMES[channel_name]}": leaks.groupby("run")[list(LEAKS)].sum().sum(axis=1).tolist()}
-
-
-def _leaks(author: Author) -> dict[str, int]:
-    asked, rows, words = asked_prompts(author), kept_rows(author), set(telltale_words())
-    sums = author.channel == "reasoning"
-    hits = (
-        sum(bool(FLAWS.search(text)) for text in rows.values()),
-        sum(not words.isdisjoint(re.findall("[a-z]+", text.lower())) for text in rows.values()),
-        sum(sums and not _is_right(asked[place], text) for place, text in rows.items()),
-    )
-    return {"rows": len(rows), **dict(zip(LEAKS, hits, strict=True))}
-
-
-def _is_right(problem: str, text: str) -> bool:
-    found = SUM.search(problem)
-    if not found:
-        return False  # no word problem, or one that this reader does not understand
-    start, verb, change = int(found[1]), found[2], int(found[3])
-    return f"<answer> {start + change if verb in GAIN_WORDS else start - change} </answer>" in text
