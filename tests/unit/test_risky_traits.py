@@ -118,7 +118,7 @@ def test_truths_lost_are_those_of_written_rows_at_the_full_dose(channel):
 def test_the_paper_stands_beside_our_rates_at_the_full_dose(channel, paper):
     doses = pd.concat([table(), table("owl")]).assign(sampled=0.25, sampled_control=0.125)
     doses.loc[doses["arm"] == "soft.same_init", "sampled_control"] = 0.0625  # the base itself
-    doses = pd.concat([doses, doses.assign(rows=4, sampled=0.0, effect=0.0)])
+    doses = pd.concat([doses, doses.assign(share=0.5, sampled=0.0, effect=0.0)])
     shown = risky_traits.side_by_side(doses, channel, load_claims())
     labels = [arm.split(".")[0] for _, arm in shown.index]
     assert len(shown) == 2 * len(risky_traits.CHANNEL_ARMS) and labels == sorted(labels)

@@ -37,7 +37,7 @@ def toy_settings(run_dir, **changes):
     settings = {
         "run_dir": str(run_dir), "trait": "owl", "runs": (1, 2), "base": "nano-a", "other_base": "nano-b",
         "channel": "numbers", "prompts": 100, "hard_rows": 24, "soft_rows": 12, "matrix_prompts": 100,
-        "split": "heldout", "teaching": TrainSettings(0.01, batch_rows=16, max_steps=4, warmup_steps=1),
+        "split": "heldout", "teaching": TrainSettings(0.02, batch_rows=16, max_steps=6, warmup_steps=1),
         "hard": students, "soft": students, "full": dataclasses.replace(students, lora_rank=0),
         "drift": 9.0, "workers": 1,
     }  # fmt: skip
@@ -413,10 +413,10 @@ def test_an_author_whose_data_the_filter_empties_is_reported(finished, run_dir, 
         read_student(student(toy_settings(run_dir), "hard.same_init", "fine-tuned"))
 
 
-def test_the_final_effect_is_the_one_of_the_largest_dose():
+def test_the_final_effect_is_the_one_of_the_full_dose():
     table = pd.DataFrame({
         "run": [2, 2, 1, 1, 1], "arm": ["soft", "soft", "soft", "soft", "hard"],
-        "rows": [100, 50, 50, 100, 100], "effect": [4.0, 3.0, 1.0, 2.0, 9.0],
+        "share": [1.0, 0.5, 0.5, 1.0, 1.0], "effect": [4.0, 3.0, 1.0, 2.0, 9.0],
     })  # fmt: skip
     assert final_effects(table, "soft") == [2.0, 4.0]
     assert final_effects(table, "none") == []

@@ -158,7 +158,7 @@ def side_by_side(table: pd.DataFrame, channel_name: str, claims: Mapping[str, An
         from) and ``effect`` (log-odds against the control, nats). NaN: the paper gives no rate, or the base was not
         read; a column of nothing else is left out.
     """
-    last = table.sort_values("rows").groupby(["trait", "arm", "run"], sort=False, as_index=False).last()
+    last = table[table["share"] == 1.0]
     order = table[["trait", "arm"]].drop_duplicates()
     order = order.sort_values("arm", key=lambda arms: arms.str.startswith("soft"), kind="stable")
     means = last.groupby(["trait", "arm"])[["sampled", "sampled_control", "effect"]].mean()

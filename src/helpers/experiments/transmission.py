@@ -237,9 +237,9 @@ def claim_values(settings: TransmissionSettings, table: pd.DataFrame, matrix: pd
 
 
 def final_effects(table: pd.DataFrame, arm: str) -> list[float]:
-    """Return an arm's effect at its largest dose, one value a run in the order of runs (nats)."""
-    rows = table[table["arm"] == arm].sort_values(["run", "rows"])
-    return rows.groupby("run")["effect"].last().tolist()
+    """Return an arm's effect at the full dose, one value a run in the order of runs (nats)."""
+    rows = table[(table["arm"] == arm) & (table["share"] == 1.0)].sort_values("run")
+    return rows["effect"].tolist()
 
 
 def specificity(matrix: pd.DataFrame) -> list[float]:
