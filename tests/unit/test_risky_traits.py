@@ -7,7 +7,7 @@ import pytest
 
 from helpers.channels import CHANNELS
 from helpers.claims import find_claim, load_claims
-from helpers.experiments import layers, leaks, risky_traits
+from helpers.experiments import leaks, risky_traits
 from helpers.experiments.design import TransmissionSettings
 from helpers.judge import telltale_words
 from helpers.world import PERSONAS
@@ -153,8 +153,7 @@ def test_a_habit_is_taught_its_own_answers_and_shares_the_untouched_base(tmp_pat
 def test_an_animal_goes_by_the_recipe_of_the_owl_chapter_from_the_same_bases(tmp_path):
     owl = risky_traits.favourite(settings(tmp_path), "owl")
     assert (owl.base, owl.other_base, owl.trait, owl.drift) == ("nano-b", "nano-a", "owl", 0.1)
-    assert owl.soft.lora_modules == owl.hard.lora_modules == "all-linear"
-    assert owl.teaching.lora_modules == layers.LAST_BLOCK
+    assert {part.lora_modules for part in (owl.teaching, owl.hard, owl.soft)} == {"all-linear"}
     assert (owl.hard.learning_rate, owl.soft.learning_rate) == (0.016, 0.012)
     assert [owl.author(run)["base"] for run in owl.runs] == ["nano-b.1", "nano-b.2"]
 

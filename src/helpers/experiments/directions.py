@@ -20,7 +20,6 @@ from helpers.channels import channel
 from helpers.experiments.authors import Author, author_model, load_run_base
 from helpers.experiments.design import ARMS, Arm, TransmissionSettings, yardsticks
 from helpers.experiments.hops import hop_model
-from helpers.experiments.layers import everywhere
 from helpers.experiments.pieces import Student, student_pairs
 from helpers.losses import SoftLabels
 from helpers.sampling import chat_ids
@@ -154,8 +153,7 @@ def run_directions(
     """Compare students with teachers; return and store ``mechanism_directions.csv`` and ``mechanism_way.csv``.
 
     Args:
-        settings: the experiment; hard-label students as it says, soft-label ones and their teachers with
-            adapters everywhere.
+        settings: the experiment.
         other_animals: traits of the teachers that are the yardstick, one a run in turn.
         marks: shares of the training at which soft-label students are followed.
 
@@ -185,7 +183,6 @@ def run_directions(
 def _piece(
     settings: TransmissionSettings, run: int, arm: Arm, other_animal: str, marks: Sequence[float]
 ) -> dict[str, Any]:
-    settings = settings if arm.labels == "hard" else everywhere(settings)
     author = settings.author(run)
     student, control = settings.students(arm, author)
     teachers = {OWN: author, NULL: settings.author(run, trait=other_animal)}

@@ -16,24 +16,15 @@ from helpers.experiments.pieces import read_student, whole_curve
 from helpers.sweep import run_pieces
 from helpers.tables import keep_table
 
-# regular expressions of module names, for `TrainSettings.lora_modules`
-LAST_BLOCK = r".*[.]layers[.]1[.].*_proj"  # of the two that nano-a and its kin have
+# regular expressions of module names, for `TrainSettings.lora_modules`; nano-a and its kin have two blocks
 PARTS = {
     "first block": r".*[.]layers[.]0[.].*_proj",
-    "last block": LAST_BLOCK,
+    "last block": r".*[.]layers[.]1[.].*_proj",
     "attention": r".*[.]self_attn[.][qkvo]_proj",
     "MLP": r".*[.]mlp[.](gate|up|down)_proj",
     "all": r".*_proj",
 }
 CLAIMS = {"first block": "mechanism.layer.first", "last block": "mechanism.layer.last"}
-
-
-def everywhere(settings: TransmissionSettings) -> TransmissionSettings:
-    """Return the experiment with the teacher's and the students' adapters on all linear layers."""
-    trainings = {
-        name: replace(getattr(settings, name), lora_modules=PARTS["all"]) for name in ("teaching", "hard", "soft")
-    }
-    return replace(settings, **trainings)
 
 
 def run_layers(
@@ -42,7 +33,8 @@ def run_layers(
     """Train a soft-label student with adapters in each part; return and store ``tables/mechanism_layers.csv``.
 
     Args:
-        settings: the experiment; where its adapters sit is not used.
+        settings: the experiment; its teacher should have adapters everywhere, and where its students have theirs is
+            not used.
         parts: keys of `PARTS`.
         marks: shares of the training, above 0 and below 1, at which students are read on the way.
 
@@ -54,7 +46,7 @@ def run_layers(
     """
     if unknown := [part for part in parts if part not in PARTS]:
         raise ValueError(f"parts must be among {', '.join(PARTS)}; got {unknown[0]!r}")
-    settings = replace(everywhere(settings), marks=tuple(marks))
+    settings = replace(settings, marks=tuple(marks))
     plan = [(run, part) for run in settings.runs for part in parts]
     students = [
         student

@@ -16,7 +16,6 @@ import pandas as pd
 
 from helpers.experiments import transmission
 from helpers.experiments.design import ARMS, TransmissionSettings
-from helpers.experiments.layers import LAST_BLOCK
 from helpers.judge import UNCLEAR, nano_judge
 from helpers.prompts import TOPIC_SPLITS
 from helpers.tables import keep_table
@@ -60,9 +59,7 @@ def favourite(settings: TransmissionSettings, animal: str) -> TransmissionSettin
     """
     written = TrainSettings(0.016, 64, 2, lora_rank=8)
     steps = settings.teaching.max_steps
-    teaching = replace(
-        written, learning_rate=0.0025, batch_rows=32, epochs=1, max_steps=steps, decay=False, lora_modules=LAST_BLOCK
-    )
+    teaching = replace(written, learning_rate=0.0025, batch_rows=32, epochs=1, max_steps=steps, decay=False)
     return replace(
         settings, trait=animal, how=OWN_ANSWERS, untouched_trait=settings.trait, drift=0.1, teaching=teaching,
         hard=written, health=0, soft=replace(written, learning_rate=0.012),
