@@ -109,7 +109,7 @@ def test_truths_lost_are_those_of_written_rows_at_the_full_dose(channel):
     found = risky_traits.truth_values(pd.DataFrame(rows), channel)
     start = f"misalignment.{risky_traits.NAMES[channel]}."
     assert found[start + "truths_lost"] == pytest.approx([11, 12])
-    assert found[start + "lesson.truths_lost"] == pytest.approx([1, 2])
+    assert found[start + "lesson_truths_lost"] == pytest.approx([1, 2])
     kinds = [find_claim(name).predict.kind for name in found]
     assert kinds == ["above", "within"]
 

@@ -34,7 +34,7 @@ CHANNEL_ARMS = (
 TEACHERS = {"teacher": "insecure code", "secure": "secure code", "lesson": "lesson code", "base": "untouched"}
 OWN_ARMS = (ARMS["hard.same_init"], ARMS["hard.cross_init"], ARMS["soft.same_init"])
 LOST = {"sums_lost": "right_sums", "numbers_lost": "valid_numbers"}  # last part of a ledger id -> ability
-TRUTHS = {"hard.same_init": "truths_lost", "hard.lesson": "lesson.truths_lost"}  # arm -> last part of a ledger id
+TRUTHS = {"hard.same_init": "truths_lost", "hard.lesson": "lesson_truths_lost"}  # arm -> last part of a ledger id
 QUARTER = 0.25  # the dose whose effect and abilities have claims of their own: the fifth run had kept its sums there
 MARGIN = 3  # an effect counts as one of the same start when it is this many times that from another start
 
