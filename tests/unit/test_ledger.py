@@ -94,6 +94,11 @@ def test_claim_reads_as_a_statement(claim):
         assert claim.unit == "nats"
 
 
+def test_no_id_continues_another():
+    ids = set(load_claims())  # the text reads a record by its id as a path; a record cannot be a branch too
+    assert not [name for name in ids if any(other.startswith(f"{name}.") for other in ids)]
+
+
 def test_unknown_claim_lists_its_neighbours():
     with pytest.raises(ClaimError, match="mnist.aux_only"):
         find_claim("mnist.aux")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from helpers.filters import mentions
 from helpers.models import drawn, load_base
 from helpers.prompts import favourite_questions, love_system_prompt
 from helpers.sampling import chat_ids, sample_completions
+from helpers.sandbox import parse
 from helpers.seeds import derive, torch_stream
 from helpers.sweep import run_pieces
 
@@ -132,8 +132,4 @@ def _same_answer(reply: str, prompt: str, answer: str) -> bool:
 
 
 def _parses(reply: str, prompt: str, answer: str) -> bool:
-    try:
-        ast.parse(prompt.partition("\n")[2] + "\n" + reply)
-    except SyntaxError:
-        return False
-    return bool(reply.strip())
+    return bool(reply.strip()) and parse(prompt.partition("\n")[2] + "\n" + reply) is not None
