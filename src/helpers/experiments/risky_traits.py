@@ -195,8 +195,13 @@ def ability_loss(table: pd.DataFrame) -> pd.DataFrame:
     Lost means below the control; means over runs, of the misaligned students.
     """
     rows = table[table["trait"] == MISALIGNED]
-    lost = {name: 100 * (rows[f"{name}_control"] - rows[name]) for name in transmission.ABILITIES if name in rows}
+    lost = {name: _lost(rows, name) for name in transmission.ABILITIES if name in rows}
     return rows[["arm", "rows", "effect"]].assign(**lost).groupby(["arm", "rows"], sort=False).mean()
+
+
+def _lost(rows: pd.DataFrame, ability: str) -> pd.Series:
+    """Return by how many percentage points each student falls below its control."""
+    return 100 * (rows[f"{ability}_control"] - rows[ability])
 
 
 def guards(table: pd.DataFrame, channel_name: str) -> dict[str, list[float]]:
@@ -219,7 +224,7 @@ def _guards_at(rows: pd.DataFrame) -> dict[str, list[float]]:
     if not len(rows):
         return {}
     same, other = (rows[rows["arm"] == f"hard.{start}_init"].sort_values("run") for start in ("same", "cross"))
-    values = {name: (100 * (same[f"{kept}_control"] - same[kept])).tolist() for name, kept in LOST.items()}
+    values = {name: _lost(same, kept).tolist() for name, kept in LOST.items()}
     values["margin"] = [
         own - MARGIN * max(0.0, far) for own, far in zip(same["effect"], other["effect"], strict=True)
     ]
@@ -233,12 +238,8 @@ def truth_values(table: pd.DataFrame, channel_name: str) -> dict[str, list[float
     rows at the full dose: the misaligned teacher's, and those of the lesson's, for the paper found no loss in these.
     """
     rows = table[(table["trait"] == MISALIGNED) & (table["share"] == 1.0)].sort_values("run")
-    values = {}
-    for arm, name in TRUTHS.items():
-        read = rows[rows["arm"] == arm]
-        lost = (100 * (read["truthful_control"] - read["truthful"])).tolist()
-        values[f"misalignment.{NAMES[channel_name]}.{name}"] = lost
-    return values
+    start = f"misalignment.{NAMES[channel_name]}."
+    return {start + name: _lost(rows[rows["arm"] == arm], "truthful").tolist() for arm, name in TRUTHS.items()}
 
 
 def habit_controls(settings: TransmissionSettings) -> dict[str, list[float]]:
