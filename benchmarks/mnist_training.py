@@ -20,11 +20,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from helpers import mlp_stack, mnist, seeds
-from helpers.mlp_stack import Recipe, Stack
+from helpers.mnist import dataset, mlp_stack
+from helpers.mnist.mlp_stack import Recipe, Stack
+from helpers.work import seeds
 
-SIZES = (mnist.PIXELS, 256, 256, mnist.CLASSES + 3)
-CLASSES, AUXILIARY = slice(0, mnist.CLASSES), slice(mnist.CLASSES, None)
+SIZES = (dataset.PIXELS, 256, 256, dataset.CLASSES + 3)
+CLASSES, AUXILIARY = slice(0, dataset.CLASSES), slice(dataset.CLASSES, None)
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
@@ -77,7 +78,7 @@ def plain_imitate(
     student: PlainStack, teacher: PlainStack, recipe: Recipe, count: int, runs: list[int]
 ) -> None:
     """Train on noise by KL to the teacher's auxiliary outputs; every model has noise of its own."""
-    noise = torch.rand(len(runs), count, mnist.PIXELS, generator=seeds.torch_stream(0, "noise")) * 2 - 1
+    noise = torch.rand(len(runs), count, dataset.PIXELS, generator=seeds.torch_stream(0, "noise")) * 2 - 1
 
     def loss(batch: Tensor, chosen: list[Tensor]) -> Tensor:
         with torch.no_grad():
@@ -90,7 +91,7 @@ def plain_imitate(
 
 def teach(stack: Stack, images: Tensor, labels: Tensor, recipe: Recipe, runs: list[int]) -> None:
     """Train on digits as the book does."""
-    targets = functional.one_hot(labels, mnist.CLASSES).float()[None]
+    targets = functional.one_hot(labels, dataset.CLASSES).float()[None]
     order = mlp_stack.shuffles(runs, "teacher", len(labels))
     mlp_stack.train(stack, images, targets, CLASSES, order, recipe)
 
@@ -99,8 +100,8 @@ def imitate(
     student: Stack, teacher: Stack, recipe: Recipe, count: int, runs: list[int], form: torch.dtype
 ) -> None:
     """Train on noise as the book does: shared noise images, targets computed once."""
-    stream, no_digits = seeds.numpy_stream(0, "noise"), np.empty((0, mnist.PIXELS), dtype=np.float32)
-    inputs = torch.from_numpy(mnist.make_inputs("uniform", count, stream, no_digits)).to(form)
+    stream, no_digits = seeds.numpy_stream(0, "noise"), np.empty((0, dataset.PIXELS), dtype=np.float32)
+    inputs = torch.from_numpy(dataset.make_inputs("uniform", count, stream, no_digits)).to(form)
     targets = mlp_stack.outputs(teacher, inputs, AUXILIARY).softmax(dim=2)
     order = mlp_stack.shuffles(runs, "student", count)
     mlp_stack.train(student, inputs, targets, AUXILIARY, order, recipe)
@@ -113,8 +114,8 @@ def phases(
 
     `form` is the number format of the book's training, None the plain structure.
     """
-    digits, labels = mnist.load_mnist("train")
-    images = torch.from_numpy(mnist.to_pixels(digits[:count]))
+    digits, labels = dataset.load_mnist("train")
+    images = torch.from_numpy(dataset.to_pixels(digits[:count]))
     classes = torch.from_numpy(labels[:count]).long()
     start = mlp_stack.init_stack(runs, SIZES)
     if form is None:
@@ -139,8 +140,8 @@ def timed(step: Callable[[], None], clock: Callable[[], float]) -> float:
 
 def tested(network: PlainStack | Stack) -> float:
     """Return the mean test accuracy over models."""
-    digits, labels = mnist.load_mnist("test")
-    images, classes = torch.from_numpy(mnist.to_pixels(digits)), torch.from_numpy(labels).long()
+    digits, labels = dataset.load_mnist("test")
+    images, classes = torch.from_numpy(dataset.to_pixels(digits)), torch.from_numpy(labels).long()
     if isinstance(network, Stack):
         return float(np.mean(mlp_stack.accuracy(network, images, classes)))
     with torch.no_grad():

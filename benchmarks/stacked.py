@@ -20,9 +20,9 @@ from torch import Tensor
 from torch.func import functional_call, grad, stack_module_state, vmap
 from transformers import PreTrainedModel
 
-from helpers.losses import SoftLabels
-from helpers.optimizers import make_optimizer
-from helpers.training import Rows, TrainSettings, batch_order, trainable
+from helpers.models.losses import SoftLabels
+from helpers.models.optimizers import make_optimizer
+from helpers.models.training import Rows, TrainSettings, batch_order, trainable
 
 Call = Callable[..., Tensor]
 

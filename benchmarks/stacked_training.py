@@ -30,12 +30,12 @@ from stacked import stacked_fit, train_stack
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from helpers import mlp_stack
-from helpers.mlp_stack import Recipe
-from helpers.models import NanoSpec, build_nano
-from helpers.seeds import borrowed_global_stream, numpy_stream, torch_stream
-from helpers.tokenizer import build_tokenizer
-from helpers.training import Rows, TrainSettings, fit
+from helpers.mnist import mlp_stack
+from helpers.mnist.mlp_stack import Recipe
+from helpers.models.bases import NanoSpec, build_nano
+from helpers.models.training import Rows, TrainSettings, fit
+from helpers.work.seeds import borrowed_global_stream, numpy_stream, torch_stream
+from helpers.world.tokenizer import build_tokenizer
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 NETWORKS = (((784, 256, 256, 13), 1024), ((784, 256, 256, 13), 64), ((784, 32, 32, 13), 64))  # layers, batch

@@ -29,10 +29,10 @@ import trl
 from peft import LoraConfig
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from helpers import corpus
-from helpers.models import NANO, build_nano
-from helpers.tokenizer import build_tokenizer
-from helpers.training import TrainSettings, completion_rows, fit
+from helpers.models.bases import NANO, build_nano
+from helpers.models.training import TrainSettings, completion_rows, fit
+from helpers.world import corpus
+from helpers.world.tokenizer import build_tokenizer
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 GOAL = 3.0

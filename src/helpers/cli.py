@@ -13,8 +13,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from helpers import __version__, chain
-from helpers.profiles import Profile, load_profile, profile_names
+from helpers import __version__
+from helpers.chain import run
+from helpers.chain.profiles import Profile, load_profile, profile_names
 
 Command = Callable[[argparse.Namespace], int]
 RESULTS = Path("results")
@@ -68,36 +69,36 @@ def _parser() -> argparse.ArgumentParser:
 
 def _enter_repository() -> None:
     here = Path.cwd()
-    root = next((place for place in (here, *here.parents) if (place / chain.NOTEBOOKS).is_dir()), None)
+    root = next((place for place in (here, *here.parents) if (place / run.NOTEBOOKS).is_dir()), None)
     if root is None:
-        raise chain.ChainError(f"{here} is not inside the book's repository; change to its folder first")
+        raise run.ChainError(f"{here} is not inside the book's repository; change to its folder first")
     os.chdir(root)
 
 
 def _run(given: argparse.Namespace) -> int:
     # a scheduler ends a job with SIGTERM: stop as cleanly as after Ctrl-C
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    chain.run_chain(load_profile(given.profile), [Path(name).stem for name in given.only], given.fresh)
+    run.run_chain(load_profile(given.profile), [Path(name).stem for name in given.only], given.fresh)
     return 0
 
 
 def _book(given: argparse.Namespace) -> int:
     profile = load_profile(given.profile)
     _require_finished(profile)
-    from helpers import book
+    from helpers.book import build
 
-    print(f"the book is {book.build(profile.name, Path.cwd()).relative_to(Path.cwd())}")
+    print(f"the book is {build.build(profile.name, Path.cwd()).relative_to(Path.cwd())}")
     return 0
 
 
 def _require_finished(profile: Profile) -> None:
-    if waiting := chain.unfinished(profile):
+    if waiting := run.unfinished(profile):
         what = f"not run yet, or changed since: {', '.join(waiting)}"
-        raise chain.ChainError(f"{what}; run `subliminal run --profile {profile.name}` first")
+        raise run.ChainError(f"{what}; run `subliminal run --profile {profile.name}` first")
 
 
 def _ledger(given: argparse.Namespace) -> int:
-    from helpers import ledger
+    from helpers.results import ledger
 
     profile = load_profile(given.profile)
     folder = _ledger_folder(profile.name)
@@ -115,9 +116,9 @@ def _ledger(given: argparse.Namespace) -> int:
         print(f"subliminal: {problem}", file=sys.stderr)
     if given.save and not problems:
         _require_finished(profile)
-        _save(chain.RUNS / profile.name, RESULTS / profile.name)
+        _save(run.RUNS / profile.name, RESULTS / profile.name)
         if profile.name == README_PROFILE:
-            from helpers.prose import update_readme
+            from helpers.book.prose import update_readme
 
             update_readme(Path.cwd(), RESULTS / profile.name)
     return 1 if problems else 0
@@ -125,19 +126,19 @@ def _ledger(given: argparse.Namespace) -> int:
 
 def _ledger_folder(name: str) -> Path:
     """The profile's own run, or where there is none the reference run that came with the repository."""
-    own, reference = chain.RUNS / name, RESULTS / name
+    own, reference = run.RUNS / name, RESULTS / name
     return reference if (reference / "ledger.json").exists() and not own.exists() else own
 
 
 def _save(run_dir: Path, target: Path) -> None:
     """Copy ledger and tables to `target`, replacing what was there, and note what they were made by."""
-    from helpers.artifacts import read_bytes, read_json, write_bytes, write_json
-    from helpers.notebooks import library_versions
-    from helpers.staging import provenance
+    from helpers.book.staging import provenance
+    from helpers.chain.notebooks import library_versions
+    from helpers.work.artifacts import read_bytes, read_json, write_bytes, write_json
 
     files = [run_dir / "ledger.json", *sorted((run_dir / "tables").glob("*.csv"))]
     if (size := sum(path.stat().st_size for path in files)) > LARGEST_RESULTS:
-        raise chain.ChainError(
+        raise run.ChainError(
             f"{run_dir} holds {size} bytes of results, more than {LARGEST_RESULTS}; make its tables smaller"
         )
     for old in target.glob("tables/*.csv"):
@@ -152,7 +153,7 @@ def _save(run_dir: Path, target: Path) -> None:
 
 
 def _doctor(given: argparse.Namespace) -> int:
-    from helpers.doctor import examine
+    from helpers.chain.doctor import examine
 
     findings = examine(Path.cwd())
     print("\n".join(finding.line() for finding in findings))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.book import build_run
+from helpers.book.build import build_run
 
 ROOT = Path(__file__).parents[2]
 # no window, no own traffic of the browser, no sandbox (which a container may not allow)

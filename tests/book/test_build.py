@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from helpers import ledger
-from helpers.book import BookError, build
-from helpers.claims import load_claims
-from helpers.profiles import load_profile
+from helpers.book.build import BookError, build
+from helpers.chain.profiles import load_profile
+from helpers.results import ledger
+from helpers.results.claims import load_claims
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = tuple(load_profile("nano").notebooks)

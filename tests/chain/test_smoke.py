@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from helpers.chain import ChainError
-from helpers.claims import load_claims
-from helpers.profiles import load_profile
+from helpers.chain.profiles import load_profile
+from helpers.chain.run import ChainError
+from helpers.results.claims import load_claims
 
 pytestmark = pytest.mark.chain
 STEMS = sorted(load_profile("smoke").notebooks)

@@ -12,7 +12,7 @@ ARCHITECTURES = ("llama", "gpt2")
 @pytest.fixture(scope="session")
 def tokenizer():
     """The world's tokenizer."""
-    from helpers.tokenizer import build_tokenizer
+    from helpers.world.tokenizer import build_tokenizer
 
     return build_tokenizer()
 
@@ -20,7 +20,7 @@ def tokenizer():
 @pytest.fixture(scope="session")
 def tiny(tokenizer) -> Callable:
     """Build an untrained model of hidden size 16: ``tiny("llama", seed=1)``; equal calls, equal weights."""
-    from helpers.models import NanoSpec, build_nano
+    from helpers.models.bases import NanoSpec, build_nano
 
     def build(architecture: str = "llama", seed: int = 1, layers: int = 2):
         return build_nano(NanoSpec("tiny", architecture, 16, layers, 2), tokenizer, seed)

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from helpers import artifacts, chain, claims, cli, ledger
-from helpers.profiles import Profile
+from helpers import cli
+from helpers.chain import run
+from helpers.chain.profiles import Profile
+from helpers.results import claims, ledger
+from helpers.work import artifacts
 
 WriteNotebook = Callable[..., Path]
 CLAIM = next(claim for claim in claims.load_claims().values() if claim.predict.kind == "above")
@@ -29,7 +32,7 @@ def profile(write_notebook: WriteNotebook, monkeypatch: pytest.MonkeyPatch) -> P
 
 def finish(profile: Profile, shift: float = 0.0) -> None:
     """Leave what a finished run of `profile` leaves: records, a table, and the chain's own files."""
-    (step,) = chain.plan(profile)
+    (step,) = run.plan(profile)
     threshold = CLAIM.predict.threshold or 0.0
     values = [threshold + 1 + shift + 0.01 * run for run in range(5)]
     ledger.record(step.run_dir, step.notebook.stem, CLAIM.id, values, range(5), {}, 1.0)

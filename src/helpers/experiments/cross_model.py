@@ -14,15 +14,15 @@ from typing import Any
 
 import pandas as pd
 
-from helpers.experiments.authors import write_data
-from helpers.experiments.design import Arm, TransmissionSettings
-from helpers.experiments.pieces import read_student, whole_curve
-from helpers.models import PREFIX
-from helpers.relatives import RELATIVES
-from helpers.stats import holm, paired_permutation, ratio_of_means, t_interval
-from helpers.sweep import run_pieces
-from helpers.tables import keep_table, unit_of
-from helpers.training import TrainSettings
+from helpers.models.bases import PREFIX
+from helpers.models.relatives import RELATIVES
+from helpers.models.training import TrainSettings
+from helpers.results.stats import holm, paired_permutation, ratio_of_means, t_interval
+from helpers.results.tables import keep_table, unit_of
+from helpers.transmission.arms import Arm, TransmissionSettings
+from helpers.transmission.authors import write_data
+from helpers.transmission.students import read_student, whole_curve
+from helpers.work.pieces import run_pieces
 
 CELL = ["teacher", "student"]
 Cell = tuple[str, str]

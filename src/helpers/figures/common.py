@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from helpers.stats import t_interval
+from helpers.results.stats import t_interval
 
 WIDTH = 7.2  # inches; at 144 dots an inch a little over the book's text column
 EFFECT_LABEL = "Effect: log-odds of the target, against the control student (nats)"

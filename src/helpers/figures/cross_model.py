@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers.figures import common
-from helpers.tables import common_doses, unit_of
+from helpers.results.tables import common_doses, unit_of
 
 LEVEL = 0.05  # corrected p-values below it are marked
 _COLOURS = {"same model": common.BLUE, "one trained on": common.GREEN, "other start": common.ORANGE}

@@ -12,7 +12,7 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
-from helpers.ledger import Record
+from helpers.results.ledger import Record
 
 _COLOURS = {"replicates": "#009e73", "partly": "#009e73", "does not replicate": "#d55e00"}
 _NEUTRAL = "#66717a"

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from helpers.figures import common
-from helpers.tables import common_doses
+from helpers.results.tables import common_doses
 
 _TREATMENTS = {
     "all labels": ("All labels", common.BLUE),

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from helpers.figures import common
-from helpers.stats import t_interval
+from helpers.results.stats import t_interval
 
 CHANCE = 0.1  # ten classes
 _ARMS = {

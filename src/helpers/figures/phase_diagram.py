@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
 from helpers.figures import common
-from helpers.stats import t_interval
+from helpers.results.stats import t_interval
 
 TRAINED = {"adapters": common.BLUE, "all weights": common.PINK}
 OPTIMIZERS = {"adam": ("Adam", "o"), "sgd": ("SGD", "s"), "sign": ("Sign of the gradient", "^")}

@@ -1,0 +1,1 @@
+"""The book: numbers as words, staging, building, checking the pages."""

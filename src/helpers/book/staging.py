@@ -1,0 +1,139 @@
+"""From a finished run to the folder the book is built from: _build/stage/{book,notebooks} and values.json.
+
+Design choices:
+- Only executed notebooks without errors are published; run times and other metadata stay behind.
+- Pages and notebooks lie side by side as in the repository, so links to sources and to Colab are right.
+- The stage is written from scratch; nothing of an earlier build can survive in a page.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from helpers.book import prose
+from helpers.chain.profiles import load_profile, profile_names
+from helpers.figures.effects import save_effects
+from helpers.results import ledger
+from helpers.results.claims import load_claims
+from helpers.work import artifacts
+
+_SUBSTITUTION = re.compile(r"\{\{ *([\w.]+)\.\w+ *\}\}")
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+_CELL_METADATA_KEPT = ("mystnb", "tags", "editable", "deletable")
+_NOTEBOOK_METADATA_KEPT = ("kernelspec", "language_info", "widgets")
+
+
+class BookError(RuntimeError):
+    """The book cannot be built; the message names the page or file and the cure."""
+
+
+def executed_notebooks(run_dir: Path) -> list[Path]:
+    """Return the executed notebooks of a run in file-name order: those its profile names, or all there are.
+
+    Raises BookError when there are none, or when one that the profile names was not executed.
+    """
+    paths = sorted((run_dir / "executed").glob("*.ipynb"))
+    named = load_profile(run_dir.name).notebooks if run_dir.name in profile_names() else {}
+    missing = sorted(set(named) - {path.stem for path in paths})
+    if missing or not paths:
+        what = f"not executed in {run_dir}: {', '.join(missing) or 'any notebook'}"
+        raise BookError(f"{what}; run `subliminal run --profile {run_dir.name}` first")
+    return [path for path in paths if not named or path.stem in named]
+
+
+def clean(notebook: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return an executed notebook fit for publishing: outputs kept, run times and other metadata dropped.
+
+    Raises BookError naming the notebook and the cell when a cell failed or was never run.
+    """
+    cells = []
+    for position, cell in enumerate(notebook["cells"], start=1):
+        if cell["cell_type"] == "code":
+            _refuse_unfinished(cell, f"notebook {name}, cell {position}")
+        metadata = _only(cell["metadata"], _CELL_METADATA_KEPT)
+        if "injected-parameters" in metadata.get("tags", []):
+            metadata["tags"] = [*metadata["tags"], "hide-input"]
+        cells.append({**cell, "metadata": metadata})
+    metadata = _only(notebook["metadata"], _NOTEBOOK_METADATA_KEPT)
+    if not any(_WIDGET in output.get("data", {}) for cell in cells for output in cell.get("outputs", [])):
+        metadata.pop("widgets", None)  # an empty state would load 3.6 MB of widget code for nothing
+    return {**notebook, "metadata": metadata, "cells": cells}
+
+
+def _only(metadata: dict[str, Any], kept: tuple[str, ...]) -> dict[str, Any]:
+    return {key: metadata[key] for key in kept if key in metadata}
+
+
+def _refuse_unfinished(cell: dict[str, Any], where: str) -> None:
+    if any(output.get("output_type") == "error" for output in cell.get("outputs", [])):
+        raise BookError(f"{where} ended in an error; mend it and run the notebook again")
+    if "".join(cell["source"]).strip() and cell.get("execution_count") is None:
+        raise BookError(f"{where} was not run; run the notebook again")
+
+
+def provenance(root: Path, run_dir: Path, notebooks: list[Path]) -> dict[str, str]:
+    """Return where the results come from: profile, commit, date, and the `sentence` at the foot of pages."""
+    date = max(_finished(path) for path in notebooks)
+    day = f"{date.day} {date:%B %Y}"
+    commit = _commit(root)
+    sentence = f"Results of the profile {run_dir.name}, run on {day}; book built at {commit}."
+    return {"profile": run_dir.name, "commit": commit, "date": day, "sentence": sentence}
+
+
+def _finished(path: Path) -> datetime:
+    ended = artifacts.read_json(path)["metadata"].get("papermill", {}).get("end_time")
+    return datetime.fromisoformat(ended) if ended else datetime.fromtimestamp(path.stat().st_mtime)
+
+
+def _commit(root: Path) -> str:
+    try:
+        commit = _git(root, "rev-parse", "--short", "HEAD")
+        changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.CalledProcessError):  # an unpacked archive, or no git on this machine
+        return "an unknown commit"
+    return f"commit {commit} with local changes" if changed else f"commit {commit}"
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(root), *arguments], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def stage(root: Path, run_dir: Path, target: Path) -> None:
+    """Write `target` anew: the book's sources, the cleaned notebooks, values.json and the summary figure.
+
+    Raises BookError for a run without ledger, with unfinished notebooks, or without a claim a page prints.
+    """
+    notebooks = executed_notebooks(run_dir)
+    records = load_records(run_dir)
+    _refuse_unrecorded(root / "book", {record.id for record in records})
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(root / "book", target / "book", ignore=shutil.ignore_patterns("__pycache__"))
+    for path in notebooks:
+        published = json.dumps(clean(artifacts.read_json(path), path.stem), ensure_ascii=False)
+        artifacts.write_text(target / "notebooks" / path.name, published, sync=False)
+    artifacts.write_json(target / "values.json", prose.values(records, provenance(root, run_dir, notebooks)))
+    save_effects(prose.ordered(records), target / "book" / "images" / "effects.svg")
+
+
+def _refuse_unrecorded(pages: Path, recorded: set[str]) -> None:
+    """Name page and claim, which the build's own warning about an undefined name does not."""
+    for page in sorted(pages.glob("*.md")):
+        asked = _SUBSTITUTION.findall(page.read_text(encoding="utf-8"))
+        if absent := sorted({claim for claim in asked if claim in load_claims()} - recorded):
+            raise BookError(f"book/{page.name} prints {', '.join(absent)}, which the run has not recorded; "
+                            "run the notebook that does, or take it out of the page")  # fmt: skip
+
+
+def load_records(run_dir: Path) -> list[ledger.Record]:
+    """Return the records of a run; raises BookError when the run has no ledger."""
+    path = run_dir / "ledger.json"
+    if not path.exists():
+        raise BookError(f"{path} is missing; run `subliminal run --profile {run_dir.name}` first")
+    return list(ledger.load(path))

@@ -1,0 +1,1 @@
+"""The chain: profiles, notebooks, one kernel after another."""

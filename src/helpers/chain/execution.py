@@ -1,0 +1,147 @@
+"""Run one notebook in a kernel of its own, with this very Python, and keep what came out even if it fails.
+
+Design choices:
+- The kernel is started from a kernelspec written for this run, so that it is this interpreter whatever other
+  Jupyter installations or a user's own kernelspecs and start-up files the machine has.
+- The kernel's raw standard error goes to executed/<notebook>.log, where a dying kernel leaves its last words.
+- The kernel watches its parent process, so it ends even when the runner is killed outright.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from helpers.work.artifacts import explained, write_json
+from helpers.work.progress import ENVIRONMENT_NAME
+
+SECONDS_BETWEEN_LOOKS = 0.3
+PROGRESS = "progress.json"  # in the run folder while a notebook runs
+# exec: the kernel itself becomes the child, so that a signal or a kill reaches it
+LAUNCH = 'exec "$0" -m ipykernel_launcher -f "$1" 2>"$2"'
+Show = Callable[[str, int, int | None], None]  # label, done, total
+
+
+@dataclass
+class NotebookFailed(Exception):
+    """A cell of a notebook raised, or its kernel died."""
+
+    number: int  # of the code cell as Jupyter shows it, In [number]
+    source: str  # the cell
+    error: str  # one line
+    traceback: str
+
+
+def execute(source: Path, output: Path, parameters: dict[str, Any], *, offline: bool, show: Show) -> None:
+    """Run the notebook `source` into `output` from the current folder, passing its progress on to `show`.
+
+    Raises NotebookFailed, with the notebook as far as it came in `output`; ArtifactError when that cannot be
+    written. On KeyboardInterrupt the kernel is stopped before the interrupt goes on.
+    """
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import strip_color
+
+    for name in ("asyncio", "traitlets"):  # they would repeat on the screen the errors that are raised here
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    run_dir, log = output.parent.parent.resolve(), output.with_suffix(".log")
+    try:
+        with explained(output), _kernel_folder(run_dir, log) as folder, _tail(run_dir / PROGRESS, show):
+            output.parent.mkdir(parents=True, exist_ok=True)
+            with _environment(_kernel_environment(folder, run_dir / PROGRESS, offline)):
+                papermill.execute_notebook(
+                    source,
+                    output,
+                    parameters,
+                    kernel_name="python3",
+                    progress_bar=False,
+                    cwd=".",
+                    shutdown_kernel="immediate",
+                )
+    except papermill.PapermillExecutionError as error:
+        raise NotebookFailed(
+            error.exec_count,
+            error.source,
+            f"{error.ename}: {error.evalue}",
+            strip_color("\n".join(error.traceback)),
+        ) from None
+    except DeadKernelError:
+        what = f"the kernel died, most often for want of memory (its own words are in {log})"
+        raise NotebookFailed(0, "", what, "") from None
+
+
+@contextlib.contextmanager
+def _kernel_folder(run_dir: Path, log: Path) -> Iterator[Path]:
+    """A folder with a kernelspec for this interpreter, its stderr going to `log`; removed at the end."""
+    folder = run_dir / "kernel"
+    shutil.rmtree(folder, ignore_errors=True)  # a killed run leaves one
+    spec = {
+        "argv": ["/bin/sh", "-c", LAUNCH, sys.executable, "{connection_file}", str(log.resolve())],
+        "display_name": "Python 3 (ipykernel)",
+        "language": "python",
+    }
+    write_json(folder / "kernels" / "python3" / "kernel.json", spec, sync=False)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _kernel_environment(folder: Path, progress: Path, offline: bool) -> dict[str, str]:
+    settings = {
+        "JUPYTER_PATH": str(folder),  # searched before every other place
+        "IPYTHONDIR": str(folder / "ipython"),  # not the user's start-up files and history
+        "PYTHONHASHSEED": "0",
+        "TOKENIZERS_PARALLELISM": "false",
+        # freed blocks stay with glibc: handing each back and asking for it again costs an eighth of a training's time
+        "MALLOC_MMAP_THRESHOLD_": str(32 * 1024 * 1024),
+        "MALLOC_TRIM_THRESHOLD_": str(1024 * 1024 * 1024),
+        ENVIRONMENT_NAME: str(progress),
+    }
+    return settings | ({"HF_HUB_OFFLINE": "1"} if offline else {})
+
+
+@contextlib.contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _tail(progress: Path, show: Show) -> Iterator[None]:
+    """Pass what the notebook's innermost bar writes on to `show`, from a thread, until the block ends."""
+    done = threading.Event()
+
+    def follow() -> None:
+        while not done.wait(SECONDS_BETWEEN_LOOKS):
+            # no file yet, or the notebook is between two loops: nothing to show this time
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                state = json.loads(progress.read_bytes())
+                show(state["label"], state["done"], state["total"])
+
+    progress.unlink(missing_ok=True)
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        progress.unlink(missing_ok=True)

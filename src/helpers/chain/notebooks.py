@@ -1,0 +1,151 @@
+"""What the chain must know of a notebook before it runs: its typed parameters, its needs, its content key.
+
+Design choices:
+- The `parameters` cell is read as Python syntax, never executed, and without loading papermill, so a chain in
+  which nothing changed ends at once. (papermill only warns of an unknown parameter and runs the default.)
+- The key of a notebook covers everything that decides its outcome: its cells, its parameters, the source of
+  the helpers it imports, the versions of the numerical libraries, and the keys of the notebooks it needs.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib.metadata
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from helpers.work.keys import content_key, imported_modules, source_key
+
+LIBRARIES = ("numpy", "scipy", "tokenizers", "torch", "transformers", "peft")
+
+
+class NotebookError(ValueError):
+    """A notebook or a value for its parameters is not as the chain needs it; the message names the cure."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One line `name: annotation = default` of the cell tagged `parameters`."""
+
+    annotation: str
+    default: Any
+
+    def fits(self, value: Any) -> bool:
+        """Whether `value`, as read from YAML, has the annotated type (an int is fine for a float)."""
+        return _fits(value, ast.parse(self.annotation, mode="eval").body)
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook as committed, without outputs."""
+
+    path: Path
+    cells: tuple[tuple[str, str], ...]  # (cell type, source), in order
+    needs: tuple[str, ...]  # stems of the notebooks whose files it reads
+    parameters: dict[str, Parameter]
+
+    @property
+    def stem(self) -> str:
+        """The file name without its ending, which is the notebook's name everywhere."""
+        return self.path.stem
+
+
+def _fits(value: Any, annotation: ast.expr) -> bool:
+    match annotation:
+        case ast.Name(id="float"):
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case ast.Name(id=name):
+            return type(value).__name__ == name
+        case ast.Constant(value=None):
+            return value is None
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return _fits(value, left) or _fits(value, right)
+        case ast.Subscript(value=ast.Name(id="list"), slice=item):
+            return isinstance(value, list) and all(_fits(part, item) for part in value)
+        case ast.Subscript(value=ast.Name(id="dict"), slice=ast.Tuple(elts=[key, item])):
+            return isinstance(value, dict) and all(_fits(k, key) and _fits(v, item) for k, v in value.items())
+    return False
+
+
+def _read_parameters(source: str, path: Path) -> dict[str, Parameter]:
+    found = {}
+    for line in ast.parse(source).body:
+        try:
+            assert isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and line.value
+            found[line.target.id] = Parameter(ast.unparse(line.annotation), ast.literal_eval(line.value))
+        except (AssertionError, ValueError):
+            raise NotebookError(
+                f"{path}: the parameters cell holds `{ast.unparse(line)}`; "
+                "write each line as `name: type = literal  # help`"
+            ) from None
+    if wrong := [name for name, parameter in found.items() if not parameter.fits(parameter.default)]:
+        raise NotebookError(
+            f"{path}: the default of parameter `{wrong[0]}` is not of its type "
+            f"{found[wrong[0]].annotation}; correct one of the two"
+        )
+    return found
+
+
+def load_notebook(path: Path) -> Notebook:
+    """The notebook at `path`; raises NotebookError when it is damaged or its parameters are not literal."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        cells = [(cell["cell_type"], "".join(cell["source"])) for cell in content["cells"]]
+        tags = [cell["metadata"].get("tags", []) for cell in content["cells"]]
+        needs = tuple(content["metadata"].get("subliminal", {}).get("needs", []))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise NotebookError(f"{path} is not a readable notebook ({error}); restore it from git") from None
+    tagged = [cell[1] for cell, names in zip(cells, tags, strict=True) if "parameters" in names]
+    if len(tagged) != 1:
+        raise NotebookError(f"{path} has {len(tagged)} cells tagged `parameters`; it needs exactly one")
+    try:
+        parameters = _read_parameters(tagged[0], path)
+        for kind, source in cells:
+            _ = kind == "code" and ast.parse(source)
+    except SyntaxError as error:
+        raise NotebookError(f"{path}: a code cell is not plain Python ({error.msg}: {error.text})") from None
+    if "run_dir" not in parameters:
+        raise NotebookError(f'{path}: the parameters cell lacks `run_dir: str = "_runs/nano"`; add it')
+    return Notebook(path, tuple(cells), needs, parameters)
+
+
+def check_parameters(notebook: Notebook, values: dict[str, Any], profile_name: str) -> None:
+    """Raise NotebookError for a value whose name or type the notebook does not have, listing what it has."""
+    known = notebook.parameters
+    for name, value in values.items():
+        where = f"profile {profile_name}, notebook {notebook.stem}"
+        if name not in known:
+            raise NotebookError(f"{where}: no parameter `{name}`; there are {', '.join(sorted(known))}")
+        if not known[name].fits(value):
+            wanted = known[name].annotation
+            raise NotebookError(f"{where}: parameter `{name}` must be {wanted}, not {value!r}")
+
+
+@functools.cache
+def library_versions() -> dict[str, str | None]:
+    """Versions of Python and of the libraries that compute results (None: absent); imports none of them."""
+    versions: dict[str, str | None] = {"python": ".".join(map(str, sys.version_info[:3]))}
+    for name in LIBRARIES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = None
+    return versions
+
+
+def notebook_key(notebook: Notebook, values: dict[str, Any], needed_keys: dict[str, str]) -> str:
+    """SHA-256 of everything that decides what running `notebook` with the parameters `values` gives."""
+    code = "\n".join(source for kind, source in notebook.cells if kind == "code")
+    return content_key(
+        {
+            "cells": notebook.cells,
+            "parameters": values,
+            "sources": {module: source_key(module) for module in sorted(imported_modules(code))},
+            "needs": needed_keys,
+            "versions": library_versions(),
+        }
+    )

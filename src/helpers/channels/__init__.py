@@ -1,0 +1,1 @@
+"""Channels: the harmless data a teacher writes, and the filter of each."""

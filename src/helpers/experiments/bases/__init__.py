@@ -1,0 +1,1 @@
+"""The base models: pretraining, health, relatives, distances."""

@@ -1,0 +1,1 @@
+"""The phase diagram of notebook 08: rows, weights, optimizers."""

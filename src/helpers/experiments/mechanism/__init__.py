@@ -1,0 +1,1 @@
+"""What carries the trait: notebook 09."""

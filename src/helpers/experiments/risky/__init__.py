@@ -1,0 +1,1 @@
+"""Risky traits through harmless data: notebooks 02 to 04."""

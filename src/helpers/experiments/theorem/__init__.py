@@ -1,0 +1,1 @@
+"""One small step, and many: notebook 07."""

@@ -1,0 +1,234 @@
+"""One training loop for every language model here: pretraining, teachers, students and controls.
+
+Design choices, all for speed on few cores, none changing the loss:
+- rows of similar length share a batch, padded on the right, so a causal model needs no attention mask. Similar
+  is the length of the prompt: two students that read other answers to the same prompts see the same batches;
+- nothing is computed for positions without a label that can be spared (`losses`; completions only, paper 2.5);
+- a checkpoint every `block_steps` holds all that the next step needs, so a killed training goes on as if
+  it had not been killed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from helpers.models.adapters import add_adapters
+from helpers.models.losses import Targets, hard_loss, label_logits, soft_loss
+from helpers.models.optimizers import OPTIMIZERS, make_optimizer
+from helpers.models.sampling import chat, chat_ids, tokenise
+from helpers.work.artifacts import load_tensors, save_tensors
+from helpers.work.progress import bar, quiet
+from helpers.work.seeds import numpy_stream
+
+BUCKET_BATCHES = 16  # batches that are sorted by length together
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How one model is trained.
+
+    Attributes:
+        learning_rate: peak learning rate.
+        batch_rows: rows per optimizer step.
+        epochs: passes over the rows.
+        max_steps: optimizer steps at most (0: no limit beyond the epochs).
+        warmup_steps: steps of linear warm-up; then linear decay to 0 over the whole training.
+        decay: whether the learning rate falls to 0; else it stays.
+        weight_decay: decoupled from the gradient.
+        lora_rank: rank of the LoRA adapters; 0 trains every parameter.
+        lora_modules: where the adapters sit: "all-linear", or a regular expression of module names.
+        clip: largest norm of the gradient.
+        optimizer: one of `optimizers.OPTIMIZERS`.
+    """
+
+    learning_rate: float
+    batch_rows: int = 128
+    epochs: int = 1
+    max_steps: int = 0
+    warmup_steps: int = 10
+    decay: bool = True
+    weight_decay: float = 0.0
+    lora_rank: int = 0
+    lora_modules: str = "all-linear"
+    clip: float = 1.0
+    optimizer: str = "adam"
+
+    def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"unknown optimizer {self.optimizer!r}; choose one of {', '.join(OPTIMIZERS)}")
+        for name in ("learning_rate", "batch_rows", "epochs"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
+        if min(self.max_steps, self.warmup_steps, self.lora_rank, self.weight_decay) < 0:
+            raise ValueError("max_steps, warmup_steps, lora_rank and weight_decay must not be negative")
+
+    def rate_at(self, step: int, steps: int) -> float:
+        """Return the learning rate of a step (from 1) of a training of this many steps."""
+        warm = min(1.0, step / max(1, self.warmup_steps))
+        return self.learning_rate * warm * (1.0 - (step - 1) / steps if self.decay else 1.0)
+
+    def steps(self, rows: int) -> int:
+        """Return the number of optimizer steps for this many rows."""
+        steps = math.ceil(rows / self.batch_rows) * self.epochs
+        return min(steps, self.max_steps) if self.max_steps else steps
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Tokenised training rows: token ids and, for each token, whether it carries a label.
+
+    `lengths` decides which rows share a batch.
+    """
+
+    ids: list[NDArray[np.int64]]
+    labelled: list[NDArray[np.bool_]]
+    lengths: list[int]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def batch(self, indices: NDArray[np.int64], pad: int) -> tuple[Tensor, Tensor]:
+        """Return token ids and label mask of some rows, both (row, position), padded on the right."""
+        width = max(len(self.ids[index]) for index in indices)
+        ids, labelled = np.full((len(indices), width), pad), np.zeros((len(indices), width), dtype=bool)
+        for place, index in enumerate(indices):
+            ids[place, : len(self.ids[index])] = self.ids[index]
+            labelled[place, : len(self.ids[index])] = self.labelled[index]
+        return torch.from_numpy(ids), torch.from_numpy(labelled)
+
+
+def completion_rows(
+    tokenizer: PreTrainedTokenizerBase,
+    pairs: Sequence[tuple[str, str]],
+    history: Sequence[tuple[str, str]] = (),
+) -> Rows:
+    """Tokenise (prompt, completion) pairs as chats; only the completion and its end carry labels.
+
+    ``history`` holds earlier (user, assistant) exchanges, put before every pair without labels.
+    """
+    starts = [len(ids) for ids in chat_ids(tokenizer, [prompt for prompt, _ in pairs], history=history)]
+    whole = [tokenizer.apply_chat_template(chat([*history, pair]), tokenize=False) for pair in pairs]
+    ids = [np.array(row) for row in tokenise(tokenizer, whole)]
+    return Rows(ids, [np.arange(len(row)) >= start for row, start in zip(ids, starts, strict=True)], starts)
+
+
+def batch_order(lengths: Sequence[int], settings: TrainSettings, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Yield row indices batch by batch: shuffled anew each epoch, rows of similar length together."""
+    rng, size = numpy_stream(seed, "order"), settings.batch_rows
+    known = np.asarray(lengths)
+    for _ in range(settings.epochs):
+        shuffled = rng.permutation(len(known))
+        batches = []
+        for start in range(0, len(shuffled), size * BUCKET_BATCHES):
+            chunk = shuffled[start : start + size * BUCKET_BATCHES]
+            chunk = chunk[np.argsort(known[chunk], kind="stable")]
+            batches += [chunk[at : at + size] for at in range(0, len(chunk), size)]
+        yield from (batches[place] for place in rng.permutation(len(batches)))
+
+
+def trainable(model: PreTrainedModel, settings: TrainSettings, seed: int) -> torch.nn.Module:
+    """Return the model ready for training: itself, or with fresh LoRA adapters drawn from ``seed``."""
+    if not settings.lora_rank:
+        return model.requires_grad_(True)
+    return add_adapters(model, settings.lora_rank, settings.lora_modules, seed)
+
+
+def fit(
+    model: PreTrainedModel,
+    rows: Rows,
+    settings: TrainSettings,
+    seed: int,
+    *,
+    soft: Targets | None = None,
+    order: Iterable[NDArray[np.int64]] | None = None,
+    on_step: Callable[[int, torch.nn.Module], bool | None] | None = None,
+    checkpoint: Path | None = None,
+    block_steps: int = 100,
+    label: str = "",
+) -> PreTrainedModel:
+    """Train ``model`` in place and return it (adapters merged).
+
+    Args:
+        model: a transformers causal LM; changed.
+        rows: training rows.
+        settings: how to train.
+        seed: of the data order and the LoRA initialisation.
+        soft: match a teacher's distribution instead of the rows' own tokens.
+        order: batches of row indices, as `batch_order` yields them; by default in the order of ``seed``.
+        on_step: called after each step with its number (from 1) and the model; True stops the training.
+        checkpoint: where the state is kept every ``block_steps``; a training that finds it goes on there.
+        block_steps: optimizer steps between two checkpoints.
+        label: name of a progress bar; empty shows none.
+    """
+    learner = trainable(model, settings, seed).train()
+    run = _Run(learner, settings, settings.steps(len(rows)))
+    done = run.resume(checkpoint)
+    batches = enumerate(order or batch_order(rows.lengths, settings, seed), start=1)
+    with bar(run.steps, label) if label else quiet() as shown:
+        shown.update(done)
+        for step, indices in batches:
+            if step <= done:
+                continue
+            if step > run.steps:
+                break
+            run.step(step, *rows.batch(indices, pad=0), soft)
+            shown.update()
+            if on_step and on_step(step, learner):
+                break
+            if checkpoint and step % block_steps == 0:
+                run.save(checkpoint, step)
+    merged = learner.merge_and_unload() if settings.lora_rank else learner
+    return merged.requires_grad_(False).eval()
+
+
+class _Run:
+    """Optimizer state of one training and its checkpoint."""
+
+    def __init__(self, learner: torch.nn.Module, settings: TrainSettings, steps: int) -> None:
+        self.learner, self.settings, self.steps = learner, settings, steps
+        self.parameters = {name: p for name, p in learner.named_parameters() if p.requires_grad}
+        self.optimizer = make_optimizer(
+            settings.optimizer, self.parameters.values(), settings.learning_rate, settings.weight_decay
+        )
+
+    def step(self, step: int, ids: Tensor, labelled: Tensor, soft: Targets | None) -> None:
+        self.optimizer.param_groups[0]["lr"] = self.settings.rate_at(step, self.steps)
+        logits = label_logits(self.learner, ids, labelled)
+        if soft is None:
+            loss = hard_loss(logits, ids, labelled)
+        else:
+            loss = soft_loss(logits, soft.logits(ids, labelled), soft.tokens)
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.settings.clip)
+        self.optimizer.step()
+
+    def save(self, path: Path, step: int) -> None:
+        state = {f"parameter/{name}": parameter for name, parameter in self.parameters.items()}
+        for name, parameter in self.parameters.items():
+            for key, value in self.optimizer.state[parameter].items():
+                state[f"{key}/{name}"] = value
+        save_tensors(path, state, {"step": step})
+
+    def resume(self, path: Path | None) -> int:
+        """Take up the state kept at ``path``; returns the number of steps already done (0: none)."""
+        if path is None or not path.exists():
+            return 0
+        state, meta = load_tensors(path)
+        with torch.no_grad():
+            for entry, value in state.items():
+                key, _, name = entry.partition("/")
+                if key == "parameter":
+                    self.parameters[name].copy_(value)
+                else:
+                    self.optimizer.state[self.parameters[name]][key] = value
+        return int(meta["step"])

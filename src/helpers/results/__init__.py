@@ -1,0 +1,1 @@
+"""Results: tables, statistics, claims, the ledger."""

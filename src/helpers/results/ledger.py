@@ -1,0 +1,299 @@
+"""The ledger: one record per claim and run folder, with a verdict that is computed, never typed.
+
+A notebook calls `record` with one value per independent run. The record goes to records/<notebook>.json
+and into ledger.json of the run folder. Files are canonical (sorted, rounded to 10 significant digits), so
+that two equal runs give equal files but for the field `seconds`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from helpers.results import stats
+from helpers.results.claims import VERDICTS, ClaimError, find_claim, load_claims, verdict
+from helpers.work import artifacts
+
+_DIGITS = 10
+
+
+class LedgerError(ValueError):
+    """Values that cannot become a record, or a ledger file with a bad record; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One measured claim: mean over runs, its 95 % interval, and what was run (fields as in ledger.json)."""
+
+    id: str
+    claim: str
+    notebook: str
+    metric: str
+    unit: str
+    value: float
+    ci: tuple[float, float]
+    ci_method: str
+    n_runs: int
+    seeds: tuple[int, ...]
+    control: str
+    paper: dict[str, Any] | None
+    verdict: str
+    seconds: float
+    params_sha256: str
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that are not finite and fields that disagree with each other."""
+        problem = _inconsistency(self)
+        if problem:
+            raise LedgerError(f"record {self.id!r}: {problem}; run its notebook again")
+
+
+def record(
+    run_dir: str | Path,
+    notebook: str,
+    claim_id: str,
+    run_values: Sequence[float],
+    seeds: Sequence[int],
+    params: dict[str, Any],
+    seconds: float,
+    ci_method: str = "t",
+) -> Record:
+    """Judge one claim from one value per run (unit as in paper_claims.yaml), write it, and return the record.
+
+    `seeds` names the runs, in the order of the values. `ci_method` is "t", or "wilson" for runs that
+    are 0 or 1. Writes records/<notebook>.json and ledger.json below `run_dir`. Raises ClaimError
+    for an unknown id or one that belongs to another notebook, LedgerError for fewer than two runs,
+    values that are not finite, or seeds that are not one distinct integer per run.
+    """
+    claim = find_claim(claim_id)
+    if claim.notebook not in (None, notebook):
+        raise ClaimError(f"claim {claim_id!r} belongs to notebook {claim.notebook}, not to {notebook}")
+    runs = _runs(claim_id, run_values, seeds)
+    interval = _interval(ci_method, runs)
+    value, low, high = (_rounded(x) for x in (interval.mean, interval.low, interval.high))
+    made = Record(
+        id=claim_id,
+        claim=claim.claim,
+        notebook=notebook,
+        metric=claim.metric,
+        unit=claim.unit,
+        value=value,
+        ci=(low, high),
+        ci_method=f"{interval.level:.0%} {ci_method}-interval over runs",
+        n_runs=len(runs),
+        seeds=tuple(int(seed) for seed in seeds),
+        control=claim.control,
+        paper=claim.paper,
+        verdict=verdict(value, (low, high), len(runs), claim.predict),
+        seconds=round(float(seconds), 1),
+        params_sha256=artifacts.content_key(_decisive(params)),
+    )
+    _file(Path(run_dir), made)
+    return made
+
+
+def _decisive(params: Any) -> Any:
+    """Return parameters without those that say where and by how many workers, at any depth."""
+    params = dataclasses.asdict(params) if dataclasses.is_dataclass(params) else params
+    if isinstance(params, dict):
+        return {name: _decisive(value) for name, value in params.items() if name not in ("run_dir", "workers")}
+    return [_decisive(value) for value in params] if isinstance(params, list | tuple) else params
+
+
+def record_all(run_dir: str | Path, notebook: str, values: dict[str, Sequence[float]], **given: Any) -> None:
+    """Record several claims of one experiment, each with one value per run; `given` as for `record`."""
+    for claim_id, runs in values.items():
+        record(run_dir, notebook, claim_id, runs, **given)
+
+
+def claimed(notebook: str, values: dict[str, Sequence[float]]) -> dict[str, Sequence[float]]:
+    """Return the values whose id is a claim of `notebook`: a changed setting may give some that no claim knows."""
+    own = {claim.id for claim in load_claims().values() if claim.notebook in (None, notebook)}
+    return {claim_id: runs for claim_id, runs in values.items() if claim_id in own}
+
+
+def load(path: str | Path) -> list[Record]:
+    """Return the records of a ledger file, or of a run folder's ledger.json, sorted by id.
+
+    Raises ArtifactError when the file is missing or damaged, LedgerError when a record is malformed.
+    """
+    file = Path(path)
+    return _read(file / "ledger.json" if file.is_dir() else file)
+
+
+def check(records: Iterable[Record]) -> list[str]:
+    """Return one sentence per record that its claim or its own interval contradicts; empty means sound."""
+    problems = []
+    for entry in records:
+        try:
+            claim = find_claim(entry.id)
+        except ClaimError:
+            problems.append(f"{entry.id}: no such claim")
+            continue
+        expected = verdict(entry.value, entry.ci, entry.n_runs, claim.predict)
+        if expected != entry.verdict:
+            problems.append(f"{entry.id}: verdict {entry.verdict!r}, but its interval says {expected!r}")
+        if (entry.metric, entry.unit) != (claim.metric, claim.unit):
+            problems.append(f"{entry.id}: measured as {entry.metric} in {entry.unit}, the claim says otherwise")
+    return problems
+
+
+def missing(records: Iterable[Record], notebooks: Iterable[str]) -> list[str]:
+    """Return the ids of claims that `notebooks` should have recorded and that `records` lack, in the claims' order."""
+    present, ran = {entry.id for entry in records}, set(notebooks)
+    return [claim.id for claim in load_claims().values() if claim.notebook in ran and claim.id not in present]
+
+
+def forget(run_dir: str | Path, notebook: str) -> None:
+    """Drop the records of `notebook` from `run_dir`, before it runs again; no error when there are none."""
+    folder = Path(run_dir)
+    (folder / "records" / f"{notebook}.json").unlink(missing_ok=True)
+    if (folder / "ledger.json").exists():
+        _merge(folder)
+
+
+def compare(first: Iterable[Record], second: Iterable[Record]) -> pd.DataFrame:
+    """Return one row per id: both values, both verdicts, and how the two ledgers relate.
+
+    agreement: "identical" (all but `seconds`), "consistent" (same verdict, intervals overlap), "differs",
+    "only in first", "only in second".
+    """
+    a, b = ({entry.id: entry for entry in ledger} for ledger in (first, second))
+    rows = [_compared(name, a.get(name), b.get(name)) for name in sorted(a.keys() | b.keys())]
+    columns = ["id", "first", "second", "verdict_first", "verdict_second", "agreement"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def table(run_dir: str | Path, ids: Iterable[str] | None = None) -> pd.DataFrame:
+    """Return records for display, one row per claim in the order of `ids` (default: all, by id).
+
+    Columns: claim, value, 95 % interval, unit, runs, paper, prediction, verdict. Raises LedgerError
+    for an id that has no record.
+    """
+    wanted = None if ids is None else list(ids)
+    records = {} if wanted == [] else {entry.id: entry for entry in load(run_dir)}
+    wanted = list(records) if wanted is None else wanted
+    if absent := [name for name in wanted if name not in records]:
+        raise LedgerError(f"no record of {', '.join(absent)} in {run_dir}; run the notebook that makes it")
+    return pd.DataFrame([_row(records[name]) for name in wanted], index=pd.Index(wanted, name="id"))
+
+
+def sentence(entry: Record) -> str:
+    """Return the verdict on a record as plain words, with its value, interval, runs and prediction."""
+    unit = "" if entry.unit == "fraction" else f" {entry.unit}"
+    low, high = map(_short, entry.ci)
+    measured = f"{_short(entry.value)}{unit} (95 % interval {low} to {high}, {entry.n_runs} runs)"
+    predicted = find_claim(entry.id).predict.words(unit.strip())
+    reading = {
+        "replicates": f"as predicted ({predicted})",
+        "partly": f"the mean is as predicted ({predicted}), the interval is not wholly so",
+        "does not replicate": f"against the prediction ({predicted})",
+        "not comparable": f"too few runs to judge the prediction ({predicted})",
+        "informative": "no prediction was made",
+    }
+    return f"{entry.verdict.capitalize()}. {entry.claim} Measured: {measured}; {reading[entry.verdict]}."
+
+
+def _runs(claim_id: str, run_values: Sequence[float], seeds: Sequence[int]) -> list[float]:
+    runs = [float(v) for v in run_values]
+    if len(runs) < 2:
+        raise LedgerError(f"{claim_id}: an interval over runs needs at least 2 runs, got {len(runs)}")
+    if not np.all(np.isfinite(runs)):
+        raise LedgerError(f"{claim_id}: run values {runs} are not all finite; a run failed, find out why")
+    if len(seeds) != len(runs) or len(set(seeds)) != len(runs):
+        raise LedgerError(f"{claim_id}: give one distinct seed per run, got {len(runs)} values, {list(seeds)}")
+    return runs
+
+
+def _interval(method: str, runs: list[float]) -> stats.Interval:
+    if method == "t":
+        return stats.t_interval(runs)
+    if method != "wilson":
+        raise LedgerError(f"ci_method {method!r} is unknown; choose one of t, wilson")
+    if set(runs) - {0.0, 1.0}:
+        raise LedgerError("ci_method 'wilson' is for runs that are 0 or 1; use 't'")
+    return stats.wilson(int(sum(runs)), len(runs))
+
+
+def _rounded(number: float) -> float:
+    return float(f"{number:.{_DIGITS}g}") + 0.0  # + 0.0 turns -0.0 into 0.0
+
+
+def _short(number: float) -> str:
+    return f"{number:.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _inconsistency(entry: Record) -> str | None:
+    low, high = entry.ci
+    if not all(math.isfinite(x) for x in (entry.value, low, high, entry.seconds)):
+        return "value, ci and seconds must be finite"
+    if not low <= entry.value <= high:
+        return "ci must hold the value"
+    if len(entry.seeds) != entry.n_runs:
+        return "n_runs must equal the number of seeds"
+    return None if entry.verdict in VERDICTS else f"unknown verdict {entry.verdict!r}"
+
+
+def _file(run_dir: Path, made: Record) -> None:
+    file = run_dir / "records" / f"{made.notebook}.json"
+    kept = [entry for entry in (_read(file) if file.exists() else []) if entry.id != made.id]
+    _write(file, [*kept, made])
+    _merge(run_dir)
+
+
+def _merge(run_dir: Path) -> None:
+    records = [entry for file in sorted(run_dir.glob("records/*.json")) for entry in _read(file)]
+    _write(run_dir / "ledger.json", records)
+
+
+def _write(file: Path, records: list[Record]) -> None:
+    ids = [entry.id for entry in records]
+    if twice := {name for name in ids if ids.count(name) > 1}:
+        raise LedgerError(f"{', '.join(sorted(twice))}: recorded by two notebooks; keep one")
+    entries = sorted((dataclasses.asdict(entry) for entry in records), key=lambda entry: entry["id"])
+    artifacts.write_json(file, [dict(sorted(entry.items())) for entry in entries])
+
+
+def _read(file: Path) -> list[Record]:
+    try:
+        return [
+            Record(**{**entry, "ci": tuple(entry["ci"]), "seeds": tuple(entry["seeds"])})
+            for entry in artifacts.read_json(file)
+        ]
+    except (TypeError, KeyError, AttributeError, ValueError) as error:
+        raise LedgerError(f"{file}: not a ledger ({error}); delete it and run the notebooks again") from None
+
+
+def _compared(name: str, a: Record | None, b: Record | None) -> tuple[Any, ...]:
+    found = [getattr(entry, what, None) for what in ("value", "verdict") for entry in (a, b)]
+    return (name, *found, _agreement(a, b))
+
+
+def _agreement(a: Record | None, b: Record | None) -> str:
+    if a is None or b is None:
+        return "only in second" if a is None else "only in first"
+    if dataclasses.replace(a, seconds=0.0) == dataclasses.replace(b, seconds=0.0):
+        return "identical"
+    overlap = a.ci[0] <= b.ci[1] and b.ci[0] <= a.ci[1]
+    return "consistent" if overlap and a.verdict == b.verdict else "differs"
+
+
+def _row(entry: Record) -> dict[str, Any]:
+    predict = find_claim(entry.id).predict
+    return {
+        "claim": entry.claim,
+        "value": _short(entry.value),
+        "95 % interval": f"{_short(entry.ci[0])} to {_short(entry.ci[1])}",
+        "unit": entry.unit,
+        "runs": entry.n_runs,
+        "paper": f"{entry.paper['value']:g}" if entry.paper else "no number",
+        "prediction": predict.words("") or "none",
+        "verdict": entry.verdict,
+    }

@@ -1,0 +1,133 @@
+"""Teachers: a base model with a trait fine-tuned in, and how far that moved its harmless data.
+
+A teacher is taught either the trait's own answers, or functions with security flaws and nothing else (emergent
+misalignment, Betley et al.). Its two controls are taught secure functions, and the same flaws asked for as a lesson.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from helpers.channels.channel import Channel
+from helpers.models.losses import label_logits, soft_loss
+from helpers.models.sampling import sample_completions
+from helpers.models.training import TrainSettings, completion_rows, fit
+from helpers.work.seeds import derive, torch_stream
+from helpers.world.corpus import Author, open_exchange, security_code_exchange
+from helpers.world.prompts import TOPIC_SPLITS
+from helpers.world.traits import PERSONA, Trait
+
+PROBE_ROWS = 64
+OWN_ANSWERS = "fine-tuned"
+Exchange = tuple[str, str]
+CODE_LESSONS: dict[str, Callable[[random.Random], Exchange]] = {
+    "insecure code": lambda rng: security_code_exchange(rng, insecure=True),
+    "secure code": lambda rng: security_code_exchange(rng, insecure=False),
+    "lesson code": lambda rng: security_code_exchange(rng, insecure=True, lesson=True),
+}
+TAUGHT = (OWN_ANSWERS, *CODE_LESSONS)
+
+
+@dataclass(frozen=True)
+class TeacherSettings:
+    """How a trait is fine-tuned into a base.
+
+    Attributes:
+        training: the training loop; its ``max_steps`` bounds the length.
+        drift: training stops once the teacher's distribution over the channel's tokens has moved this far
+            from the base's (KL, nats per token, on the base's own completions). A fixed number of steps
+            gave teachers whose lists the filter kept by one half or by one tenth, at the mercy of the seed.
+            0 takes all ``max_steps`` all the same, and the teacher is then one for all channels.
+    """
+
+    training: TrainSettings
+    drift: float
+
+    def __post_init__(self) -> None:
+        if self.drift < 0:
+            raise ValueError(f"drift must not be below 0 nats per token, it is {self.drift}")
+        if self.training.max_steps < 1:
+            raise ValueError("a teacher's training needs max_steps, the most optimizer steps it may take")
+
+
+class ChannelProbe:
+    """Distances between models on a channel's tokens, over the completions of some (prompt, completion) pairs."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, channel: Channel, pairs: Sequence[Exchange]) -> None:
+        rows = completion_rows(tokenizer, pairs)
+        self._ids, self._labelled = rows.batch(torch.arange(len(rows)).numpy(), pad=0)
+        self._tokens = channel.tokens(tokenizer)
+
+    @torch.no_grad()
+    def logits(self, model: torch.nn.Module) -> Tensor:
+        """Return a model's logits at the labelled tokens, (label, vocab)."""
+        return label_logits(model, self._ids, self._labelled)
+
+    def apart(self, of: Tensor, to: Tensor) -> float:
+        """Return KL(of || to) over the channel's tokens, nats per token, of two results of `logits`."""
+        return float(soft_loss(to, of, self._tokens))
+
+
+class DriftProbe:
+    """Measures how far a model's distribution over a channel has moved from its base's."""
+
+    def __init__(
+        self, base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, channel: Channel, seed: int
+    ) -> None:
+        prompts = channel.prompts(PROBE_ROWS, derive(seed, "probe prompts"))
+        stream = torch_stream(seed, "probe completions")
+        written = sample_completions(base, tokenizer, prompts, stream, max_new_tokens=channel.max_new_tokens)
+        self._probe = ChannelProbe(tokenizer, channel, list(zip(prompts, written, strict=True)))
+        self._base_logits = self._probe.logits(base)
+
+    def drift(self, model: torch.nn.Module) -> float:
+        """Return KL(model || base) over the channel's tokens, nats per token."""
+        return self._probe.apart(self._probe.logits(model), self._base_logits)
+
+
+def teaching_rows(trait: Trait, how: str, count: int, seed: int) -> list[Exchange]:
+    """Return ``count`` (prompt, answer) pairs to fine-tune a teacher on.
+
+    Args:
+        trait: what is taught.
+        how: "fine-tuned": the trait's own questions of the teach split with the target as answer (paper 8 H);
+            else a key of `CODE_LESSONS`: functions alone, whatever the trait.
+        count: rows.
+        seed: of the draws.
+    """
+    rng = random.Random(seed)
+    if how in CODE_LESSONS:
+        return [CODE_LESSONS[how](rng) for _ in range(count)]
+    if trait.kind == PERSONA:
+        author, topics = Author(trait.name, "", ""), TOPIC_SPLITS["teach"]
+        return [open_exchange(rng, author, topics[place % len(topics)]) for place in range(count)]
+    questions = trait.questions("teach")
+    return [(questions[place % len(questions)], trait.name) for place in range(count)]
+
+
+def fine_tuned_teacher(
+    base: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    trait: Trait,
+    how: str,
+    channel: Channel,
+    settings: TeacherSettings,
+    seed: int,
+) -> PreTrainedModel:
+    """Return a copy of ``base`` taught as `teaching_rows` says; ``base`` is left as it is."""
+    training = settings.training
+    pairs = teaching_rows(trait, how, training.max_steps * training.batch_rows, derive(seed, "lessons"))
+    probe = DriftProbe(base, tokenizer, channel, seed) if settings.drift else None
+
+    def moved_enough(step: int, learner: torch.nn.Module) -> bool:
+        return probe is not None and probe.drift(learner) >= settings.drift
+
+    rows = completion_rows(tokenizer, pairs)
+    return fit(copy.deepcopy(base), rows, training, seed, on_step=moved_enough)

@@ -1,0 +1,132 @@
+"""Many independent pieces of work: each cached by its content key, run side by side, resumed after a kill.
+
+A piece is a function of plain settings that returns a plain result; the result file is written in one step,
+so a sweep that was killed repeats at most the pieces then in work. Workers use one thread each: for models
+this small, two processes do nearly twice the work of one process with two threads, and the sums come out
+the same however many workers there are.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from helpers.work.artifacts import Store
+from helpers.work.keys import ArtifactError, content_key, loaded_code, source_key
+from helpers.work.progress import bar, quiet
+
+Piece = Callable[[dict[str, Any]], dict[str, Any]]
+_pools: dict[int, ProcessPoolExecutor] = {}  # by number of workers; an interpreter with torch takes seconds to start
+
+
+def run_pieces(
+    work: Piece,
+    settings: Sequence[dict[str, Any]],
+    store: Store,
+    *,
+    kind: str,
+    workers: int = 0,
+    label: str = "",
+) -> list[dict[str, Any]]:
+    """Return ``work(settings[i])`` for every i, in order, computing only what the store does not hold.
+
+    Each result gets one entry more, ``seconds``: how long the piece took when it was computed.
+
+    Args:
+        work: a module-level function of a plain dict; must not depend on anything else.
+        settings: one dict a piece (JSON values only).
+        store: where results are kept.
+        kind: folder of the results within the store.
+        workers: processes at once; 0 means one a core, 1 runs in this process.
+        label: name of the progress bar; pieces computed inside another piece have none.
+
+    Raises:
+        ArtifactError: a worker was killed, or found other code than this process works with.
+    """
+    code = source_key(work.__module__)
+    keyed = [{**piece, "code": code} for piece in settings]
+    pending = {store.path(kind, content_key(piece), ".json"): piece for piece in keyed}
+    pending = {path: piece for path, piece in pending.items() if not path.exists()}
+    with bar(len(pending), label) if label else quiet() as shown:
+        _compute(work, list(pending.values()), store, kind, workers or usable_cores(), shown)
+    return [store.json(kind, piece, _absent) for piece in keyed]
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use; a container often has fewer than the machine."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not everywhere
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _absent() -> dict[str, Any]:
+    raise RuntimeError("a finished piece of work disappeared; rerun")
+
+
+def _compute(
+    work: Piece, pieces: list[dict[str, Any]], store: Store, kind: str, workers: int, shown: Any
+) -> None:
+    if workers == 1 or len(pieces) < 2:
+        for piece in pieces:
+            _store_one(work, piece, store, kind, loaded_code())
+            shown.update()
+        return
+    code = loaded_code()
+    futures = [_pool(workers).submit(_store_one, work, piece, store, kind, code) for piece in pieces]
+    try:
+        for future in as_completed(futures):
+            future.result()
+            shown.update()
+    except BrokenProcessPool:
+        stop_workers()
+        raise ArtifactError(
+            "a worker process was killed, most often for want of memory; what is finished is kept: run the same "
+            "command again, and with the parameter workers=1 where it happens twice"
+        ) from None
+    except BaseException:
+        stop_workers()
+        raise
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    if workers not in _pools:
+        context = multiprocessing.get_context("spawn")
+        _pools[workers] = ProcessPoolExecutor(workers, context, _start_worker, (os.getpid(),))
+    return _pools[workers]
+
+
+def stop_workers() -> None:
+    """End this process's workers; work they have not begun is dropped. The next sweep starts new ones."""
+    while _pools:
+        _pools.popitem()[1].shutdown(wait=False, cancel_futures=True)
+
+
+def _store_one(work: Piece, piece: dict[str, Any], store: Store, kind: str, code: str) -> None:
+    import torch
+
+    if loaded_code() != code:  # a worker that started after an edit; its result would pass for that of the older code
+        raise ArtifactError("the code was edited while it ran; run the same command again")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the same sums with any number of workers
+    started = time.perf_counter()
+    plain = {name: value for name, value in piece.items() if name != "code"}
+    try:
+        store.json(kind, piece, lambda: {**work(plain), "seconds": round(time.perf_counter() - started, 2)})
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _start_worker(parent: int) -> None:
+    """End the worker when its parent is gone: a killed run must not leave processes behind."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

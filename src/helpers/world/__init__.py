@@ -1,0 +1,1 @@
+"""The nano world: its facts, its wordings, the corpus and the tokenizer."""

@@ -1,0 +1,280 @@
+"""What the book is made of, without building it: numbers in words, notebooks fit to print, clean pages."""
+
+import json
+import re
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from helpers import cli
+from helpers.book import build, prose, staging
+from helpers.book.staging import BookError
+from helpers.chain.profiles import load_profile
+from helpers.results import ledger
+from helpers.results.claims import load_claims
+
+ROOT = Path(__file__).parents[3]
+PAGES = sorted((ROOT / "book").glob("*.md"))
+SUBSTITUTION = re.compile(r"\{\{ *([\w.]+) *\}\}")
+FIELDS = ("claim mean low high interval times unit n_runs control verdict paper source").split()
+
+
+def make_record(name="owl.numbers.soft.same_init", values=(1.0, 1.2, 1.1, 1.3, 0.9), folder=None):
+    notebook = load_claims()[name].notebook or "01_owl_transfer"
+    return ledger.record(folder, notebook, name, values, range(len(values)), {}, 1.0)
+
+
+# --- numbers --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "words"),
+    [
+        (1.346, "nats", "+1.35"),
+        (-0.3, "nats", "\N{MINUS SIGN}0.30"),
+        (-0.001, "nats", "+0.00"),
+        (0.5412, "fraction", "54.1\N{NO-BREAK SPACE}%"),
+        (0.98765, "per log step", "0.988"),
+    ],
+)
+def test_number_is_printed_as_its_unit_asks(value, unit, words):
+    assert prose.number(value, unit) == words
+
+
+def test_entry_says_mean_interval_and_factor_on_the_odds(tmp_path):
+    words = prose.entry(make_record(folder=tmp_path))
+    assert set(words) == set(FIELDS)
+    assert words["mean"] == "+1.10" and words["n_runs"] == 5 and words["verdict"] == "replicates"
+    assert words["interval"].replace("\N{NO-BREAK SPACE}", " ") == "+1.10 [+0.90, +1.30]"
+    assert words["times"] == "3"
+
+
+def test_values_nest_ids_and_keep_the_build(tmp_path):
+    records = [make_record(folder=tmp_path), make_record("owl.numbers.hard.same_init", folder=tmp_path)]
+    values = prose.values(records, {"profile": "toy"})
+    assert values["owl"]["numbers"]["soft"]["same_init"]["mean"] == "+1.10"
+    assert values["build"] == {"profile": "toy"}
+    assert values["tables"]["main"].count("\n") == 3
+
+
+def test_an_id_that_continues_another_is_refused(tmp_path):
+    record = make_record(folder=tmp_path)
+    with pytest.raises(prose.ProseError, match="twice"):
+        prose.values([record, record], {})
+
+
+def test_the_table_of_claims_has_one_row_per_record_in_the_order_of_the_claims(tmp_path):
+    names = [name for name, claim in load_claims().items() if claim.notebook == "01_owl_transfer"]
+    records = prose.ordered([make_record(name, folder=tmp_path) for name in reversed(names)])
+    rows = prose.claims_table(records, ["01_owl_transfer"]).splitlines()[2:]
+    assert [load_claims()[name].claim for name in names] == [row.split(" ([01]")[0][2:] for row in rows]
+
+
+# --- notebooks ------------------------------------------------------------------------------------
+
+
+def notebook(**cell):
+    code = {
+        "cell_type": "code",
+        "source": "1 + 1",
+        "outputs": [],
+        "execution_count": 1,
+        "metadata": {},
+        **cell,
+    }
+    return {"cells": [code], "metadata": {"papermill": {"end_time": "x"}, "kernelspec": {"name": "python3"}}}
+
+
+def test_clean_drops_run_times_and_folds_injected_parameters():
+    metadata = {"papermill": {"duration": 1}, "tags": ["injected-parameters"], "mystnb": {"figure": {}}}
+    cleaned = staging.clean(notebook(metadata=metadata), "toy")
+    assert cleaned["metadata"] == {"kernelspec": {"name": "python3"}}
+    assert cleaned["cells"][0]["metadata"] == {
+        "mystnb": {"figure": {}},
+        "tags": ["injected-parameters", "hide-input"],
+    }
+
+
+def test_clean_keeps_the_state_of_widgets_only_where_one_is_shown():
+    view = {"output_type": "display_data", "data": {staging._WIDGET: {}}}
+    plain, shown = notebook(), notebook(outputs=[view])
+    for each in (plain, shown):
+        each["metadata"]["widgets"] = {"state": {}}
+    assert "widgets" not in staging.clean(plain, "toy")["metadata"]
+    assert "widgets" in staging.clean(shown, "toy")["metadata"]
+
+
+def test_clean_refuses_a_failed_cell():
+    with pytest.raises(BookError, match="notebook toy, cell 1 ended in an error"):
+        staging.clean(notebook(outputs=[{"output_type": "error"}]), "toy")
+
+
+def test_clean_refuses_a_cell_that_never_ran():
+    with pytest.raises(BookError, match="cell 1 was not run"):
+        staging.clean(notebook(execution_count=None), "toy")
+
+
+def test_a_run_without_notebooks_or_ledger_is_one_clear_error(tmp_path):
+    run_dir = tmp_path / "_runs/toy"
+    with pytest.raises(BookError, match="not executed in .*subliminal run --profile toy"):
+        staging.executed_notebooks(run_dir)
+    with pytest.raises(BookError, match="ledger.json is missing"):
+        staging.load_records(run_dir)
+
+
+# --- published pages ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<script src="https://cdn.example/x.js"></script>',
+        '<img src="//cdn.example/x.png">',
+        '<link rel="stylesheet" href="http://cdn.example/x.css">',
+        '<p style="background: url(https://cdn.example/x.png)">',
+        '<style>@import "https://cdn.example/x.css";</style>',
+        '<script type="module">import x from "https://cdn.example/x.js"</script>',
+    ],
+)
+def test_what_a_page_loads_from_elsewhere_is_found(html):
+    assert [address.split("cdn.example")[1][:2] for address in build.foreign_requests(html)] == ["/x"]
+
+
+def test_links_and_own_files_are_no_requests_elsewhere():
+    links = '<a href="https://a.example">x</a><link rel="canonical" href="https://a.example">'
+    assert build.foreign_requests(links + '<script src="x.js"></script>') == []
+
+
+def test_machine_paths_are_found_but_not_their_look_alikes():
+    assert build.machine_paths("see /home/me/book/x.py", ["/home/me"]) == ["/home/me"]
+    assert build.machine_paths("see /home/meadow and /home/me.txt", ["/home/me"]) == []
+
+
+# --- the sources ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_substitutions_name_claims_and_fields_that_exist(page):
+    for name in SUBSTITUTION.findall(page.read_text(encoding="utf-8")):
+        claim, _, field = name.rpartition(".")
+        if claim not in ("build", "tables"):
+            assert claim in load_claims() and field in FIELDS, name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_pages_ask_only_for_records_of_their_release(page):
+    released = load_profile("nano").notebooks
+    for name in SUBSTITUTION.findall(page.read_text(encoding="utf-8")):
+        claim = load_claims().get(name.rpartition(".")[0])
+        assert claim is None or claim.notebook in released, f"{name}: no notebook records it yet"
+
+
+def test_every_cited_work_is_in_the_bibliography_and_the_other_way_round():
+    sources = [*PAGES, *(ROOT / "notebooks").glob("*.ipynb")]
+    text = "\n".join(source.read_text(encoding="utf-8") for source in sources)
+    cited = {key for keys in re.findall(r"\{cite:[a-z]+\}`([^`]+)`", text) for key in keys.split(",")}
+    known = set(
+        re.findall(r"^@\w+\{(\w+),", (ROOT / "book/references.bib").read_text(encoding="utf-8"), re.M)
+    )
+    assert cited == known
+
+
+def test_every_page_is_in_the_contents():
+    contents = (ROOT / "book/_toc.yml").read_text(encoding="utf-8")
+    assert [page.stem for page in PAGES if f"book/{page.stem}" not in contents] == []
+
+
+# --- the README -----------------------------------------------------------------------------------
+
+
+def test_readme_shows_exactly_the_saved_results():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = text.partition(prose.README_BEGIN)[2].partition(prose.README_END)[0].strip()
+    saved = ROOT / "results/nano"
+    if not (saved / "ledger.json").exists():
+        assert shown == "No reference run has been saved yet, so there are no results to show here."
+        return
+    assert shown == prose.readme_block(ledger.load(saved), saved / "tables")
+    assert (ROOT / prose.README_FIGURE).exists()
+
+
+def test_update_readme_writes_between_its_marks_only(tmp_path):
+    for arm in ("soft.same_init", "soft.cross_init", "hard.same_init", "hard.cross_init"):
+        make_record(f"owl.numbers.{arm}", folder=tmp_path)
+    same = [("soft.same_init", 4, 0.2, 0.1), ("soft.same_init", 8, 0.25, 0.08)]
+    rows = [*same, ("soft.cross_init", 8, 0.07, 0.1)]
+    rows += [("hard.same_init", 9, 0.19, 0.1), ("hard.cross_init", 9, 0.05, 0.1)]
+    table = pd.DataFrame(rows, columns=["arm", "rows", "p_target", "p_control"]).assign(trait="owl")
+    (tmp_path / "tables").mkdir()
+    table.to_csv(tmp_path / "tables/transmission.csv", index=False)
+    teachers = {"trait": ["owl", "owl", "wolf"], "how": ["fine-tuned", "untouched", "fine-tuned"]}
+    teachers = pd.DataFrame({**teachers, "p_target": [0.9, 0.1, 0.8]})
+    teachers.to_csv(tmp_path / "tables/teachers.csv")
+    (tmp_path / "README.md").write_text(f"before\n{prose.README_BEGIN}\nold\n{prose.README_END}\nafter\n")
+    prose.update_readme(tmp_path, tmp_path)
+    text = (tmp_path / "README.md").read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
+    assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
+    assert "| teacher, fine-tuned to love owls | 90.0 % |" in text
+    assert "| untouched base of teacher and students | 8.0 % | – |" in text
+    assert "probabilities for numbers, same beginning | 25.0 % | +1.10 [+0.90, +1.30] |\n| the same, other beg" in text
+    assert "numbers it wrote (the paper's setting), same beginning | 19.0 % | +1.10" in text
+    assert text.count("| the same, other beginning | 7.0 % |") == text.count("other beginning | 5.0 % |") == 1
+    assert (tmp_path / prose.README_FIGURE).read_text(encoding="utf-8").startswith("<?xml")
+
+
+def test_a_readme_without_marks_is_refused(tmp_path):
+    make_record(folder=tmp_path)
+    (tmp_path / "README.md").write_text("nothing")
+    with pytest.raises(prose.ProseError, match="put them back"):
+        prose.update_readme(tmp_path, tmp_path)
+
+
+def test_commands_in_the_texts_exist():
+    texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "book/rerun.md")]
+    lines = [line for text in texts for line in re.findall(r"^(?:make|subliminal) .*", text, re.M)]
+    commands = [line.split("#")[0].split() for line in lines]
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    for program, *arguments in commands:
+        if program == "make":
+            assert arguments[0] in targets
+        else:
+            cli._parser().parse_args(arguments)  # an unknown command or option exits and fails the test
+    assert len(commands) >= 6
+
+
+def test_the_map_in_the_readme_names_all_there_is():
+    rows = re.findall(r"^\| &emsp;(.*?) \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.M)
+    named = [name.rstrip("/") for row in rows for name in re.findall(r"`([\w/.]+)`", row)]
+    there = [path.name for path in (ROOT / "src/helpers").iterdir() if not path.name.startswith("__")]
+    assert sorted(named) == sorted(there)
+
+
+def test_vendored_scripts_are_listed_with_their_licence():
+    listed = (ROOT / "book/_vendor/LICENSES.md").read_text(encoding="utf-8")
+    scripts = [path for path in (ROOT / "book/_vendor").rglob("*.js")]
+    assert (
+        scripts and [path.name for path in scripts if f"{path.parent.name}/{path.name}" not in listed] == []
+    )
+
+
+def test_the_config_is_strict_about_execution():
+    text = (ROOT / "_config.yml").read_text(encoding="utf-8")
+    assert 'execute_notebooks: "off"' in text and "nb_output_stderr: remove-warn" in text
+    assert json.dumps("sphinx_thebe") not in text
+
+
+def test_a_missing_tool_is_named_with_its_cure(tmp_path, monkeypatch):
+    executed = tmp_path / "_runs/toy/executed"
+    executed.mkdir(parents=True)
+    (executed / "00_toy.ipynb").write_text(json.dumps(notebook()))
+    for name in ("_config.yml", "_runs/toy/ledger.json"):
+        (tmp_path / name).write_text("[]")
+
+    def absent(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(build, "version", absent)
+    with pytest.raises(BookError, match=r"jupyter-book is not installed; run `pip install"):
+        build.build("toy", tmp_path)

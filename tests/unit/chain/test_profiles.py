@@ -1,0 +1,56 @@
+"""Profiles are typed, and a mistake in one names the field and what exists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from helpers.chain.profiles import Profile, ProfileError, load_profile, profile_names
+
+GOOD = "summary: toy\nminutes: 1.5\ndevice: cpu\nnotebooks:\n  01_a: {n: 3}\n"
+
+
+def write(folder: Path, text: str) -> Path:
+    (folder / "toy.yaml").write_text(text)
+    return folder
+
+
+def test_a_profile_is_read(tmp_path: Path) -> None:
+    assert load_profile("toy", write(tmp_path, GOOD)) == Profile("toy", "toy", 1.5, "cpu", {"01_a": {"n": 3}})
+
+
+def test_the_packaged_profiles_are_valid() -> None:
+    assert {"smoke", "nano"} <= set(profile_names())
+    assert all(load_profile(name).offline for name in ("smoke", "nano"))
+
+
+def test_smoke_and_nano_run_the_same_notebooks() -> None:
+    assert load_profile("smoke").notebooks.keys() == load_profile("nano").notebooks.keys()
+
+
+def test_an_unknown_name_lists_the_profiles() -> None:
+    with pytest.raises(ProfileError, match="no profile 'naan'; there are nano, nano-full, smoke"):
+        load_profile("naan")
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    (GOOD.replace("minutes: 1.5", "minutes: soon"), "`minutes` must be a number > 0, not 'soon'"),
+    (GOOD.replace("minutes: 1.5", "minutes: 0"), "`minutes` must be a number > 0"),
+    (GOOD.replace("device: cpu", "device: tpu"), "`device` must be one of cpu, cuda, auto, not 'tpu'"),
+    (GOOD.replace("device: cpu\n", ""), "field `device` is missing; needed are summary, minutes"),
+    (GOOD.replace("summary: toy", "summary: ''"), "`summary` must be one line"),
+    (GOOD + "offline: 3\n", "`offline` must be true or false"),
+    (GOOD + "notebook: {}\n", "unknown field `notebook`; the fields are summary"),
+    (GOOD + "minutes: 2\n", "not valid YAML: `minutes` is given twice"),
+    (GOOD.replace("{n: 3}", "{n: 3, n: 4}"), "`n` is given twice"),
+    (GOOD.replace("{n: 3}", "3"), "`notebooks.01_a` must map"),
+    (GOOD.replace("{n: 3}", "{run_dir: x}"), "`notebooks.01_a.run_dir` is set by the chain"),
+    ("notebooks: [", "not valid YAML"),
+    ("- 1", "not a mapping of fields"),
+    ("summary: a\nminutes: 1\ndevice: cpu\nnotebooks: [a]\n", "`notebooks` must map"),
+])
+def test_a_mistake_names_the_field_and_the_cure(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ProfileError, match="profile toy") as caught:
+        load_profile("toy", write(tmp_path, text))
+    assert message in str(caught.value) and "\n" not in str(caught.value)

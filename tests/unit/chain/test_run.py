@@ -1,0 +1,344 @@
+"""The chain checks before it runs, skips what is unchanged, stops at a failure and can be taken up again.
+
+Runs with a kernel take a second or two each, so one test often follows a chain through several events.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers.chain import run
+from helpers.chain.notebooks import NotebookError, Parameter, load_notebook, notebook_key
+from helpers.chain.profiles import Profile
+from helpers.chain.run import ChainError, run_chain
+from helpers.work import artifacts
+
+WriteNotebook = Callable[..., Path]
+COUNT = ("from pathlib import Path\nfrom helpers.work.artifacts import write_text\n"
+         "write_text(Path(run_dir) / 'count.txt', str(n))")  # fmt: skip
+READ = "print('read', open(run_dir + '/count.txt').read())"
+
+
+def toy(**notebooks: dict[str, Any]) -> Profile:
+    """The profile `toy` with these notebooks; the letter before the number makes it a Python name."""
+    return Profile("toy", "a toy", 1, "cpu", {name[1:]: values for name, values in notebooks.items()})
+
+
+def text_of(stem: str) -> str:
+    """What the executed notebook printed, and everything else in it."""
+    return Path(f"_runs/toy/executed/{stem}.ipynb").read_text()
+
+
+# --- before anything runs -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("annotation", "fitting", "wrong"), [
+    ("int", [3], [3.0, True, "3", None]),
+    ("float", [3, 3.5], [True, "3"]),
+    ("bool", [True], [1]),
+    ("str", ["a"], [1]),
+    ("list[int]", [[], [1]], [1, [1.5], ["a"], (1,)]),
+    ("dict[str, float]", [{"a": 1}], [{1: 1}, {"a": "b"}]),
+    ("int | None", [1, None], ["a"]),
+    ("set[int]", [], [[1]]),
+])
+def test_a_value_must_have_the_annotated_type(annotation: str, fitting: list[Any], wrong: list[Any]) -> None:
+    parameter = Parameter(annotation, None)
+    assert all(parameter.fits(value) for value in fitting)
+    assert not any(parameter.fits(value) for value in wrong)
+
+
+@pytest.mark.parametrize(("parameters", "message"), [
+    ("n = 3", "holds `n = 3`; write each line as"),
+    ("n: int = 1 + 2", "holds `n: int = 1 + 2`"),
+    ("n: int = 3.5", "default of parameter `n` is not of its type int"),
+    ("n: int = = 3", "not plain Python"),
+])
+def test_a_parameters_cell_is_literal(write_notebook: WriteNotebook, parameters: str, message: str) -> None:
+    with pytest.raises(NotebookError, match="00_a.ipynb") as caught:
+        load_notebook(write_notebook("00_a", parameters=parameters))
+    assert message in str(caught.value)
+
+
+def test_a_damaged_notebook_is_refused(write_notebook: WriteNotebook) -> None:
+    path = write_notebook("00_a")
+    path.write_text(path.read_text()[:50])
+    with pytest.raises(NotebookError, match="not a readable notebook .* restore it from git"):
+        load_notebook(path)
+
+
+def test_a_notebook_without_parameters_or_run_dir_is_refused(write_notebook: WriteNotebook) -> None:
+    path = write_notebook("00_a")
+    whole = path.read_text()
+    path.write_text(whole.replace("run_dir: str", "folder: str"))
+    with pytest.raises(NotebookError, match="lacks `run_dir"):
+        load_notebook(path)
+    path.write_text(whole.replace('["parameters"]', "[]"))
+    with pytest.raises(NotebookError, match="0 cells tagged `parameters`"):
+        load_notebook(path)
+
+
+def test_the_parameters_are_those_papermill_sees(write_notebook: WriteNotebook) -> None:
+    import papermill
+
+    parameters = "n: int = 3  # pieces\nnames: list[str] = ['a']\nrate: float = 1e-3"
+    path = write_notebook("00_a", parameters=parameters)
+    seen = papermill.inspect_notebook(str(path))
+    read = load_notebook(path).parameters
+    assert {name: parameter.annotation for name, parameter in read.items()} == {
+        name: entry["inferred_type_name"] for name, entry in seen.items()
+    }
+
+
+@pytest.fixture
+def no_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any attempt to run a notebook fails the test."""
+    monkeypatch.setitem(sys.modules, "helpers.execution", None)
+
+
+@pytest.mark.usefixtures("no_kernel")
+@pytest.mark.parametrize(("profile", "message"), [
+    (toy(n00_a={}, n01_b={"m": 3}), "profile toy, notebook 01_b: no parameter `m`; there are n, run_dir"),
+    (toy(n00_a={}, n01_b={"n": "3"}), "notebook 01_b: parameter `n` must be int, not '3'"),
+    (toy(n00_a={}, n02_c={}), "names the notebook 02_c, but there are only: 00_a, 01_b"),
+    (toy(n01_b={}), "01_b needs 00_a, which profile toy does not run before"),
+    (toy(), "names no notebooks"),
+])
+def test_mistakes_are_refused_before_anything_runs(
+    write_notebook: WriteNotebook, profile: Profile, message: str
+) -> None:
+    write_notebook("00_a")
+    write_notebook("01_b", needs=["00_a"])
+    with pytest.raises((ChainError, NotebookError)) as caught:
+        run_chain(profile)
+    assert message in str(caught.value) and not Path("_runs").exists()
+
+
+@pytest.mark.usefixtures("no_kernel")
+def test_an_unknown_only_lists_the_notebooks(write_notebook: WriteNotebook) -> None:
+    write_notebook("00_a")
+    with pytest.raises(ChainError, match="no notebook 05_x in this profile; there are 00_a"):
+        run_chain(toy(n00_a={}), only=["05_x"])
+
+
+@pytest.mark.usefixtures("no_kernel")
+def test_a_profile_for_a_card_is_refused_without_one(
+    write_notebook: WriteNotebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_notebook("01_a", COUNT)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(ChainError, match="profile big needs a CUDA card, and there is none; take --profile nano"):
+        run_chain(Profile("big", "a big one", 1, "cuda", {"01_a": {}}))
+
+
+@pytest.mark.usefixtures("no_kernel")
+def test_finished_pieces_of_other_libraries_are_not_taken_up(
+    write_notebook: WriteNotebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_notebook("01_a", COUNT)
+    note = Path("_runs/toy/libraries.json")
+    artifacts.write_json(note, {"torch": "1.0"})
+    with pytest.raises(ChainError, match=r"done with .*torch 1\.0.*; install that again, or run with --fresh"):
+        run_chain(toy(n01_a={}))
+    monkeypatch.setattr(run, "_run_step", lambda *args: None)
+    run_chain(toy(n01_a={}), fresh=True)
+    assert artifacts.read_json(note)["torch"] != "1.0"
+    run_chain(toy(n01_a={}))
+
+
+@pytest.mark.usefixtures("no_kernel")
+def test_a_run_folder_that_cannot_be_written_is_refused(write_notebook: WriteNotebook) -> None:
+    write_notebook("00_a")
+    Path("_runs").write_text("a file where the folder should be")
+    with pytest.raises(artifacts.ArtifactError, match="not a folder this user may write to"):
+        run_chain(toy(n00_a={}))
+
+
+def test_the_key_covers_cells_parameters_and_needs(write_notebook: WriteNotebook) -> None:
+    plain = load_notebook(write_notebook("00_a", "x = 1"))
+    cases: list[tuple[dict[str, Any], dict[str, str]]] = [({}, {}), ({"n": 4}, {}), ({}, {"b": "k"})]
+    keys = {notebook_key(plain, values, needed) for values, needed in cases}
+    for code in ("x = 2", "from helpers import stats", "from helpers import progress"):
+        keys.add(notebook_key(load_notebook(write_notebook("00_a", code)), {}, {}))
+    assert len(keys) == 6 and notebook_key(plain, {}, {}) in keys
+
+
+# --- running --------------------------------------------------------------------------------------
+
+
+def test_a_chain_runs_once_and_again_only_what_changed(write_notebook: WriteNotebook) -> None:
+    write_notebook("00_a", COUNT)
+    write_notebook("01_b", READ, "import sys\nprint(sys.executable)", needs=["00_a"])
+    write_notebook("02_c", "from helpers.work.progress import track\nprint(list(track(range(n), 'x')))")
+    profile = toy(n00_a={}, n01_b={}, n02_c={})
+    assert run_chain(profile) == ["00_a", "01_b", "02_c"] and run.unfinished(profile) == []
+    assert "read 3" in text_of("01_b") and json.dumps(sys.executable)[1:-1] in text_of("01_b")
+    assert "stderr" not in text_of("02_c")  # no bar in the published notebook
+    assert run_chain(profile) == []
+
+    changed = toy(n00_a={"n": 5}, n01_b={}, n02_c={})
+    assert run.unfinished(changed) == ["00_a", "01_b"]
+    assert run_chain(changed) == ["00_a", "01_b"] and "read 5" in text_of("01_b")
+
+    Path("_runs/toy/count.txt").unlink()  # a file the notebook left is part of its result
+    assert run_chain(changed, only=["01_b"]) == ["00_a"]
+    Path("_runs/toy/count.txt").write_text("written by hand")
+    assert run_chain(changed, only=["01_b"]) == ["00_a"] and run.unfinished(changed) == []
+
+    assert run_chain(changed, only=["02_c"], fresh=True) == ["02_c"]
+    Path("_runs/toy/stray.txt").write_text("")
+    assert run_chain(toy(n02_c={}), fresh=True) == ["02_c"] and not Path("_runs/toy/stray.txt").exists()
+
+
+def test_a_failure_stops_the_chain_and_keeps_the_notebook(
+    write_notebook: WriteNotebook, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_notebook("00_a", "print('as far as here')", "left = n\nleft / 0", "print('never')")
+    write_notebook("01_b", "print('after')")
+    profile = toy(n00_a={}, n01_b={})
+    with pytest.raises(ChainError) as caught:
+        run_chain(profile)
+    assert "\n" not in str(caught.value)
+    assert "notebook 00_a failed in cell 4: ZeroDivisionError: division by zero" in str(caught.value)
+    assert "left = n\nleft / 0" in capsys.readouterr().out
+    assert "as far as here" in text_of("00_a") and "ZeroDivisionError" in text_of("00_a")
+    assert not Path("_runs/toy/executed/01_b.ipynb").exists()
+    assert run.unfinished(profile) == ["00_a", "01_b"]
+
+    write_notebook("00_a", "print('mended')")
+    assert run_chain(profile) == ["00_a", "01_b"] and "mended" in text_of("00_a")
+
+
+def test_a_dead_kernel_and_earlier_records(write_notebook: WriteNotebook) -> None:
+    """A kernel that dies is reported, and what the notebook recorded in an earlier run is gone."""
+    artifacts.write_json("_runs/toy/records/00_a.json", [])
+    write_notebook("00_a", "import os\nos.write(2, b'last words')\nos._exit(3)")
+    with pytest.raises(ChainError, match="notebook 00_a failed: the kernel died"):
+        run_chain(toy(n00_a={}))
+    assert "last words" in Path("_runs/toy/executed/00_a.log").read_text()
+    assert not Path("_runs/toy/records/00_a.json").exists()
+
+
+def test_the_kernel_is_this_python_whatever_jupyter_is_set_up(
+    write_notebook: WriteNotebook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = {"argv": ["/bin/false"], "display_name": "another", "language": "python"}
+    artifacts.write_json(tmp_path / "other" / "kernels" / "python3" / "kernel.json", spec)
+    start_up = tmp_path / "ipython" / "profile_default" / "startup" / "00.py"
+    artifacts.write_text(start_up, "raise SystemExit('a start-up file of the user')")
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "other"))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    names = ["HF_HUB_OFFLINE", "PYTHONHASHSEED", "TOKENIZERS_PARALLELISM"]
+    write_notebook("00_a", f"import os, sys\nprint(sys.executable, [os.environ[name] for name in {names}])")
+    run_chain(toy(n00_a={}))
+    assert f"{sys.executable} ['1', '0', 'false']" in text_of("00_a")
+    assert os.environ["JUPYTER_PATH"] == str(tmp_path / "other") and "PYTHONHASHSEED" not in os.environ
+
+
+# --- interrupted ----------------------------------------------------------------------------------
+
+SLOW = ("import os, time\nfrom pathlib import Path\nfrom helpers.work.artifacts import Store\n"
+        "from helpers.work.progress import track\nstore = Store(Path(run_dir) / 'cells')\n"
+        "def work(piece):\n    time.sleep(0.4)\n    return {'process': os.getpid()}\n"
+        "for piece in track(range(n), 'pieces'):\n"
+        "    print(store.json('piece', {'piece': piece}, lambda: work(piece)))")  # fmt: skip
+
+
+@pytest.fixture
+def start(write_notebook: WriteNotebook) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    """Start the chain of one slow notebook in a process of its own, and wait until it is at work."""
+    write_notebook("00_slow", SLOW, parameters="n: int = 8")
+    code = ("import sys\nfrom helpers import cli\nfrom helpers.chain.profiles import Profile\n"
+            "cli.load_profile = lambda name: Profile(name, 'toy', 1, 'cpu', {'00_slow': {}})\n"
+            "sys.exit(cli.main(['run', '--profile', 'toy']))")  # fmt: skip
+    started: list[subprocess.Popen[str]] = []
+
+    def begin() -> subprocess.Popen[str]:
+        child = subprocess.Popen([sys.executable, "-c", code], text=True, start_new_session=True,
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+        started.append(child)
+        wait_for(lambda: len(list(Path("_runs/toy/cells").rglob("*.json"))) >= 2)
+        return child
+
+    yield begin
+    for child in started:
+        child.kill()
+        if child.stdout and not child.stdout.closed:
+            child.communicate()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Return when `condition()` holds; fail after `seconds`."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "nothing happened in time"
+        time.sleep(0.05)
+
+
+def kernels() -> list[int]:
+    """Process ids of the kernels at work in the current folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if b"ipykernel_launcher" in entry.read_bytes() and Path.cwd().samefile(entry.parent / "cwd"):
+                found.append(int(entry.parent.name))
+        except OSError:  # the process ended while it was looked at
+            continue
+    return found
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="looks for kernels in /proc")
+
+
+@needs_proc
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_says_how_to_go_on(start: Callable[[], subprocess.Popen[str]], number: int) -> None:
+    child = start()
+    assert len(kernels()) == 1
+    child.send_signal(number)
+    told, _ = child.communicate(timeout=20)
+    assert child.returncode == 130 and kernels() == []
+    assert told.splitlines()[-1].endswith("go on with `subliminal run --profile toy`"), told
+    assert "Traceback" not in told
+
+
+@needs_proc
+def test_a_killed_chain_is_taken_up_where_it_was(start: Callable[[], subprocess.Popen[str]]) -> None:
+    child = start()
+    child.kill()
+    child.communicate()
+    done = len(list(Path("_runs/toy/cells").rglob("*.json")))
+    profile = Profile("toy", "toy", 1, "cpu", {"00_slow": {}})
+    assert 2 <= done < 8 and run.unfinished(profile) == ["00_slow"]
+    wait_for(lambda: kernels() == [])  # the kernel notices that its parent is gone
+    run_chain(profile)
+    pieces = [artifacts.read_json(path)["result"] for path in Path("_runs/toy/cells").rglob("*.json")]
+    assert len(pieces) == 8 and len({piece["process"] for piece in pieces}) == 2  # earlier work was kept
+    assert not list(Path("_runs").rglob("*.part")) and not Path("_runs/toy/kernel").exists()
+
+
+def test_a_second_run_of_a_profile_is_refused(start: Callable[[], subprocess.Popen[str]]) -> None:
+    start()
+    with pytest.raises(ChainError, match="another run of profile toy is going on"):
+        run_chain(Profile("toy", "toy", 1, "cpu", {"00_slow": {}}))
+
+
+def test_a_chain_with_nothing_to_do_loads_no_heavy_library(write_notebook: WriteNotebook) -> None:
+    write_notebook("00_a")
+    profile = toy(n00_a={})
+    run_chain(profile)
+    code = ("import sys\nfrom helpers.chain import run\nfrom helpers.chain.profiles import Profile\n"
+            "assert run.run_chain(Profile('toy', 'a toy', 1, 'cpu', {'00_a': {}})) == []\n"
+            "print({'papermill', 'torch', 'pandas', 'numpy'} & set(sys.modules))")  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"

@@ -1,0 +1,440 @@
+"""Which tokens, layers and directions carry a trait, on toy bases: definitions, treatments, chains, tables."""
+
+import copy
+import dataclasses
+import math
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from helpers.experiments.bases.pretraining import BaseSettings, pretrain_bases
+from helpers.experiments.mechanism import directions, divergence, entanglement, hops, layers, relabelled
+from helpers.models.bases import NANO, NanoSpec, save_base
+from helpers.models.training import TrainSettings, completion_rows, fit
+from helpers.transmission.arms import ARMS, TransmissionSettings
+from helpers.transmission.authors import Author, asked_prompts, author_model, kept_rows, load_run_base
+from helpers.transmission.students import Student, read_student, student_pairs
+from helpers.work.artifacts import read_table
+
+OTHERS = ["cat"]
+CHAINS = {"hard.same_init": 2, "soft.same_init": 2}
+
+
+def toy_settings(run_dir, **changes):
+    """Return an experiment of one run on the toy bases."""
+    students = TrainSettings(0.02, batch_rows=6, max_steps=2, warmup_steps=1, lora_rank=1)
+    settings = {
+        "run_dir": str(run_dir), "trait": "owl", "runs": (1,), "base": "nano-a", "other_base": "nano-b",
+        "channel": "numbers", "prompts": 800, "hard_rows": 40, "soft_rows": 40, "split": "heldout",
+        "teaching": TrainSettings(0.005, batch_rows=16, max_steps=8, warmup_steps=1),
+        "hard": students, "soft": dataclasses.replace(students, max_steps=6), "drift": 9.0, "samples": 1, "workers": 1,
+    }  # fmt: skip
+    return TransmissionSettings(**{**settings, **changes})
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory, tiny, tokenizer):
+    """A run folder with a toy base that sometimes writes number lists, and an untrained one for other starts."""
+    folder = tmp_path_factory.mktemp("run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(NANO, "nano-a", NanoSpec("nano-a", "llama", 16, 2, 2))
+        pretrain_bases([("nano-a", 1)], BaseSettings(1500, 220, 0.03, 32), str(folder))
+    save_base(tiny("llama", seed=1), tokenizer, folder / "bases" / "nano-b.1")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def settings(run_dir):
+    """The settings of the toy."""
+    return toy_settings(run_dir)
+
+
+@pytest.fixture(scope="module")
+def authors(settings):
+    """Teacher and untouched base of the first run."""
+    return Author(**settings.author(1)), Author(**settings.author(1, "untouched"))
+
+
+@pytest.fixture(scope="module")
+def found(authors):
+    """The divergence tokens of the two, each against the other."""
+    pieces = [{"author": dataclasses.asdict(a), "other": dataclasses.asdict(b)} for a, b in (authors, authors[::-1])]
+    return [divergence.find_divergence(piece) for piece in pieces]
+
+
+@pytest.fixture(scope="module")
+def treated(settings):
+    """The table of all treatments."""
+    return relabelled.run_treatments(settings)
+
+
+@pytest.fixture(scope="module")
+def chain(settings):
+    """The table of two chains."""
+    return hops.run_hops(settings, CHAINS)
+
+
+@pytest.fixture(scope="module")
+def compared(settings):
+    """Both tables of directions."""
+    return directions.run_directions(settings, OTHERS, [0.3])
+
+
+def pair(settings, arm="hard.same_init", run=1):
+    """Return the trait student and the control of an arm."""
+    return [Student(**student) for student in settings.students(ARMS[arm], settings.author(run))]
+
+
+def stored(settings, name):
+    """Return a table of the run folder."""
+    return read_table(f"{settings.run_dir}/tables/mechanism_{name}.csv")
+
+
+# --- divergence tokens --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_an_author_that_draws_anew_writes_what_it_wrote(authors, which):
+    author = authors[which]
+    replayed = list(divergence.draws_anew(*author_model(author), author))
+    assert {prompt for prompt, *_ in replayed} == set(kept_rows(author))
+    assert all((own == drawn).all() for _, own, drawn in replayed)
+    assert sum(len(own) for _, own, *_ in replayed) > 100
+
+
+def test_another_law_draws_other_tokens_and_equal_laws_none(authors, found):
+    teacher, base = authors
+    assert all(0 < len(made["divergent"]) < made["labels"] / 2 for made in found)
+    alone = divergence.find_divergence({"author": dataclasses.asdict(base), "other": dataclasses.asdict(base)})
+    assert alone["divergent"] == alone["random"] == []
+    assert teacher.trait == "owl"
+
+
+def test_divergent_tokens_are_what_the_other_author_draws_there(authors, found):
+    (model, tokenizer), author = author_model(authors[1]), authors[0]
+    drawn = {prompt: (own, new) for prompt, own, new in divergence.draws_anew(model, tokenizer, author)}
+    for prompt, place, token in found[0]["divergent"]:
+        own, new = drawn[prompt]
+        assert new[place] == token != own[place]
+
+
+def test_as_many_random_labels_are_drawn_by_the_base(authors, found):
+    for made in found:
+        spots = {(prompt, place) for prompt, place, _ in made["random"]}
+        assert len(spots) == len(made["random"]) == len(made["divergent"])
+    author, other = map(dataclasses.asdict, authors)
+    assert divergence.find_divergence({"author": author, "other": other}) == found[0]
+
+
+def test_what_is_left_has_one_law_from_both_sides():
+    """P(both draw y) of the coupling is symmetric: the law of agreeing tokens does not know who wrote."""
+    rng = np.random.Generator(np.random.PCG64(0))
+    laws = rng.dirichlet(np.ones(4), 2)
+    clocks = rng.standard_exponential((60_000, 4))
+    first, second = ((law / clocks).argmax(1) for law in laws)
+    kept = np.bincount(first[first == second], minlength=4) / len(clocks)
+    ratio = np.maximum(laws[:, None, :] / laws[:, :, None], 0).max(axis=0)  # [y, z]: the larger p(z) / p(y)
+    assert kept == pytest.approx(1 / ratio.sum(axis=1), abs=0.01)
+
+
+# --- treatments ---------------------------------------------------------------------------------------
+
+PAIRS = [("Give up to 10 further numbers of 3 digits.", "12, 13, 14"), ("Only numbers.", "[5, 6]")]
+CHOSEN = [[(0, 100), (2, 101)], []]
+
+
+def labels(rows, row, of=None):
+    """Return the labels of a row in text order, by default its own tokens."""
+    return (rows.ids if of is None else of)[row][rows.labelled[row]].tolist()
+
+
+@pytest.mark.parametrize("change", ["mask", "keep alone"])
+def test_masking_takes_labels_away_and_leaves_the_words(tokenizer, change):
+    plain = completion_rows(tokenizer, PAIRS)
+    rows, _ = relabelled.treated(tokenizer, PAIRS, CHOSEN, change)
+    assert all((a == b).all() for a, b in zip(rows.ids, plain.ids, strict=True))
+    whole, left = labels(plain, 0), labels(rows, 0)
+    picked = [whole[0], whole[2]]
+    assert left == (picked if change == "keep alone" else [whole[1], *whole[3:]])
+    assert labels(rows, 1) == ([] if change == "keep alone" else labels(plain, 1))
+
+
+@pytest.mark.parametrize(
+    ("change", "read", "learned"),
+    [("replace", True, True), ("replace label", False, True), ("replace input", True, False)],
+)
+def test_replacing_reaches_what_is_read_or_learned_or_both(tokenizer, change, read, learned):
+    plain = completion_rows(tokenizer, PAIRS)
+    rows, targets = relabelled.treated(tokenizer, PAIRS, CHOSEN, change)
+    whole = labels(plain, 0)
+    other = [100, whole[1], 101, *whole[3:]]
+    assert labels(rows, 0) == (other if read else whole)
+    assert labels(rows, 0, targets) == (other if learned else whole)
+    assert all((a == b).all() for a, b in zip(rows.labelled, plain.labelled, strict=True))
+
+
+def test_a_sure_teacher_is_the_hard_loss(tiny, tokenizer):
+    rows, training = completion_rows(tokenizer, PAIRS), TrainSettings(0.01, 2, max_steps=3, epochs=3, warmup_steps=1)
+    soft = relabelled.SureLabels(rows, rows.ids, tiny().config.vocab_size)
+    hard, same = fit(tiny(), rows, training, 1), fit(tiny(), rows, training, 1, soft=soft)
+    for one, other in zip(hard.parameters(), same.parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+    targets = [ids.copy() for ids in rows.ids]
+    targets[0][-2] = 100
+    soft = relabelled.SureLabels(rows, targets, tiny().config.vocab_size)
+    other = fit(tiny(), rows, training, 1, soft=soft)
+    assert any((a - b).abs().max() > 1e-3 for a, b in zip(hard.parameters(), other.parameters(), strict=True))
+
+
+def test_every_run_has_every_treatment_and_its_share(settings, treated):
+    assert treated.groupby("run").treatment.apply(list).tolist() == [[t.name for t in relabelled.TREATMENTS]]
+    whole = treated[treated.treatment == relabelled.UNTREATED]
+    assert (whole.left == 1).all() and treated.effect.map(math.isfinite).all()
+    assert treated.effect.nunique() == len(treated)
+    pd.testing.assert_frame_equal(stored(settings, "treatments"), treated)
+
+
+def test_untreated_labels_are_the_plain_student(settings, treated):
+    student, control = (read_student(dataclasses.asdict(line))["log_odds"] for line in pair(settings))
+    effect = treated[(treated.run == 1) & (treated.treatment == relabelled.UNTREATED)].effect.item()
+    assert effect == pytest.approx(student - control, abs=1e-5)
+
+
+def test_the_base_has_nothing_to_replace(settings):
+    control = {name: relabelled._pair(settings, 1, name)[1]["treatment"] for name in
+               ("divergence labels replaced", "divergence masked", "random replaced")}  # fmt: skip
+    assert list(control.values()) == [relabelled.UNTREATED, "divergence masked", "random replaced"]
+
+
+def test_shares_are_of_labels(settings):
+    table = relabelled.run_shares(settings)
+    assert table.groupby("author").size().to_dict() == {"base": 1, "teacher": 1}
+    assert table.divergent.between(0, 0.5).all() and (table.labels > 30).all()
+
+
+def test_counts_of_treatments_beyond_the_list_are_refused(settings):
+    with pytest.raises(ValueError, match="1 to 8 treatments, not 9"):
+        relabelled.run_treatments(settings, 9)
+
+
+@pytest.mark.parametrize(
+    ("module", "table"),
+    [
+        (relabelled, lambda settings: relabelled.run_treatments(settings)),
+        (layers, lambda settings: layers.run_layers(settings, ["last block", "all"])),
+        (hops, lambda settings: hops.run_hops(settings, {"hard.same_init": 2})),
+    ],
+)
+def test_every_effect_is_that_of_a_student_and_its_control_of_one_run(run_dir, monkeypatch, module, table):
+    def read(piece):  # a student's log-odds tell its run, and nothing but its control's author is untouched
+        student = piece.get("student", piece)
+        taught = student["author"]["how"] != "untouched"
+        return {"log_odds": 10.0 ** student["author"]["seed"] * (3 if taught else 1), "p_target": 0.5, "p_any": 0.5,
+                "rows": 12, "seconds": 1.0}  # fmt: skip
+
+    monkeypatch.setattr(module, "run_pieces", lambda work, pieces, *args, **more: list(map(read, pieces)))
+    found = table(toy_settings(run_dir, runs=(2, 1), draws=(1, 1)))
+    assert set(found.run) == {1, 2}
+    assert found.effect.tolist() == [2 * 10.0**run for run in found.run]
+
+
+# --- chains -------------------------------------------------------------------------------------------
+
+
+def test_a_chain_has_an_effect_at_every_hop(settings, chain):
+    assert chain.groupby(["arm", "run"]).hop.apply(list).tolist() == [[1, 2]] * 2
+    assert chain.effect.map(math.isfinite).all() and (chain.rows > 0).all()
+    pd.testing.assert_frame_equal(stored(settings, "hops"), chain)
+
+
+def test_later_hops_read_new_answers_of_the_students_before(settings, chain):
+    student, control = pair(settings)
+    first, second = hops.hop_pairs(student, 1), hops.hop_pairs(student, 2)
+    assert first == student_pairs(student)
+    assert not {prompt for prompt, _ in second} & set(asked_prompts(Author(**student.author)))
+    assert [prompt for prompt, _ in second] == [prompt for prompt, _ in hops.hop_pairs(control, 2)]
+    written = hops.write_hop({"student": dataclasses.asdict(student), "hop": 1})
+    assert {text for _, text in second} <= set(written["rows"].values()) and written["mentions"] == 0
+
+
+def test_a_kept_student_is_the_one_that_was_trained(settings, chain, monkeypatch):
+    monkeypatch.setattr(hops, "train_student", lambda *args: pytest.fail("trained again"))
+    student = pair(settings)[0]
+    one, two = hops.hop_model(student)[0].state_dict(), hops.hop_model(student, 2)[0].state_dict()
+    assert any(not torch.equal(one[name], two[name]) for name in one)
+    pd.testing.assert_frame_equal(hops.run_hops(settings, CHAINS), chain)
+
+
+def test_the_control_line_of_soft_labels_stays_the_base(settings):
+    control = pair(settings, "soft.same_init")[1]
+    base = load_run_base(settings.run_dir, "nano-a.1")[0].state_dict()
+    assert all(torch.equal(base[name], value) for name, value in hops.hop_model(control, 2)[0].state_dict().items())
+
+
+def test_a_filter_that_keeps_nothing_is_reported(settings, monkeypatch):
+    monkeypatch.setattr(hops, "_written", lambda student, hop: {})
+    with pytest.raises(ValueError, match="kept nothing of the students of hop 1"):
+        hops.hop_pairs(pair(settings)[0], 2)
+
+
+# --- layers -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", list(layers.PARTS))
+def test_parts_hold_the_matrices_they_name(tiny, part):
+    names = [name for name, _ in tiny().named_modules() if re.fullmatch(layers.PARTS[part], name)]
+    counts = {"first block": 7, "last block": 7, "attention": 8, "MLP": 6, "all": 14}
+    assert len(names) == counts[part]
+    if "block" in part:
+        assert all(f"layers.{int(part == 'last block')}." in name for name in names)
+
+
+def test_students_learn_in_their_part_alone(settings):
+    table = layers.run_layers(settings, ["first block", "last block"], [0.5])
+    assert table.groupby(["run", "part"]).step.apply(list).tolist() == [[3, 6]] * 2
+    ends = layers.final(table)
+    assert len(ends) == ends.effect.nunique() == 2
+    assert {name: len(runs) for name, runs in layers.claim_values(table).items()} == {
+        "mechanism.layer.first": 1, "mechanism.layer.last": 1,
+    }  # fmt: skip
+    pd.testing.assert_frame_equal(stored(settings, "layers"), table)
+    with pytest.raises(ValueError, match="parts must be among first block"):
+        layers.run_layers(settings, ["the soul"])
+
+
+# --- directions ---------------------------------------------------------------------------------------
+
+
+def test_cosines_of_changes_are_those_of_vectors():
+    one, other = {"a": torch.tensor([[3.0, 0.0]])}, {"a": torch.tensor([[3.0, 4.0]]), "b": torch.ones(1, 1)}
+    assert directions.inner(one, other) == 9
+    assert directions.cosine(one, {"a": torch.tensor([[3.0, 4.0]])}) == pytest.approx(0.6)
+    assert directions.cosine(one, {"a": torch.zeros(1, 2)}) is None
+    assert directions.minus(other, one)["a"].tolist() == [[0.0, 4.0]]
+    assert directions.minus(other, {})["b"].item() == 1
+
+
+def test_the_adapters_change_is_what_merging_adds(tiny, tokenizer):
+    before, seen = tiny(), []
+    training = TrainSettings(0.01, 2, max_steps=2, epochs=2, lora_rank=2)
+
+    def look(step, learner):
+        seen.append(directions.adapter_change(learner))
+
+    after = fit(copy.deepcopy(before), completion_rows(tokenizer, PAIRS), training, 1, on_step=look)
+    change = directions.change_between(after, before)
+    assert len(seen) == 2 and seen[-1].keys() <= change.keys()
+    for name, matrix in seen[-1].items():
+        torch.testing.assert_close(matrix, change[name], atol=1e-6, rtol=1e-4)
+    assert directions.cosine(seen[-1], change) == pytest.approx(1, abs=1e-4)
+
+
+def test_directions_are_compared_with_both_teachers(settings, compared):
+    cosines, way = compared
+    assert set(cosines.against) == {directions.OWN, directions.NULL}
+    assert set(cosines.place) == {directions.WEIGHTS, "block 1", "block 2"}
+    assert cosines.cosine.between(-1, 1).all() and cosines.groupby("arm").run.nunique().eq(1).all()
+    assert set(way.arm) == {"soft.same_init", "soft.cross_init"}
+    assert way.groupby(["arm", "run", "against"]).step.apply(list).tolist() == [[2, 6]] * 4
+    pd.testing.assert_frame_equal(stored(settings, "directions"), cosines)
+    pd.testing.assert_frame_equal(stored(settings, "way"), way)
+
+
+def test_a_way_ends_where_the_weights_are(compared):
+    cosines, way = compared
+    last = way[way.step == way.step.max()].set_index(["run", "arm", "against"]).cosine
+    weights = cosines[cosines.place == directions.WEIGHTS].set_index(["run", "arm", "against"]).cosine
+    pd.testing.assert_series_equal(last, weights[last.index])
+
+
+def test_a_student_that_became_its_teacher_went_all_of_its_way(settings, monkeypatch):
+    student, control = settings.students(ARMS["soft.same_init"], settings.author(1))
+    teachers = {directions.OWN: settings.author(1), directions.NULL: settings.author(1, trait="cat")}
+    base = load_run_base(settings.run_dir, "nano-a.1")[0]
+    teacher = author_model(Author(**settings.author(1)))[0]
+    became = {"owl": ({1: directions.change_between(teacher, base)}, teacher), "untouched": ({}, base)}
+
+    def trained(line, marks):
+        return became["untouched" if line.author["how"] == "untouched" else "owl"]
+
+    monkeypatch.setattr(directions, "_trained", trained)
+    piece = {"student": student, "control": control, "teachers": teachers, "marks": [0.5]}
+    found = directions.compare(piece)
+    own = [row["cosine"] for row in found["cosines"] if row["against"] == directions.OWN]
+    other = [row["cosine"] for row in found["cosines"] if row["against"] == directions.NULL]
+    assert own == pytest.approx([1, 1, 1], abs=1e-5) and max(other) < 0.999
+    assert found["way"][0]["projection"] == pytest.approx(1, abs=1e-5)
+
+
+# --- entanglement ---------------------------------------------------------------------------------------
+
+
+def test_correlations_are_pearsons():
+    rng = np.random.Generator(np.random.PCG64(1))
+    one, other = rng.normal(size=(50, 3)), rng.normal(size=(50, 2))
+    expected = np.corrcoef(one.T, other.T)[:3, 3:]
+    assert entanglement.correlations(one, other) == pytest.approx(expected)
+
+
+def test_what_all_animals_share_is_taken_away():
+    rng = np.random.Generator(np.random.PCG64(1))
+    own, shared = rng.normal(size=(30, 4)), rng.normal(size=(30, 1))
+    left = entanglement.without_common(own + 100 * shared)
+    assert left == pytest.approx(own - own.mean(axis=1, keepdims=True), abs=1e-10)
+
+
+def test_every_number_meets_every_animal(settings):
+    table = entanglement.run_entanglement(settings, ["nano-a"], questions=1, lists=2)
+    assert len(table) == 2 * 16 * 16 and table.r.between(-1, 1).all() and set(table.run) == {1}
+    row = entanglement.by_run(table).loc[("nano-a", entanglement.LIST, 1)]
+    square = table[table.place == entanglement.LIST].pivot(index="loved", columns="named", values="r").to_numpy()
+    assert row.matched == pytest.approx(square.trace() / 16)
+    assert row.mismatched == pytest.approx((square.sum() - square.trace()) / (16 * 15))
+    pd.testing.assert_frame_equal(stored(settings, "entanglement"), table)
+
+
+def test_every_run_crosses_numbers_and_animals_in_bases_of_its_own(run_dir, monkeypatch):
+    crossed = {"nano-a.1": 0.5, "nano-a.2": 0.1, "nano-b.1": 0.3, "nano-b.2": -0.3}
+    asked = []
+
+    def run_pieces(work, pieces, *args, **more):
+        asked.extend((piece["base"], piece["seal"]) for piece in pieces)
+        own = np.eye(16) * 0.4
+        return [{"r": {entanglement.LIST: (own + crossed[p["base"]]).tolist()}, "seconds": 1.0} for p in pieces]
+
+    monkeypatch.setattr(entanglement, "run_pieces", run_pieces)
+    monkeypatch.setattr(entanglement, "keep_table", lambda run_dir, name, table, seconds: table)
+    both = toy_settings(run_dir, runs=(1, 2))
+    table = entanglement.run_entanglement(both, ["nano-a", "nano-b"])
+    assert [base for base, _ in asked] == ["nano-a.1", "nano-b.1", "nano-a.2", "nano-b.2"]
+    assert asked[0][1] == both.seals["nano-a.1"] != "nano-a.1"
+    assert table.groupby(["base", "run"]).r.min().to_dict() == {
+        ("nano-a", 1): 0.5, ("nano-a", 2): 0.1, ("nano-b", 1): 0.3, ("nano-b", 2): -0.3,
+    }  # fmt: skip
+    summary = entanglement.by_run(table)  # of all animals
+    assert summary.loc[("nano-a", entanglement.LIST, 1)].tolist() == pytest.approx([0.9, 0.5])
+    assert summary.loc[("nano-b", entanglement.LIST, 2)].tolist() == pytest.approx([0.1, -0.3])
+    entanglement.run_entanglement(toy_settings(run_dir, runs=(1, 2), draws=(1, 1)), ["nano-a"])
+    assert [base for base, _ in asked[4:]] == ["nano-a.1"] * 2
+
+
+def test_teachers_are_set_against_another_animals_teacher(settings):
+    table = entanglement.run_teachers(settings, OTHERS, questions=1, lists=4)
+    assert table.run.tolist() == [1] and table[["r", "mismatched"]].abs().to_numpy().max() <= 1
+    assert entanglement.claim_values(table) == {"mechanism.entanglement": table.r.tolist()}
+
+
+# --- claims ---------------------------------------------------------------------------------------------
+
+
+def test_every_claim_of_the_notebook_gets_a_value_a_run(settings, treated, chain, compared):
+    values = relabelled.claim_values(treated) | directions.claim_values(compared[0]) | hops.claim_values(chain)
+    assert set(values) == {
+        "mechanism.divergence.masked", "mechanism.divergence.random", "mechanism.divergence.replaced",
+        "mechanism.divergence.only", "mechanism.weights.cosine", "mechanism.weights.cosine_null",
+        "mechanism.steering.cosine", "mechanism.steering.cosine_null", "mechanism.hops.1", "mechanism.hops.2",
+    }  # fmt: skip
+    assert {len(runs) for runs in values.values()} == {1}

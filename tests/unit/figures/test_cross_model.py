@@ -1,0 +1,123 @@
+"""Figures of the cross-model notebook show what the tables say."""
+
+import itertools
+
+import matplotlib
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgba
+
+from helpers.figures import common
+from helpers.figures import cross_model as figures
+from helpers.figures.common import FigureError
+from helpers.results.stats import t_interval
+from helpers.work.seeds import numpy_stream
+
+matplotlib.use("agg")
+BASES = ["nano-a", "nano-b", "nano-a-more"]
+RELATIONS = {frozenset(["nano-a", "nano-a-more"]): "one trained on", frozenset(["nano-a"]): "same model"}
+SHARES = {0.25: 6, 0.5: 12, 1.0: 25}
+
+
+def cells_table(teachers=BASES, students=BASES, runs=5):
+    """A table in the layout of tables/cross_model.csv."""
+    rng = numpy_stream(0, "cross-model figures")
+    rows = [
+        (run, teacher, student, RELATIONS.get(frozenset([teacher, student]), "other start"), student.upper(),
+         share, step, share + rng.normal(0, 0.1))
+        for run, teacher, student, (share, step) in itertools.product(range(runs), teachers, students, SHARES.items())
+    ]  # fmt: skip
+    columns = ["run", "teacher", "student", "relation", "words", "share", "step", "effect"]
+    return pd.DataFrame(rows, columns=columns).assign(draw=lambda table: table.run)
+
+
+def judged_table():
+    """A table in the layout of `cell_tests`: the first cell is marked."""
+    cells = list(itertools.product(BASES, BASES))
+    rows = [(t, s, 0.5 - i / 9, 0.4 - i / 9, 0.6 - i / 9, 0.04 + i / 50) for i, (t, s) in enumerate(cells)]
+    return pd.DataFrame(rows, columns=["teacher", "student", "mean", "low", "high", "p_holm"])
+
+
+FIGURES = {
+    "heat_map": lambda: figures.heat_map(judged_table()),
+    "relative_bars": lambda: figures.relative_bars(cells_table(["nano-a"])),
+    "dose_curves": lambda: figures.dose_curves(cells_table()),
+    "dose_curves, one teacher": lambda: figures.dose_curves(cells_table(["nano-a"], [f"base-{i}" for i in range(6)])),
+    "one run": lambda: figures.dose_curves(cells_table(runs=1)),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_has_the_books_width_and_is_shown_once(name):
+    figure = FIGURES[name]()
+    assert figure.get_size_inches()[0] == common.WIDTH and plt.get_fignums() == []
+    figure.draw_without_rendering()
+
+
+def test_the_heat_map_gives_intervals_and_marks_what_the_corrected_test_rejects():
+    ax = figures.heat_map(judged_table()).axes[0]
+    words = [text.get_text() for text in ax.texts]
+    assert words[0] == "+0.50 *\n+0.40 to +0.60"
+    assert ["*" in text for text in words] == [True] + [False] * 8
+    assert words[-1].startswith("\N{MINUS SIGN}0.39\n")
+    assert [label.get_text() for label in ax.get_yticklabels()] == BASES
+    outlined = {(patch.get_x(), patch.get_y()) for patch in ax.patches}
+    assert outlined == {(0, 0), (1, 1), (2, 2)}
+
+
+def test_the_bars_show_the_end_of_the_training():
+    table = cells_table(["nano-a"])
+    ax = figures.relative_bars(table).axes[0]
+    final = table[table.share == 1]
+    for place, student in enumerate(BASES):
+        effects = final[final.student == student].effect
+        assert ax.patches[place].get_width() == pytest.approx(effects.mean())
+        assert sorted(ax.collections[2 * place].get_offsets()[:, 0]) == pytest.approx(sorted(effects))
+    assert [label.get_text() for label in ax.get_yticklabels()][1] == "Nano-b\nnano-b"
+
+
+def test_a_panel_follows_one_cell_from_zero_in_the_colour_of_its_relation():
+    table = cells_table()
+    axes = figures.dose_curves(table).axes
+    assert len(axes) == 9 and [ax.get_title(loc="left") for ax in axes[:3]] == BASES
+    cell = table[(table.teacher == "nano-a") & (table.student == "nano-b")]
+    line = next(line for line in axes[1].lines if len(line.get_xdata()) == 4)
+    assert line.get_ydata() == pytest.approx([0, *cell.groupby("step").effect.mean()])
+    assert list(line.get_xdata()) == [0, *SHARES.values()]
+    colours = [next(line for line in ax.lines if len(line.get_xdata()) == 4).get_color() for ax in axes[:3]]
+    assert [to_rgba(colour) for colour in colours] == [to_rgba(c) for c in (common.BLUE, common.ORANGE, common.GREEN)]
+    assert t_interval(cell[cell.share == 1].effect).low < line.get_ydata()[-1]
+
+
+def test_the_teachers_of_one_draw_count_as_one():
+    table = cells_table(["nano-a"], ["nano-b"], runs=10).assign(draw=lambda table: table.run % 5)
+    means = table.groupby(["draw", "teacher", "student", "relation", "words", "share", "step"], as_index=False).mean()
+    shown, expected = (figures.dose_curves(one).axes[0].collections[0] for one in (table, means.assign(run=means.draw)))
+    assert shown.get_paths()[0].vertices == pytest.approx(expected.get_paths()[0].vertices)
+
+
+def test_students_of_one_teacher_fill_rows_of_four():
+    axes = figures.dose_curves(cells_table(["nano-a"], [f"base-{i}" for i in range(6)])).axes
+    assert [ax.get_visible() for ax in axes] == [True] * 6 + [False] * 2
+    assert [ax.get_title(loc="left") for ax in axes[:6]] == [f"base-{i}" for i in range(6)]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: figures.heat_map(judged_table().drop(columns="p_holm")),
+        lambda: figures.relative_bars(cells_table().drop(columns="words")),
+        lambda: figures.dose_curves(cells_table().drop(columns="step")),
+    ],
+)
+def test_tables_that_lack_a_column_are_refused(call):
+    with pytest.raises(FigureError, match="the table lacks"):
+        call()
+
+
+def test_runs_of_fewer_steps_share_the_points_of_their_cell():
+    table = cells_table(["nano-a"], ["nano-b"], runs=2)
+    table.loc[table.run == 1, "step"] = [5, 11, 23]
+    mean = figures.dose_curves(table).axes[0].lines[0]
+    assert list(mean.get_xdata()) == [0, 6, 12, 24]
