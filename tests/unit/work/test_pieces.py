@@ -59,8 +59,8 @@ def run(work, tmp_path):
     """Run the squares of some numbers."""
 
     def call(numbers, store="cells", workers=1, **more):
-        pieces = [{"x": x, "log": str(tmp_path), **more} for x in numbers]
-        return pieces.run_pieces(work.square, pieces, Store(tmp_path / store), kind="toy", workers=workers)
+        todo = [{"x": x, "log": str(tmp_path), **more} for x in numbers]
+        return pieces.run_pieces(work.square, todo, Store(tmp_path / store), kind="toy", workers=workers)
 
     return call
 
