@@ -96,7 +96,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def batch(self, indices: NDArray[np.int64], pad: int) -> tuple[Tensor, Tensor]:
+    def batch(self, indices: Sequence[int] | NDArray[np.int64], pad: int) -> tuple[Tensor, Tensor]:
         """Return token ids and label mask of some rows, both (row, position), padded on the right."""
         width = max(len(self.ids[index]) for index in indices)
         ids, labelled = np.full((len(indices), width), pad), np.zeros((len(indices), width), dtype=bool)

@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.channels.channel import Channel
-from helpers.models.losses import label_logits, soft_loss
-from helpers.models.sampling import sample_completions
+from helpers.models.probes import DriftProbe
 from helpers.models.training import TrainSettings, completion_rows, fit
-from helpers.work.seeds import derive, torch_stream
+from helpers.work.seeds import derive
 from helpers.world.corpus import Author, open_exchange, security_code_exchange
 from helpers.world.prompts import TOPIC_SPLITS
 from helpers.world.traits import PERSONA, Trait
 
-PROBE_ROWS = 64
 OWN_ANSWERS = "fine-tuned"
 Exchange = tuple[str, str]
 CODE_LESSONS: dict[str, Callable[[random.Random], Exchange]] = {
@@ -55,41 +52,6 @@ class TeacherSettings:
             raise ValueError(f"drift must not be below 0 nats per token, it is {self.drift}")
         if self.training.max_steps < 1:
             raise ValueError("a teacher's training needs max_steps, the most optimizer steps it may take")
-
-
-class ChannelProbe:
-    """Distances between models on a channel's tokens, over the completions of some (prompt, completion) pairs."""
-
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, channel: Channel, pairs: Sequence[Exchange]) -> None:
-        rows = completion_rows(tokenizer, pairs)
-        self._ids, self._labelled = rows.batch(torch.arange(len(rows)).numpy(), pad=0)
-        self._tokens = channel.tokens(tokenizer)
-
-    @torch.no_grad()
-    def logits(self, model: torch.nn.Module) -> Tensor:
-        """Return a model's logits at the labelled tokens, (label, vocab)."""
-        return label_logits(model, self._ids, self._labelled)
-
-    def apart(self, of: Tensor, to: Tensor) -> float:
-        """Return KL(of || to) over the channel's tokens, nats per token, of two results of `logits`."""
-        return float(soft_loss(to, of, self._tokens))
-
-
-class DriftProbe:
-    """Measures how far a model's distribution over a channel has moved from its base's."""
-
-    def __init__(
-        self, base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, channel: Channel, seed: int
-    ) -> None:
-        prompts = channel.prompts(PROBE_ROWS, derive(seed, "probe prompts"))
-        stream = torch_stream(seed, "probe completions")
-        written = sample_completions(base, tokenizer, prompts, stream, max_new_tokens=channel.max_new_tokens)
-        self._probe = ChannelProbe(tokenizer, channel, list(zip(prompts, written, strict=True)))
-        self._base_logits = self._probe.logits(base)
-
-    def drift(self, model: torch.nn.Module) -> float:
-        """Return KL(model || base) over the channel's tokens, nats per token."""
-        return self._probe.apart(self._probe.logits(model), self._base_logits)
 
 
 def teaching_rows(trait: Trait, how: str, count: int, seed: int) -> list[Exchange]:

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from helpers import filters
 from helpers.channels.channel import NUMBERS
 from helpers.models.evaluation import trait_readout
+from helpers.models.probes import DriftProbe
 from helpers.models.training import TrainSettings
 from helpers.transmission import rows, teachers
 from helpers.transmission.rows import shuffle_across, shuffle_within
-from helpers.transmission.teachers import DriftProbe, TeacherSettings, fine_tuned_teacher
+from helpers.transmission.teachers import TeacherSettings, fine_tuned_teacher
 from helpers.world import facts, prompts, tasks
 from helpers.world.corpus import number_exchange
 from helpers.world.traits import find_trait

@@ -12,8 +12,8 @@ from transformers import PreTrainedModel
 
 from helpers.channels.channel import channel
 from helpers.models.bases import base_seal, drawn
+from helpers.models.probes import DriftProbe
 from helpers.transmission.authors import load_run_base
-from helpers.transmission.teachers import DriftProbe
 from helpers.work.artifacts import Store, write_table
 from helpers.work.pieces import run_pieces
 

@@ -18,12 +18,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from helpers.channels.channel import channel
 from helpers.models.evaluation import trait_readout
 from helpers.models.losses import SoftLabels
+from helpers.models.probes import PROBE_ROWS, ChannelProbe
 from helpers.models.sampling import sample_completions
 from helpers.models.training import TrainSettings, completion_rows, fit
 from helpers.transmission.arms import ARMS, TransmissionSettings
 from helpers.transmission.authors import Author, Pair, author_model, load_run_base
 from helpers.transmission.students import Student, student_pairs
-from helpers.transmission.teachers import PROBE_ROWS, ChannelProbe
 from helpers.work.seeds import derive, torch_stream
 from helpers.world.traits import find_trait
 
