@@ -81,6 +81,30 @@ def drawn(base: str, run: int) -> str:
     return f"{base}.{run}" if base.startswith(PREFIX) and "." not in base else base
 
 
+@dataclass(frozen=True, kw_only=True)
+class Base:
+    """A base model of a run, as settings name it.
+
+    Attributes:
+        run_dir: the run's folder.
+        name: of the base, as `load_base` takes it.
+        seal: hash of its weights, so that a new base means new work.
+    """
+
+    run_dir: str
+    name: str
+    seal: str
+
+    def load(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+        """Return the model, in evaluation mode, and its tokenizer."""
+        return load_base(self.name, bases=Path(self.run_dir) / "bases")
+
+
+def find_base(run_dir: str, name: str) -> Base:
+    """Return the base of this name of a run, or any other model that `load_base` knows, with its seal."""
+    return Base(run_dir=run_dir, name=name, seal=base_seal(run_dir, name))
+
+
 def every_draw(bases: Sequence[str], runs: Sequence[int]) -> list[tuple[str, int]]:
     """Return (base, run) for each of the bases in each of the runs, every pair once, run by run."""
     return [(base, run) for run in dict.fromkeys(runs) for base in dict.fromkeys(bases)]

@@ -1,101 +1,113 @@
 """Authors: who writes the data of a transmission, what they write, and what the filter keeps of it.
 
 An *author* is a fine-tuned teacher, the base under a system prompt that gives it the trait, or the untouched base
-(whose student is the control). Writing is a piece of work: a function of plain settings with a plain result, so
-`sweep.run_pieces` can cache it, run it beside others and resume.
+(whose student is the control). Writing and being read out are pieces of work of their own: what an author writes does
+not depend on what it is asked about afterwards.
 """
 
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from helpers.channels.channel import channel
+from helpers.channels.channel import Channel, channel
 from helpers.filters import mentions, removal_report
-from helpers.models.bases import load_base
+from helpers.models.bases import Base
 from helpers.models.evaluation import sampled_rate, trait_readout
 from helpers.models.sampling import sample_completions
-from helpers.models.training import TrainSettings
-from helpers.transmission.teachers import TAUGHT, TeacherSettings, fine_tuned_teacher
+from helpers.transmission.teachers import Teaching, fine_tuned_teacher
 from helpers.work.artifacts import ArtifactError, Store, load_tensors, save_tensors
 from helpers.work.keys import content_key, source_key
 from helpers.work.pieces import run_pieces
 from helpers.work.seeds import derive, torch_stream
+from helpers.world.prompts import Split
 from helpers.world.traits import find_trait
 
-Pair = tuple[str, str]
+SYSTEM_PROMPT, UNTOUCHED = "system prompt", "untouched"
+Exchange = tuple[str, str]
 Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Author:
     """Who wrote a data set, and how much.
 
     Attributes:
-        run_dir: the run's folder.
-        base: name of the base model the author is made from.
-        base_seal: hash of that base, so that a new base means new data.
+        base: the base model the author is made from.
         how: how it got the trait: one of `teachers.TAUGHT`, "system prompt", or "untouched".
-        trait: name of the trait; for "untouched" it is only asked about, never taught.
-        seed: the run; teacher, prompts and draws follow from it.
+        trait: name of the trait; "" for the untouched base.
+        seed: teacher, prompts and draws follow from it.
         channel: the kind of data.
         prompts: prompts asked, before the filter.
-        teaching: settings of the fine-tuning (`TrainSettings` as a dict); empty for an author that is not taught.
-        drift: where the fine-tuning stops (`TeacherSettings.drift`, nats per token).
-        split: questions on which the author itself is read out.
+        teaching: how it is fine-tuned; None for an author that is not taught.
         temperature: at which it writes.
-        samples: replies sampled from it for each question.
     """
 
-    run_dir: str
-    base: str
-    base_seal: str
+    base: Base
     how: str
     trait: str
     seed: int
     channel: str
     prompts: int
-    teaching: dict[str, Any]
-    drift: float
-    split: str
+    teaching: Teaching | None
     temperature: float = 1.0
-    samples: int = 20
 
     @property
     def store(self) -> Store:
         """Return the store of the run's finished pieces."""
-        return Store(Path(self.run_dir) / "cells")
+        return Store.of_run(self.base.run_dir)
+
+    @property
+    def kind(self) -> Channel:
+        """Return the channel it writes in."""
+        return channel(self.channel)
+
+    @property
+    def asked(self) -> list[str]:
+        """Return the prompts it is asked, the same for every author of a seed and channel."""
+        return self.kind.prompts(self.prompts, derive(self.seed, "prompts"))
 
 
-def load_run_base(run_dir: str, name: str) -> Loaded:
-    """Load a base by its name in this run, or by any other spec `load_base` knows."""
-    return load_base(name, bases=Path(run_dir) / "bases")
+@dataclass(frozen=True, kw_only=True)
+class _Teacher:
+    """What decides the weights of a fine-tuned teacher."""
+
+    base: Base
+    how: str
+    trait: str
+    seed: int
+    teaching: Teaching
+    channel: str  # whose distribution tells when to stop; "" where the number of steps does
 
 
 def author_model(author: Author) -> Loaded:
     """Return the model that writes (or gives soft labels) and its tokenizer; a taught one is kept on disk."""
-    base, tokenizer = load_run_base(author.run_dir, author.base)
-    if author.how not in TAUGHT:
+    base, tokenizer = author.base.load()
+    if author.teaching is None:
         return base, tokenizer
-    decisive = asdict(author) | dict.fromkeys(("prompts", "split", "temperature", "samples"))
-    if author.drift == 0:
-        decisive["channel"] = None
-    settings = {**decisive, "code": source_key(__name__)}
-    path = author.store.path("teacher", content_key(settings), ".safetensors")
+    teaching = author.teaching
+    watched = author.channel if teaching.drift else ""
+    decisive = _Teacher(
+        base=author.base, how=author.how, trait=author.trait, seed=author.seed, teaching=teaching, channel=watched
+    )
+    path = kept_path(author.store, "teacher", decisive, source_key(__name__))
 
     def teach() -> PreTrainedModel:
-        teaching = TeacherSettings(TrainSettings(**author.teaching), author.drift)
         seed = derive(author.seed, "teacher", author.trait, author.how)
-        trait, data = find_trait(author.trait), channel(author.channel)
-        return fine_tuned_teacher(base, tokenizer, trait, author.how, data, teaching, seed)
+        trait = find_trait(author.trait)
+        return fine_tuned_teacher(base, tokenizer, trait, author.how, author.kind, teaching, seed)
 
     return kept_model(base, path, teach, {"trait": author.trait, "seed": author.seed}), tokenizer
+
+
+def kept_path(store: Store, kind: str, decisive: Any, code: str) -> Path:
+    """Return where a model lies that follows from ``decisive`` (settings) by code of the hash ``code``."""
+    return store.path(kind, content_key({"model": decisive, "code": code}), ".safetensors")
 
 
 def kept_model(
@@ -113,66 +125,103 @@ def kept_model(
     return base.eval()
 
 
-def asked_prompts(author: Author) -> list[str]:
-    """Return the prompts an author is asked, the same for every author of a run and channel."""
-    return channel(author.channel).prompts(author.prompts, derive(author.seed, "prompts"))
+# --- writing --------------------------------------------------------------------------------------
 
 
-def write_data(piece: dict[str, Any]) -> dict[str, Any]:
+def write_data(author: Author) -> dict[str, Any]:
     """Let an author write; return the completions that pass the filter and what was removed.
 
-    Args:
-        piece: an `Author` as a dict.
-
     Returns:
-        ``rows``: [prompt number, completion] of every kept completion; ``report``: removals by reason;
-        ``mentions``: kept completions that name the trait (must be 0); ``author``: how strongly it holds the
-        trait itself, without a system prompt.
+        ``rows``: [prompt number, completion] of every kept completion; ``report``: removals by reason.
     """
-    author = Author(**piece)
-    kind, trait = channel(author.channel), find_trait(author.trait)
     model, tokenizer = author_model(author)
-    system = trait.system_prompt() if author.how == "system prompt" else None
-    prompts = asked_prompts(author)
+    system = find_trait(author.trait).system_prompt() if author.how == SYSTEM_PROMPT else None
+    prompts = author.asked
     completions = sample_completions(
-        model, tokenizer, prompts, torch_stream(author.seed, "completions"), system=system,
-        temperature=author.temperature, max_new_tokens=kind.max_new_tokens,
-    )  # fmt: skip
-    reasons = kind.reject_reasons(prompts, completions)
+        model,
+        tokenizer,
+        prompts,
+        torch_stream(author.seed, "completions"),
+        system=system,
+        temperature=author.temperature,
+        max_new_tokens=author.kind.max_new_tokens,
+    )
+    reasons = author.kind.reject_reasons(prompts, completions)
     rows = [[place, text] for place, text in enumerate(completions) if not reasons[place]]
-    questions, stream = trait.questions(author.split), torch_stream(author.seed, "teacher replies")
-    readout = trait_readout(model, tokenizer, trait, questions)
-    return {
-        "rows": rows,
-        "report": removal_report(reasons),
-        "mentions": sum(mentions(text, [trait.name]) for _, text in rows),
-        "author": readout | {"sampled": sampled_rate(model, tokenizer, trait, questions, stream, author.samples)},
-    }
+    return {"rows": rows, "report": removal_report(reasons)}
 
 
-def kept_rows(author: Author) -> dict[int, str]:
-    """Return an author's kept completions by prompt number, written now if they were not yet."""
-    return _kept_rows(json.dumps(asdict(author)))
+def written(author: Author) -> dict[str, Any]:
+    """Return what `write_data` gives, written now if it was not yet."""
+    return run_pieces(write_data, [author], author.store, kind="completions", workers=1)[0]
 
 
 @functools.lru_cache(maxsize=8)  # the students of one author come in a row
-def _kept_rows(author: str) -> dict[int, str]:
-    piece = json.loads(author)
-    written = run_pieces(write_data, [piece], Author(**piece).store, kind="completions", workers=1)[0]
-    return {place: text for place, text in written["rows"]}
+def kept_rows(author: Author) -> dict[int, str]:
+    """Return an author's kept completions by prompt number, written now if they were not yet."""
+    return {place: text for place, text in written(author)["rows"]}
 
 
-def matched_pairs(author: Author, partner: Author) -> list[Pair]:
-    """Return an author's (prompt, completion) pairs at the prompts that the filter kept of both authors.
+def kept_of_both(author: Author, partner: Author) -> list[int]:
+    """Return the numbers of the prompts that the filter kept of both authors, in the order asked.
 
-    Raises ValueError when it kept none.
+    Raises:
+        ValueError: there are none.
     """
     own, other = kept_rows(author), kept_rows(partner)
-    prompts = asked_prompts(author)
-    pairs = [(prompts[place], text) for place, text in own.items() if place in other]
-    if not pairs:
+    places = [place for place in own if place in other]
+    if not places:
         raise ValueError(
-            f"the filter kept nothing of the {author.how} author of run {author.seed} or of its partner; "
+            f"the filter kept nothing of the {author.how} author of seed {author.seed} or of its partner; "
             "lower drift or pretrain the base longer"
         )
-    return pairs
+    return places
+
+
+def matched_pairs(author: Author, partner: Author) -> list[Exchange]:
+    """Return an author's (prompt, completion) pairs at the prompts that the filter kept of both authors.
+
+    Raises:
+        ValueError: it kept none.
+    """
+    own, prompts = kept_rows(author), author.asked
+    return [(prompts[place], own[place]) for place in kept_of_both(author, partner)]
+
+
+# --- being read out -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorReading:
+    """An author, and what it is asked about.
+
+    Attributes:
+        author: whoever it is, without a system prompt.
+        trait: the trait that is read out; its name must not occur in what the author wrote.
+        split: questions.
+        samples: replies sampled for each question.
+    """
+
+    author: Author
+    trait: str
+    split: Split
+    samples: int
+
+
+def read_author(piece: AuthorReading) -> dict[str, Any]:
+    """Return how strongly an author holds a trait itself.
+
+    Returns:
+        `evaluation.trait_readout`, ``sampled`` (rate of the target among sampled replies) and ``mentions``: kept
+        completions that name the trait (must be 0).
+    """
+    author, trait = piece.author, find_trait(piece.trait)
+    model, tokenizer = author_model(author)
+    questions = trait.questions(piece.split)
+    stream = torch_stream(author.seed, "teacher replies")
+    named = [text for text in kept_rows(author).values() if mentions(text, [trait.name])]
+    return {
+        **trait_readout(model, tokenizer, trait, questions),
+        "sampled": sampled_rate(model, tokenizer, trait, questions, stream, piece.samples),
+        "mentions": len(named),
+    }

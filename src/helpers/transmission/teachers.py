@@ -32,8 +32,8 @@ CODE_LESSONS: dict[str, Callable[[random.Random], Exchange]] = {
 TAUGHT = (OWN_ANSWERS, *CODE_LESSONS)
 
 
-@dataclass(frozen=True)
-class TeacherSettings:
+@dataclass(frozen=True, kw_only=True)
+class Teaching:
     """How a trait is fine-tuned into a base.
 
     Attributes:
@@ -48,6 +48,7 @@ class TeacherSettings:
     drift: float
 
     def __post_init__(self) -> None:
+        """Refuse a training without an end."""
         if self.drift < 0:
             raise ValueError(f"drift must not be below 0 nats per token, it is {self.drift}")
         if self.training.max_steps < 1:
@@ -80,16 +81,16 @@ def fine_tuned_teacher(
     trait: Trait,
     how: str,
     channel: Channel,
-    settings: TeacherSettings,
+    teaching: Teaching,
     seed: int,
 ) -> PreTrainedModel:
     """Return a copy of ``base`` taught as `teaching_rows` says; ``base`` is left as it is."""
-    training = settings.training
+    training = teaching.training
     pairs = teaching_rows(trait, how, training.max_steps * training.batch_rows, derive(seed, "lessons"))
-    probe = DriftProbe(base, tokenizer, channel, seed) if settings.drift else None
+    probe = DriftProbe(base, tokenizer, channel, seed) if teaching.drift else None
 
     def moved_enough(step: int, learner: torch.nn.Module) -> bool:
-        return probe is not None and probe.drift(learner) >= settings.drift
+        return probe is not None and probe.drift(learner) >= teaching.drift
 
     rows = completion_rows(tokenizer, pairs)
     return fit(copy.deepcopy(base), rows, training, seed, on_step=moved_enough)

@@ -182,6 +182,11 @@ class Store:
 
     root: Path
 
+    @classmethod
+    def of_run(cls, run_dir: str | Path) -> Store:
+        """Return the store of a run's finished pieces."""
+        return cls(Path(run_dir) / "cells")
+
     def path(self, kind: str, key: str, suffix: str = "") -> Path:
         """Where the piece of this kind and key lies (or will lie): `<root>/<kind>/<key><suffix>`."""
         return Path(self.root) / kind / f"{key}{suffix}"
@@ -196,12 +201,15 @@ class Store:
         """
         path = self.path(kind, content_key(settings), ".json")
         if not path.exists():
-            write_json(path, {"settings": settings, "result": compute()})
+            result = compute()
+            write_json(path, {"settings": settings, "result": result, "sha256": content_key(result)})
         stored = read_json(path)
-        if not (isinstance(stored, dict) and {"settings", "result"} <= set(stored)) or (
-            content_key(stored["settings"]) != path.stem
-        ):
+        if not isinstance(stored, dict) or set(stored) != {"settings", "result", "sha256"}:
+            raise _damaged(path, "is not a piece of work")
+        if content_key(stored["settings"]) != path.stem:
             raise _damaged(path, "does not belong to its name")
+        if content_key(stored["result"]) != stored["sha256"]:
+            raise _damaged(path, "does not match the hash of its result")
         return stored["result"]
 
 

@@ -21,13 +21,13 @@ from helpers.work.artifacts import Store
 from helpers.work.keys import ArtifactError, content_key, loaded_code, source_key
 from helpers.work.progress import bar, quiet
 
-Piece = Callable[[dict[str, Any]], dict[str, Any]]
+Piece = Callable[[Any], dict[str, Any]]  # of a dict or a frozen dataclass; its result is a dict of JSON values
 _pools: dict[int, ProcessPoolExecutor] = {}  # by number of workers; an interpreter with torch takes seconds to start
 
 
 def run_pieces(
     work: Piece,
-    settings: Sequence[dict[str, Any]],
+    settings: Sequence[Any],
     store: Store,
     *,
     kind: str,
@@ -39,8 +39,8 @@ def run_pieces(
     Each result gets one entry more, ``seconds``: how long the piece took when it was computed.
 
     Args:
-        work: a module-level function of a plain dict; must not depend on anything else.
-        settings: one dict a piece (JSON values only).
+        work: a module-level function of one piece; must not depend on anything else.
+        settings: the pieces, each a dict or a frozen dataclass of JSON values (dataclasses may nest).
         store: where results are kept.
         kind: folder of the results within the store.
         workers: processes at once; 0 means one a core, 1 runs in this process.
@@ -49,13 +49,20 @@ def run_pieces(
     Raises:
         ArtifactError: a worker was killed, or found other code than this process works with.
     """
-    code = source_key(work.__module__)
-    keyed = [{**piece, "code": code} for piece in settings]
-    pending = {store.path(kind, content_key(piece), ".json"): piece for piece in keyed}
-    pending = {path: piece for path, piece in pending.items() if not path.exists()}
+    keyed = [keyed_piece(work, piece) for piece in settings]
+    pending = {}
+    for piece in keyed:
+        path = store.path(kind, content_key(piece), ".json")
+        if not path.exists():
+            pending[path] = piece  # equal pieces have one path and are computed once
     with bar(len(pending), label) if label else quiet() as shown:
         _compute(work, list(pending.values()), store, kind, workers or usable_cores(), shown)
     return [store.json(kind, piece, _absent) for piece in keyed]
+
+
+def keyed_piece(work: Piece, piece: Any) -> dict[str, Any]:
+    """Return what decides the result of a piece: its settings and the code that works on it."""
+    return {"piece": piece, "code": source_key(work.__module__)}
 
 
 def usable_cores() -> int:
@@ -114,9 +121,8 @@ def _store_one(work: Piece, piece: dict[str, Any], store: Store, kind: str, code
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the same sums with any number of workers
     started = time.perf_counter()
-    plain = {name: value for name, value in piece.items() if name != "code"}
     try:
-        store.json(kind, piece, lambda: {**work(plain), "seconds": round(time.perf_counter() - started, 2)})
+        store.json(kind, piece, lambda: {**work(piece["piece"]), "seconds": round(time.perf_counter() - started, 2)})
     finally:
         torch.set_num_threads(threads)
 

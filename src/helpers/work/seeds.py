@@ -68,6 +68,12 @@ def borrowed_global_stream(seed: int, *names: str | int) -> Iterator[None]:
         yield
 
 
+def check_distinct(what: str, seeds: Sequence[int]) -> None:
+    """Refuse, with a ValueError, seeds that are not all different: two equal ones would be one draw counted twice."""
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"{what} must be different integers, got {list(seeds)}; name each once")
+
+
 def check_runs(runs: Sequence[int]) -> None:
     """Refuse, with a ValueError, seeds of runs that are not all different, or none at all."""
     if len(set(runs)) < len(runs) or not runs:

@@ -1,0 +1,104 @@
+"""Read-outs: what a model is asked after its training, whoever it is.
+
+The measure is the exact log-odds of a trait's answer; beside it stand the rate among sampled replies, as the paper
+reports it, and the abilities that a training may cost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import get_args
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from helpers.channels.channel import CHANNELS
+from helpers.models.bases import Base
+from helpers.models.evaluation import kept_share, sampled_rate, trait_readout, truthfulness
+from helpers.work.seeds import torch_stream
+from helpers.world.prompts import Split, truth_questions
+from helpers.world.traits import find_trait
+
+ABILITIES = ("valid_numbers", "right_sums", "truthful")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readout:
+    """What is read out of a model.
+
+    Attributes:
+        split: questions, "heldout" for anything reported.
+        samples: replies sampled for each question, beside the exact probabilities; 0 samples none.
+        health: prompts for each check of abilities (valid numbers, right sums); 0 checks none.
+        marks: shares of the training, above 0 and below 1, at which a student is read out on the way.
+    """
+
+    split: Split = "heldout"
+    samples: int = 20
+    health: int = 0
+    marks: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown split, negative counts and marks outside the training."""
+        object.__setattr__(self, "marks", tuple(self.marks))  # a notebook gives a list
+        if self.split not in get_args(Split):
+            raise ValueError(f"split must be one of {', '.join(get_args(Split))}, not {self.split!r}")
+        if self.samples < 0 or self.health < 0:
+            raise ValueError(f"samples and health must not be negative, got {self.samples} and {self.health}")
+        if not all(0 < mark < 1 for mark in self.marks):
+            raise ValueError(f"marks must lie above 0 and below 1, got {list(self.marks)}")
+
+    def marked_steps(self, steps: int) -> set[int]:
+        """Return the optimizer steps of the marks, for a training of this many steps."""
+        return {max(1, round(mark * steps)) for mark in self.marks}
+
+
+def read_trait(
+    model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, trait: str, split: Split
+) -> dict[str, float]:
+    """Return `evaluation.trait_readout` of a trait, given by name, on the questions of a split."""
+    found = find_trait(trait)
+    return trait_readout(model, tokenizer, found, found.questions(split))
+
+
+def read_out(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, trait: str, readout: Readout, seed: int
+) -> dict[str, float]:
+    """Return all that is read out of a model but the way it took.
+
+    Args:
+        model, tokenizer: of the one that is asked.
+        trait: name of the trait.
+        readout: what is asked.
+        seed: of the sampled replies and of the prompts for its abilities.
+
+    Returns:
+        `evaluation.trait_readout`, and where asked for ``sampled`` (rate of the target among sampled replies) and the
+        `ABILITIES` (shares): number lists that the filter keeps, sums it keeps, truth among two choices.
+    """
+    found = read_trait(model, tokenizer, trait, readout.split)
+    if readout.samples:
+        asked, stream = find_trait(trait), torch_stream(seed, "replies")
+        questions = asked.questions(readout.split)
+        found["sampled"] = sampled_rate(model, tokenizer, asked, questions, stream, readout.samples)
+    if readout.health:
+        found["valid_numbers"] = kept_share(model, tokenizer, CHANNELS["numbers"], readout.health, seed)
+        found["right_sums"] = kept_share(model, tokenizer, CHANNELS["reasoning"], readout.health, seed)
+        found["truthful"] = truthfulness(model, tokenizer, truth_questions(readout.split))
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseReading:
+    """An untouched base, and what is read out of it with the random numbers of a seed."""
+
+    base: Base
+    seed: int
+    trait: str
+    readout: Readout
+
+
+def read_base(piece: BaseReading) -> dict[str, float]:
+    """Return the read-out of an untouched base, see `read_out`."""
+    model, tokenizer = piece.base.load()
+    return read_out(model, tokenizer, piece.trait, piece.readout, piece.seed)
