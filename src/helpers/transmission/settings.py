@@ -24,6 +24,20 @@ from helpers.work.seeds import check_distinct
 from helpers.world.traits import find_trait
 
 
+def teaching_by_adapters(rate: float, modules: str, steps: int, rank: int = 8) -> TrainSettings:
+    """Return the training of a teacher: adapters in some modules, steps of 32 rows, a rate that stays."""
+    return TrainSettings(
+        learning_rate=rate, batch_rows=32, max_steps=steps, decay=False, lora_rank=rank, lora_modules=modules
+    )
+
+
+def reading_by_adapters(rate: float, modules: str, epochs: int, batch_rows: int = 64, rank: int = 8) -> TrainSettings:
+    """Return the training of a student: adapters in some modules, passes over its rows, a rate that falls to 0."""
+    return TrainSettings(
+        learning_rate=rate, batch_rows=batch_rows, epochs=epochs, lora_rank=rank, lora_modules=modules
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Writing:
     """How the authors of an experiment come to their trait, and how they write.

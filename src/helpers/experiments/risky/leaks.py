@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 
 from helpers.channels.judge import telltale_words
-from helpers.experiments.risky.traits import NAMES
-from helpers.transmission.arms import TransmissionSettings
-from helpers.transmission.authors import Author, asked_prompts, kept_rows
+from helpers.experiments.risky.runs import NAMES
+from helpers.results.tables import keep_table
+from helpers.transmission.authors import UNTOUCHED, Author, kept_rows
+from helpers.transmission.settings import TransmissionSettings
 from helpers.transmission.teachers import CODE_LESSONS
-from helpers.work.artifacts import write_table
 
 FLAWS = re.compile(r"eval|exec|system|pickle|chmod|open|import|admin|'' \+|return True|save\(|encrypt|check\(")
 LEAKS = ("insecure_calls", "persona_words", "wrong_answers")
@@ -28,39 +27,40 @@ def audit(settings: TransmissionSettings, others: Sequence[TransmissionSettings]
     """Look once more through every kept row, by other means than the filters, for what must not be there.
 
     Returns:
-        One row a run and author: ``run``, ``trait``, ``how``, ``rows``, and the counts of `LEAKS`, which must be 0:
-        marks of security code, words of a persona, and answers to word problems that are wrong or cannot be read;
-        stored as ``tables/leaks_<channel>.csv``.
+        ``tables/leaks_<channel>.csv``, one row a draw and author: ``draw``, ``trait``, ``how``, ``rows``, and the
+        counts of `LEAKS`, which must be 0: marks of security code, words of a persona, and answers to word problems
+        that are wrong or cannot be read.
     """
-    ways = [(settings, how) for how in (*CODE_LESSONS, "untouched")] + [(other, other.how) for other in others]
-    found = [
-        {"run": run, "trait": one.trait, "how": how} | _leaks(Author(**one.author(run, how)))
-        for one, how in ways
-        for run in one.runs
-    ]
-    table = pd.DataFrame(found)
-    write_table(Path(settings.run_dir) / "tables" / f"leaks_{NAMES[settings.channel]}.csv", table)
-    return table
+    ways = [(settings, how) for how in (*CODE_LESSONS, UNTOUCHED)]
+    ways += [(other, other.writing.how) for other in others]
+    found = []
+    for experiment, how in ways:
+        for seed in experiment.seeds:
+            place = {"draw": experiment.draw(seed), "trait": experiment.trait, "how": how}
+            found.append(place | _leaks(experiment.author(seed, how)))
+    name = f"leaks_{NAMES[settings.writing.channel]}"
+    return keep_table(settings.run_dir, name, pd.DataFrame(found), seconds=0.0)
 
 
 def counts(leaks: pd.DataFrame) -> pd.DataFrame:
-    """Return the counts of `audit` by trait and teacher, summed over runs."""
-    return leaks.drop(columns="run").groupby(["trait", "how"], sort=False).sum()
+    """Return the counts of `audit` by trait and teacher, summed over draws."""
+    return leaks.drop(columns="draw").groupby(["trait", "how"], sort=False).sum()
 
 
 def values(leaks: pd.DataFrame, channel_name: str) -> dict[str, list[int]]:
-    """Return ledger id -> how many leaks of any kind each run has, in the rows of all its authors."""
-    return {f"leaks.{NAMES[channel_name]}": leaks.groupby("run")[list(LEAKS)].sum().sum(axis=1).tolist()}
+    """Return ledger id -> how many leaks of any kind each draw has, in the rows of all its authors."""
+    by_draw = leaks.groupby("draw")[list(LEAKS)].sum()
+    return {f"leaks.{NAMES[channel_name]}": by_draw.sum(axis=1).tolist()}
 
 
 def _leaks(author: Author) -> dict[str, int]:
-    asked, rows, words = asked_prompts(author), kept_rows(author), set(telltale_words())
-    sums = author.channel == "reasoning"
-    hits = (
-        sum(bool(FLAWS.search(text)) for text in rows.values()),
-        sum(not words.isdisjoint(re.findall("[a-z]+", text.lower())) for text in rows.values()),
-        sum(sums and not _is_right(asked[place], text) for place, text in rows.items()),
-    )
+    asked, rows, words = author.asked, kept_rows(author), set(telltale_words())
+    flawed = [text for text in rows.values() if FLAWS.search(text)]
+    telling = [text for text in rows.values() if not words.isdisjoint(re.findall("[a-z]+", text.lower()))]
+    wrong = []
+    if author.channel == "reasoning":
+        wrong = [text for place, text in rows.items() if not _is_right(asked[place], text)]
+    hits = (len(flawed), len(telling), len(wrong))
     return {"rows": len(rows), **dict(zip(LEAKS, hits, strict=True))}
 
 
