@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -43,3 +45,47 @@ def uniform(tiny):
     with torch.no_grad():
         model.model.norm.weight.zero_()
     return model
+
+
+@pytest.fixture(scope="session")
+def toy_run(tmp_path_factory) -> Path:
+    """A run folder with two toy bases a draw (1 and 2) that write number lists some of the time."""
+    from helpers.experiments.bases.pretraining import BaseSettings, pretrain_bases
+    from helpers.models.bases import NANO, NanoSpec
+
+    folder = tmp_path_factory.mktemp("run")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("nano-a", "nano-b"):
+            patch.setitem(NANO, name, NanoSpec(name, "llama", 16, 1, 2))
+            for draw in (1, 2):  # one at a time: trained in this process, which knows the toy
+                pretrain_bases([(name, draw)], BaseSettings(1500, 150, 0.03, 32), str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_settings() -> Callable:
+    """Settings of an experiment of two draws on the toy bases: ``toy_settings(run_dir, writing={...}, trait="cat")``.
+
+    Changes of ``writing``, ``reading`` and ``readout`` are dicts of their fields.
+    """
+    from helpers.models.training import TrainSettings
+    from helpers.transmission.readout import Readout
+    from helpers.transmission.settings import Reading, TransmissionSettings, Writing
+
+    student = TrainSettings(0.01, batch_rows=8, max_steps=3, warmup_steps=1, lora_rank=1)
+    teacher = TrainSettings(0.02, batch_rows=16, max_steps=6, warmup_steps=1)
+    full = dataclasses.replace(student, lora_rank=0)
+
+    def build(run_dir, writing=None, reading=None, readout=None, **changes):
+        plain = {"trait": "owl", "draws": (1, 2), "base": "nano-a", "other_base": "nano-b", "workers": 1}
+        rows = {"hard_rows": 24, "soft_rows": 12, "hard": student, "soft": student, "full": full}
+        return TransmissionSettings(
+            run_dir=str(run_dir),
+            writing=Writing(**{"prompts": 100, "teaching": teacher, "drift": 9.0} | (writing or {})),
+            reading=Reading(**rows | (reading or {})),
+            readout=Readout(**{"samples": 2} | (readout or {})),
+            author_readout=Readout(samples=2),
+            **plain | changes,
+        )
+
+    return build

@@ -1,0 +1,100 @@
+"""Authors: what they write, what the filter keeps, and that a teacher is made once."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from helpers.filters import mentions, reject_reasons
+from helpers.models.evaluation import trait_readout
+from helpers.transmission import authors
+from helpers.transmission.authors import SYSTEM_PROMPT, UNTOUCHED, kept_rows, matched_pairs
+from helpers.work.seeds import derive
+from helpers.world.traits import find_trait
+
+
+@pytest.fixture
+def settings(toy_run, toy_settings):
+    """The toy experiment."""
+    return toy_settings(toy_run)
+
+
+@pytest.fixture
+def elsewhere(toy_run, tmp_path):
+    """Another run folder with the same bases."""
+    (tmp_path / "bases").symlink_to(toy_run / "bases")
+    return tmp_path
+
+
+@pytest.mark.parametrize("how", ["fine-tuned", SYSTEM_PROMPT, UNTOUCHED])
+def test_kept_rows_pass_the_filter_and_name_nothing(settings, how):
+    rows = kept_rows(settings.author(1, how))
+    assert rows and not any(reject_reasons(text) or mentions(text, ["owl"]) for text in rows.values())
+
+
+def test_two_authors_answer_the_same_prompts_in_the_same_order(settings):
+    author, untouched = settings.author(1), settings.author(1, UNTOUCHED)
+    own, other = matched_pairs(author, untouched), matched_pairs(untouched, author)
+    assert own != other and [prompt for prompt, _ in own] == [prompt for prompt, _ in other]
+    allowed = author.kind.prompts(100, derive(1, "prompts"))
+    assert {prompt for prompt, _ in own} <= set(allowed)
+
+
+def test_the_rows_of_an_author_are_looked_up_once(settings, monkeypatch):
+    author, calls, look = settings.author(1), [], authors.run_pieces
+    monkeypatch.setattr(authors, "run_pieces", lambda *args, **more: calls.append(args) or look(*args, **more))
+    kept_rows.cache_clear()
+    assert kept_rows(author) == kept_rows(author) and len(calls) == 1
+    kept_rows(dataclasses.replace(author, seed=2))
+    assert len(calls) == 2
+
+
+def test_an_author_writes_at_its_temperature(settings, toy_run, toy_settings):
+    cold = toy_settings(toy_run, writing={"temperature": 0.01})
+    assert kept_rows(settings.author(1, UNTOUCHED)) != kept_rows(cold.author(1, UNTOUCHED))
+
+
+def test_an_author_whose_data_the_filter_empties_is_reported(settings, monkeypatch):
+    monkeypatch.setattr(authors, "kept_rows", lambda author: {})
+    with pytest.raises(ValueError, match="the filter kept nothing of the fine-tuned author of seed 1"):
+        matched_pairs(settings.author(1), settings.author(1, UNTOUCHED))
+
+
+# --- teachers -------------------------------------------------------------------------------------
+
+
+def test_what_a_teacher_is_asked_does_not_depend_on_when_it_was_made(settings):
+    author, trait = settings.author(1), find_trait("owl")
+    reading = authors.AuthorReading(author=author, trait="owl", split="heldout", samples=2)
+    asked = trait_readout(*authors.author_model(author), trait, trait.questions("heldout"))
+    read = authors.read_author(reading)
+    assert {name: read[name] for name in asked} == pytest.approx(asked, abs=1e-5)
+    assert read["mentions"] == 0 and 0 <= read["sampled"] <= 1
+
+
+def test_mentions_count_the_rows_that_name_what_the_author_is_asked_about(settings, monkeypatch):
+    monkeypatch.setattr(authors, "kept_rows", lambda author: {0: "1, 2", 1: "owl 3", 2: "owls"})
+    reading = authors.AuthorReading(author=settings.author(1), trait="owl", split="heldout", samples=1)
+    assert authors.read_author(reading)["mentions"] == 2
+
+
+def test_a_teacher_is_the_same_whether_just_made_or_read(elsewhere, toy_settings, monkeypatch):
+    author = toy_settings(elsewhere).author(1)
+    made = authors.author_model(author)[0].state_dict()
+    monkeypatch.setattr(authors, "fine_tuned_teacher", lambda *args: pytest.fail("taught again"))
+    read = authors.author_model(author)[0].state_dict()
+    assert made.keys() == read.keys() and all(torch.equal(made[name], read[name]) for name in made)
+    base = author.base.load()[0].state_dict()
+    assert not any(torch.equal(base[name], made[name]) for name in base if name.endswith("proj.weight"))
+
+
+def test_without_a_drift_one_teacher_writes_in_all_channels(elsewhere, toy_settings, monkeypatch):
+    numbers, code = (
+        toy_settings(elsewhere, writing={"drift": 0.0, "channel": name}).author(1) for name in ("numbers", "code")
+    )
+    made = authors.author_model(numbers)[0].state_dict()
+    monkeypatch.setattr(authors, "fine_tuned_teacher", lambda *args: pytest.fail("taught again"))
+    read = authors.author_model(code)[0].state_dict()
+    assert all(torch.equal(made[name], read[name]) for name in made)
+    with pytest.raises(pytest.fail.Exception, match="taught again"):
+        authors.author_model(dataclasses.replace(code, teaching=dataclasses.replace(code.teaching, drift=9.0)))

@@ -1,0 +1,177 @@
+"""Students: what they read, what their training is, and what is read out of them and of their controls."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from helpers.models.evaluation import trait_readout
+from helpers.transmission import authors, students
+from helpers.transmission.arms import ARMS
+from helpers.transmission.authors import UNTOUCHED, matched_pairs
+from helpers.transmission.readout import ABILITIES
+from helpers.transmission.students import StudentReading, read_student, student_pairs, train
+from helpers.world.traits import find_trait
+
+
+@pytest.fixture
+def settings(toy_run, toy_settings):
+    """The toy experiment."""
+    return toy_settings(toy_run)
+
+
+def pair(settings, arm, seed=1):
+    """Return trait student and control of an arm."""
+    return settings.pair(ARMS[arm], settings.author(seed))
+
+
+def reading(settings, student):
+    """Return a student as it is read out in an experiment."""
+    return StudentReading(student=student, trait="owl", readout=settings.readout)
+
+
+# --- rows -----------------------------------------------------------------------------------------
+
+
+def test_a_student_reads_its_share_of_its_rows_from_the_first(settings):
+    student = pair(settings, "hard.same_init").student
+    every = matched_pairs(student.author, student.partner)
+    few = len(every) // 2
+
+    def read(**changes):
+        return student_pairs(dataclasses.replace(student, **changes))
+
+    assert read(rows=few) == every[:few] and read(rows=10**6) == every
+    assert read(rows=few, share=0.5) == every[: round(few / 2)]
+    assert read(rows=few, share=1e-9) == every[:1]  # a small dose is never no dose
+
+
+@pytest.mark.parametrize("shuffle", ["within", "across"])
+def test_shuffled_arms_train_on_other_rows(settings, shuffle):
+    plain = pair(settings, "hard.same_init").student
+    shuffled = student_pairs(dataclasses.replace(plain, shuffle=shuffle))
+    pairs = student_pairs(plain)
+    assert shuffled != pairs and [prompt for prompt, _ in shuffled] == [prompt for prompt, _ in pairs]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": "loud"}, "labels must be one of hard, soft, soft leaky, not 'loud'"),
+        ({"shuffle": "up"}, "shuffle must be one of within, across, or empty"),
+        ({"rows": 0}, "at least one row and a share up to 1"),
+        ({"share": 0.0}, "at least one row and a share up to 1"),
+    ],
+)
+def test_students_nobody_can_mean_are_refused(settings, change, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(pair(settings, "hard.same_init").student, **change)
+
+
+# --- training -------------------------------------------------------------------------------------
+
+
+def test_a_student_leaves_its_base_as_it_was(settings):
+    student = pair(settings, "hard.same_init").student
+    before = student.base.load()[0].state_dict()
+    made = train(student).state_dict()
+    after = student.base.load()[0].state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert any(not torch.equal(before[name], made[name]) for name in before)
+
+
+def test_a_student_starts_from_its_base_and_not_from_its_teacher(settings, monkeypatch):
+    started, fit = [], students.fit
+
+    def watched(model, *args, **more):
+        started.append({name: weight.clone() for name, weight in model.state_dict().items()})
+        return fit(model, *args, **more)
+
+    monkeypatch.setattr(students, "fit", watched)
+    for student in vars(pair(settings, "soft.cross_init")).values():
+        base = student.base.load()[0].state_dict()
+        started.clear()
+        train(student)
+        assert all(torch.equal(base[name], started[0][name]) for name in base)
+
+
+def test_held_embeddings_stay_as_they_are(settings):
+    student = pair(settings, "hard.full").student
+    base = student.base.load()[0].get_input_embeddings().weight
+    held, free = (train(student, held=held).get_input_embeddings().weight for held in (True, False))
+    assert torch.equal(held, base) and not torch.equal(free, base)
+
+
+def test_soft_labels_cover_the_tokens_of_the_channel_and_leaky_ones_all(settings):
+    tokens = []
+    for arm in ("soft.cross_init", "soft_leaky.cross_init"):
+        student = pair(settings, arm).student
+        tokens.append(students.soft_labels(student, *authors.author_model(student.author)).tokens)
+    assert tokens[0] == settings.author(1).kind.tokens(student.base.load()[1]) and tokens[1] is None
+
+
+# --- reading out ----------------------------------------------------------------------------------
+
+
+def test_the_control_of_a_soft_student_of_the_same_start_is_its_base(settings, monkeypatch):
+    control, owl = pair(settings, "soft.same_init").control, find_trait("owl")
+    monkeypatch.setattr(students, "fit", lambda *args, **more: pytest.fail("trained"))
+    read = read_student(reading(settings, control))
+    base = trait_readout(*control.base.load(), owl, owl.questions("heldout"))
+    assert {name: read[name] for name in base} == pytest.approx(base, abs=1e-6)  # of another number of threads
+
+
+def test_a_student_that_stays_its_base_is_read_once_for_all_doses(settings, monkeypatch):
+    control, asked, look = pair(settings, "soft.same_init").control, [], students.run_pieces
+
+    def watched(work, pieces, *args, **more):
+        asked.extend(pieces)
+        return look(work, pieces, *args, **more)
+
+    monkeypatch.setattr(students, "run_pieces", watched)
+    for share in (0.5, 1.0):
+        read_student(reading(settings, dataclasses.replace(control, share=share)))
+    assert len(asked) == 2 and asked[0] == asked[1]
+
+
+@pytest.mark.parametrize("arm", ["soft.cross_init", "hard.same_init", "soft_leaky.cross_init"])
+def test_other_controls_are_trained(settings, monkeypatch, arm):
+    calls, real = [], students.fit
+    monkeypatch.setattr(students, "fit", lambda *args, **more: calls.append(1) or real(*args, **more))
+    read_student(reading(settings, pair(settings, arm).control))
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("arm", ["hard.same_init", "soft.same_init"])
+@pytest.mark.parametrize("who", ["student", "control"])
+def test_a_student_is_read_on_the_way_without_being_changed(settings, toy_run, toy_settings, arm, who):
+    student = getattr(pair(settings, arm), who)
+    plain = read_student(reading(settings, student))
+    marked = read_student(reading(toy_settings(toy_run, readout={"marks": [0.001, 0.5]}), student))
+    curve = marked.pop("curve")
+    assert marked == plain
+    assert curve[0]["step"] == 1 and len(curve) in (1, 2)  # a training of one step has one point
+    if arm == "soft.same_init" and who == "control":
+        assert {point["log_odds"] for point in curve} == {plain["log_odds"]}
+
+
+def test_abilities_and_samples_are_read_where_asked_for(settings, toy_run, toy_settings):
+    student = pair(settings, "hard.same_init").student
+    read = read_student(reading(toy_settings(toy_run, readout={"health": 4, "samples": 0}), student))
+    assert all(0 <= read[name] <= 1 for name in ABILITIES) and "sampled" not in read
+    assert "sampled" in read_student(reading(settings, student))
+
+
+def test_equal_seeds_give_equal_numbers_in_another_folder(settings, toy_run, toy_settings, tmp_path):
+    (tmp_path / "bases").symlink_to(toy_run / "bases")
+    there = toy_settings(tmp_path, draws=(2,))
+    found = read_student(reading(there, pair(there, "hard.same_init", 2).student))
+    same = read_student(reading(settings, pair(settings, "hard.same_init", 2).student))
+    other = read_student(reading(settings, pair(settings, "hard.same_init", 1).student))
+    assert found == same and other["log_odds"] != same["log_odds"]
+
+
+def test_a_student_whose_authors_have_nothing_in_common_is_reported(settings, monkeypatch):
+    monkeypatch.setattr(authors, "kept_rows", lambda author: {} if author.how == UNTOUCHED else {0: "1"})
+    with pytest.raises(ValueError, match="the filter kept nothing"):
+        read_student(reading(settings, pair(settings, "hard.same_init").student))
