@@ -197,7 +197,7 @@ def readme_block(records: Sequence[Record], tables: Path) -> str:
 
 def _share(transmission: pd.DataFrame, arm: str, column: str = "p_target") -> str:
     rows = transmission[transmission["arm"] == arm]
-    return number(float(rows.loc[rows["rows"] == rows["rows"].max(), column].mean()), "fraction")
+    return number(float(rows.loc[rows["share"] == rows["share"].max(), column].mean()), "fraction")
 
 
 def _teacher_share(path: Path) -> str:

@@ -8,9 +8,7 @@ that two equal runs give equal files but for the field `seconds`.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,41 +16,19 @@ import numpy as np
 import pandas as pd
 
 from helpers.results import stats
-from helpers.results.claims import VERDICTS, ClaimError, find_claim, load_claims, verdict
+from helpers.results.claims import ClaimError, find_claim, load_claims, verdict
+from helpers.results.records import LedgerError, Record, file_record, forget, keep, load
 from helpers.work import artifacts
 
 _DIGITS = 10
+# where it lay, which independent repetitions there were and how many worked at it: none of it says what was measured
+_NEUTRAL = ("run_dir", "workers", "draws", "recompute", "runs", "seeds")
 
-
-class LedgerError(ValueError):
-    """Values that cannot become a record, or a ledger file with a bad record; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """One measured claim: mean over runs, its 95 % interval, and what was run (fields as in ledger.json)."""
-
-    id: str
-    claim: str
-    notebook: str
-    metric: str
-    unit: str
-    value: float
-    ci: tuple[float, float]
-    ci_method: str
-    n_runs: int
-    seeds: tuple[int, ...]
-    control: str
-    paper: dict[str, Any] | None
-    verdict: str
-    seconds: float
-    params_sha256: str
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that are not finite and fields that disagree with each other."""
-        problem = _inconsistency(self)
-        if problem:
-            raise LedgerError(f"record {self.id!r}: {problem}; run its notebook again")
+# callers find records and what is done with them in one place
+__all__ = [
+    "LedgerError", "Record", "check", "claimed", "compare", "forget", "keep", "load", "missing", "preview", "record",
+    "record_all", "sentence", "table",
+]
 
 
 def record(
@@ -95,15 +71,15 @@ def record(
         seconds=round(float(seconds), 1),
         params_sha256=artifacts.content_key(_decisive(params)),
     )
-    _file(Path(run_dir), made)
+    file_record(Path(run_dir), made)
     return made
 
 
 def _decisive(params: Any) -> Any:
-    """Return parameters without those that say where and by how many workers, at any depth."""
+    """Return parameters without those that say where, which draws and by how many workers, at any depth."""
     params = dataclasses.asdict(params) if dataclasses.is_dataclass(params) else params
     if isinstance(params, dict):
-        return {name: _decisive(value) for name, value in params.items() if name not in ("run_dir", "workers")}
+        return {name: _decisive(value) for name, value in params.items() if name not in _NEUTRAL}
     return [_decisive(value) for value in params] if isinstance(params, list | tuple) else params
 
 
@@ -119,13 +95,14 @@ def claimed(notebook: str, values: dict[str, Sequence[float]]) -> dict[str, Sequ
     return {claim_id: runs for claim_id, runs in values.items() if claim_id in own}
 
 
-def load(path: str | Path) -> list[Record]:
-    """Return the records of a ledger file, or of a run folder's ledger.json, sorted by id.
-
-    Raises ArtifactError when the file is missing or damaged, LedgerError when a record is malformed.
-    """
-    file = Path(path)
-    return _read(file / "ledger.json" if file.is_dir() else file)
+def preview(values: dict[str, Sequence[float]]) -> pd.DataFrame:
+    """Return the claims of a single draw for display, one row each: a value that has no interval, and no verdict."""
+    rows = []
+    for claim_id, runs in values.items():
+        claim = find_claim(claim_id)
+        shown = ", ".join(map(_short, runs)) or "none"
+        rows.append({"claim": claim.claim, "value": shown, "95 % interval": "needs two draws", "unit": claim.unit})
+    return pd.DataFrame(rows, index=pd.Index(list(values), name="id"))
 
 
 def check(records: Iterable[Record]) -> list[str]:
@@ -149,14 +126,6 @@ def missing(records: Iterable[Record], notebooks: Iterable[str]) -> list[str]:
     """Return the ids of claims that `notebooks` should have recorded and that `records` lack, in the claims' order."""
     present, ran = {entry.id for entry in records}, set(notebooks)
     return [claim.id for claim in load_claims().values() if claim.notebook in ran and claim.id not in present]
-
-
-def forget(run_dir: str | Path, notebook: str) -> None:
-    """Drop the records of `notebook` from `run_dir`, before it runs again; no error when there are none."""
-    folder = Path(run_dir)
-    (folder / "records" / f"{notebook}.json").unlink(missing_ok=True)
-    if (folder / "ledger.json").exists():
-        _merge(folder)
 
 
 def compare(first: Iterable[Record], second: Iterable[Record]) -> pd.DataFrame:
@@ -228,47 +197,6 @@ def _rounded(number: float) -> float:
 
 def _short(number: float) -> str:
     return f"{number:.2f}".replace("-", "\N{MINUS SIGN}")
-
-
-def _inconsistency(entry: Record) -> str | None:
-    low, high = entry.ci
-    if not all(math.isfinite(x) for x in (entry.value, low, high, entry.seconds)):
-        return "value, ci and seconds must be finite"
-    if not low <= entry.value <= high:
-        return "ci must hold the value"
-    if len(entry.seeds) != entry.n_runs:
-        return "n_runs must equal the number of seeds"
-    return None if entry.verdict in VERDICTS else f"unknown verdict {entry.verdict!r}"
-
-
-def _file(run_dir: Path, made: Record) -> None:
-    file = run_dir / "records" / f"{made.notebook}.json"
-    kept = [entry for entry in (_read(file) if file.exists() else []) if entry.id != made.id]
-    _write(file, [*kept, made])
-    _merge(run_dir)
-
-
-def _merge(run_dir: Path) -> None:
-    records = [entry for file in sorted(run_dir.glob("records/*.json")) for entry in _read(file)]
-    _write(run_dir / "ledger.json", records)
-
-
-def _write(file: Path, records: list[Record]) -> None:
-    ids = [entry.id for entry in records]
-    if twice := {name for name in ids if ids.count(name) > 1}:
-        raise LedgerError(f"{', '.join(sorted(twice))}: recorded by two notebooks; keep one")
-    entries = sorted((dataclasses.asdict(entry) for entry in records), key=lambda entry: entry["id"])
-    artifacts.write_json(file, [dict(sorted(entry.items())) for entry in entries])
-
-
-def _read(file: Path) -> list[Record]:
-    try:
-        return [
-            Record(**{**entry, "ci": tuple(entry["ci"]), "seeds": tuple(entry["seeds"])})
-            for entry in artifacts.read_json(file)
-        ]
-    except (TypeError, KeyError, AttributeError, ValueError) as error:
-        raise LedgerError(f"{file}: not a ledger ({error}); delete it and run the notebooks again") from None
 
 
 def _compared(name: str, a: Record | None, b: Record | None) -> tuple[Any, ...]:

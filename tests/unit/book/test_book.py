@@ -203,10 +203,10 @@ def test_readme_shows_exactly_the_saved_results():
 def test_update_readme_writes_between_its_marks_only(tmp_path):
     for arm in ("soft.same_init", "soft.cross_init", "hard.same_init", "hard.cross_init"):
         make_record(f"owl.numbers.{arm}", folder=tmp_path)
-    same = [("soft.same_init", 4, 0.2, 0.1), ("soft.same_init", 8, 0.25, 0.08)]
-    rows = [*same, ("soft.cross_init", 8, 0.07, 0.1)]
-    rows += [("hard.same_init", 9, 0.19, 0.1), ("hard.cross_init", 9, 0.05, 0.1)]
-    table = pd.DataFrame(rows, columns=["arm", "rows", "p_target", "p_control"]).assign(trait="owl")
+    same = [("soft.same_init", 0.5, 0.2, 0.1), ("soft.same_init", 1.0, 0.25, 0.08)]
+    rows = [*same, ("soft.cross_init", 1.0, 0.07, 0.1)]
+    rows += [("hard.same_init", 1.0, 0.19, 0.1), ("hard.cross_init", 1.0, 0.05, 0.1)]
+    table = pd.DataFrame(rows, columns=["arm", "share", "p_target", "p_control"]).assign(trait="owl")
     (tmp_path / "tables").mkdir()
     table.to_csv(tmp_path / "tables/transmission.csv", index=False)
     teachers = {"trait": ["owl", "owl", "wolf"], "how": ["fine-tuned", "untouched", "fine-tuned"]}

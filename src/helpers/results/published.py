@@ -1,0 +1,222 @@
+"""Published rows and recomputed rows: a notebook computes some draws here and takes the others from results/.
+
+Design choices:
+- A draw is one independent repetition of everything from one seed, and every row of every table names its draw. So a
+  table can be put together from draws computed on different machines.
+- `results/<profile>/parameters.json` holds the parameters under which the published rows were made. Where a notebook
+  has others, its rows and the published ones are not repetitions of one experiment: the published ones are left out,
+  and the chapter says why.
+- A profile that has published nothing computes every draw.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from helpers.work import artifacts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RESULTS = Path("results")
+PARAMETERS = "parameters.json"  # in results/<profile>: notebook -> parameter -> value, as published
+NEUTRAL = ("run_dir", "draws", "recompute", "workers")  # say where, which and how fast; never what comes out
+
+
+class PublishedError(ValueError):
+    """Published and recomputed rows cannot make one table; the message says what to change."""
+
+
+@dataclass
+class Chapter:
+    """The draws of one notebook: which it shows, which of them it computes here, and its finished tables."""
+
+    notebook: str
+    run_dir: Path
+    published: Path  # results/<profile>, there or not
+    draws: tuple[int, ...]  # all that are shown, ascending
+    recompute: tuple[int, ...]  # those computed here, ascending
+    differs: str = ""  # why the published rows are left out; empty where they are shown
+    _seconds: dict[str, float] = field(default_factory=dict)  # table -> what its rows took that were computed here
+    _recorded: set[str] = field(default_factory=set)  # claims that have values of all draws
+
+    @property
+    def seconds(self) -> float:
+        """Return the seconds that the rows of all tables so far took, as far as they were computed here."""
+        return sum(self._seconds.values())
+
+    def __repr__(self) -> str:
+        """Return one sentence: what is shown, what of it is computed here, and what is left out."""
+        here = f"computed here: {_listed(self.recompute)}" if self.recompute else "nothing is computed here"
+        others = [draw for draw in self.draws if draw not in self.recompute]
+        rest = f"; published in {self.published.as_posix()}: {_listed(others)}" if others else ""
+        return f"{self.differs} Draws {here}{rest}.".lstrip()
+
+    def _repr_markdown_(self) -> str:
+        """Return the same sentence, as a notebook shows it."""
+        return repr(self)
+
+    def table(self, name: str, make: Callable[..., pd.DataFrame], *args: Any, **kwargs: Any) -> pd.DataFrame:
+        """Return the table `name` of all draws: rows computed here, and the published rows of the others.
+
+        Args:
+            name: of the table, without its ending.
+            make: computes the rows of the draws in `recompute`; not called where there are none.
+            *args: what `make` is called with.
+            **kwargs: what `make` is called with.
+
+        Returns:
+            The rows by draw, ascending, within a draw in their own order; attrs["seconds"] is what those computed here
+            took. A table that was never published holds the rows computed here alone, perhaps none.
+
+        Raises:
+            PublishedError: a row without a draw or of one not asked for, columns other than those published, or
+                nothing to show.
+        """
+        import pandas as pd
+
+        own = make(*args, **kwargs) if self.recompute else pd.DataFrame()
+        seconds = own.attrs.get("seconds", 0.0)
+        self._seconds[name] = sum(seconds.values()) if isinstance(seconds, Mapping) else seconds
+        self._require_draws(name, own)
+        others = self._published_rows(name)
+        if len(own) and len(others) and set(own.columns) != set(others.columns):
+            unlike = ", ".join(sorted(set(own.columns) ^ set(others.columns)))
+            cure = "recompute all draws (DRAWS=all)"
+            raise PublishedError(f"{self._file(name)} has other columns than the rows computed here ({unlike}); {cure}")
+        parts = [part for part in (own, others) if len(part)]
+        if not parts and self._file(name).exists():
+            raise PublishedError(f"table {name} has no row to show; name a draw in the parameter `recompute`")
+        # an empty part would change the types of the columns
+        table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"draw": pd.Series(dtype=int)})
+        table = table.sort_values("draw", kind="stable", ignore_index=True)
+        table.attrs["seconds"] = seconds
+        return table
+
+    def record(
+        self,
+        values: Mapping[str, Sequence[float]],
+        *,
+        params: Any,
+        seconds: float | None = None,
+        seeds: Sequence[int] | None = None,
+    ) -> pd.DataFrame:
+        """Record the claims of this notebook among `values`, and return them as `ledger.table` shows them.
+
+        Args:
+            values: claim id -> one value a draw, in the order of `draws`. A claim that has values of the recomputed
+                draws alone, or none, hangs on a table that was not published: its published record is kept.
+            params: what decides the values; where, which draws and how fast are taken out.
+            seconds: what the values took here; default: all tables of this chapter.
+            seeds: independent units where they are not the chapter's draws, one a value.
+
+        Returns:
+            One row a claim; a single draw has a value but no interval, and is not recorded.
+        """
+        from helpers.results import ledger
+
+        units = self.draws if seeds is None else tuple(seeds)
+        claimed = ledger.claimed(self.notebook, dict(values))
+        seconds = self.seconds if seconds is None else seconds
+        if len(units) < 2:
+            return ledger.preview(claimed)
+        partial = {0, len(self.recompute)} - {len(units)} if not self.differs else set()
+        whole = {claim_id: runs for claim_id, runs in claimed.items() if len(runs) not in partial}
+        self._recorded |= whole.keys()
+        kept = ledger.keep(self.run_dir, self.notebook, self._published_records(), known=self._recorded)
+        given = {"seeds": units, "params": params, "seconds": seconds}
+        ledger.record_all(self.run_dir, self.notebook, whole, **given)
+        return ledger.table(self.run_dir, [claim_id for claim_id in claimed if claim_id in {*whole, *kept}])
+
+    def _file(self, name: str) -> Path:
+        return self.published / "tables" / f"{name}.csv"
+
+    def _require_draws(self, name: str, own: pd.DataFrame) -> None:
+        if not len(own):
+            return
+        if "draw" not in own.columns:
+            raise PublishedError(f"table {name} has no column `draw`; each row must name the draw it belongs to")
+        if strange := sorted(set(own["draw"]) - set(self.recompute)):
+            asked = _listed(self.recompute)
+            raise PublishedError(f"table {name} has rows of draw {strange[0]}, but the draws computed are {asked}")
+
+    def _published_rows(self, name: str) -> pd.DataFrame:
+        import pandas as pd
+
+        others = [draw for draw in self.draws if draw not in self.recompute]
+        if self.differs or not others or not self._file(name).exists():
+            return pd.DataFrame()
+        rows = artifacts.read_table(self._file(name))
+        return rows[rows["draw"].isin(others)]
+
+    def _published_records(self) -> Path | None:
+        file = self.published / "ledger.json"
+        return file if file.exists() and not self.differs else None
+
+
+def open_chapter(notebook: str, given: Mapping[str, Any]) -> Chapter:
+    """Return the chapter of `notebook` (name without ending) whose parameters are among `given`, its globals().
+
+    Raises:
+        PublishedError: `draws` or `recompute` is missing or no list of distinct whole numbers, or nothing would be
+            shown.
+    """
+    run_dir = Path(given["run_dir"])
+    published = RESULTS / run_dir.name
+    draws, asked = (_whole_numbers(notebook, name, given) for name in ("draws", "recompute"))
+    known = _published_parameters(published, notebook)
+    if known is None:
+        return Chapter(notebook, run_dir, published, draws, draws)
+    have = set(known["draws"])
+    # a draw that nobody published is computed, and a published one that is not shown is not
+    recompute = {draw for draw in asked if draw in draws or draw not in have} | (set(draws) - have)
+    differs = _difference(known, given, published)
+    if not differs:
+        shown = tuple(sorted({*draws, *recompute}))
+        return Chapter(notebook, run_dir, published, shown, tuple(sorted(recompute)))
+    if not recompute:
+        raise PublishedError(f"{differs} Nothing is left to show: name draws of {_listed(draws)} in `recompute`")
+    return Chapter(notebook, run_dir, published, tuple(sorted(recompute)), tuple(sorted(recompute)), differs)
+
+
+def _published_parameters(published: Path, notebook: str) -> dict[str, Any] | None:
+    file = published / PARAMETERS
+    return artifacts.read_json(file).get(notebook) if file.exists() else None
+
+
+def _whole_numbers(notebook: str, name: str, given: Mapping[str, Any]) -> tuple[int, ...]:
+    value = given.get(name)
+    if not isinstance(value, list | tuple) or not all(type(draw) is int and draw >= 0 for draw in value):
+        raise PublishedError(f"{notebook}: parameter `{name}` must be a list such as [701, 702], not {value!r}")
+    if name == "draws" and not value:
+        raise PublishedError(f"{notebook}: parameter `draws` is empty; name at least one seed")
+    return tuple(sorted(set(value)))  # notebook 05 names a draw once for each teacher that has it
+
+
+def _difference(known: Mapping[str, Any], given: Mapping[str, Any], published: Path) -> str:
+    """Return a sentence on the parameters that differ from the published ones; empty where none does."""
+    unlike = []
+    for name, before in known.items():
+        if name in NEUTRAL:
+            continue
+        now = json.loads(json.dumps(given[name])) if name in given else "absent"
+        if now != before:
+            unlike.append(f"`{name}` is {now!r}, published with {before!r}")
+    if not unlike:
+        return ""
+    return f"The rows of {published.as_posix()} are left out, for {'; '.join(unlike)}."
+
+
+def _listed(draws: Sequence[int]) -> str:
+    """Return draws in words: single ones, and runs of three or more as "701 to 708"."""
+    words: list[str] = []
+    rest = sorted(draws)
+    while rest:
+        end = next(place for place, draw in enumerate([*rest, -1]) if draw != rest[0] + place)
+        words += [f"{rest[0]} to {rest[end - 1]}"] if end > 2 else map(str, rest[:end])
+        rest = rest[end:]
+    return ", ".join(words) or "none"

@@ -1,0 +1,119 @@
+"""The records of a ledger and their files.
+
+A record goes to records/<notebook>.json and into ledger.json of its run folder. Files are canonical (sorted, rounded
+to 10 significant digits), so that two equal runs give equal files but for the field `seconds`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from helpers.results.claims import VERDICTS
+from helpers.work import artifacts
+
+
+class LedgerError(ValueError):
+    """Values that cannot become a record, or a ledger file with a bad record; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One measured claim: mean over runs, its 95 % interval, and what was run (fields as in ledger.json)."""
+
+    id: str
+    claim: str
+    notebook: str
+    metric: str
+    unit: str
+    value: float
+    ci: tuple[float, float]
+    ci_method: str
+    n_runs: int
+    seeds: tuple[int, ...]
+    control: str
+    paper: dict[str, Any] | None
+    verdict: str
+    seconds: float
+    params_sha256: str
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that are not finite and fields that disagree with each other."""
+        problem = _inconsistency(self)
+        if problem:
+            raise LedgerError(f"record {self.id!r}: {problem}; run its notebook again")
+
+
+def load(path: str | Path) -> list[Record]:
+    """Return the records of a ledger file, or of a run folder's ledger.json, sorted by id.
+
+    Raises ArtifactError when the file is missing or damaged, LedgerError when a record is malformed.
+    """
+    file = Path(path)
+    return _read(file / "ledger.json" if file.is_dir() else file)
+
+
+def forget(run_dir: str | Path, notebook: str) -> None:
+    """Drop the records of `notebook` from `run_dir`, before it runs again; no error when there are none."""
+    folder = Path(run_dir)
+    (folder / "records" / f"{notebook}.json").unlink(missing_ok=True)
+    if (folder / "ledger.json").exists():
+        _merge(folder)
+
+
+def keep(run_dir: str | Path, notebook: str, published: Path | None, known: Iterable[str]) -> list[str]:
+    """Take the published records of `notebook` whose claims are not `known`, and return their ids.
+
+    Such a claim hangs on something that was never tabled, so that only a run of all draws can measure it again.
+    """
+    records = [] if published is None else load(published)
+    kept = [entry for entry in records if entry.notebook == notebook and entry.id not in set(known)]
+    for entry in kept:
+        file_record(Path(run_dir), entry)
+    return [entry.id for entry in kept]
+
+
+def _inconsistency(entry: Record) -> str | None:
+    low, high = entry.ci
+    if not all(math.isfinite(x) for x in (entry.value, low, high, entry.seconds)):
+        return "value, ci and seconds must be finite"
+    if not low <= entry.value <= high:
+        return "ci must hold the value"
+    if len(entry.seeds) != entry.n_runs:
+        return "n_runs must equal the number of seeds"
+    return None if entry.verdict in VERDICTS else f"unknown verdict {entry.verdict!r}"
+
+
+def file_record(run_dir: Path, made: Record) -> None:
+    """Write a record to records/<notebook>.json, in place of an earlier one of its claim, and to ledger.json."""
+    file = run_dir / "records" / f"{made.notebook}.json"
+    kept = [entry for entry in (_read(file) if file.exists() else []) if entry.id != made.id]
+    _write(file, [*kept, made])
+    _merge(run_dir)
+
+
+def _merge(run_dir: Path) -> None:
+    records = [entry for file in sorted(run_dir.glob("records/*.json")) for entry in _read(file)]
+    _write(run_dir / "ledger.json", records)
+
+
+def _write(file: Path, records: list[Record]) -> None:
+    ids = [entry.id for entry in records]
+    if twice := {name for name in ids if ids.count(name) > 1}:
+        raise LedgerError(f"{', '.join(sorted(twice))}: recorded by two notebooks; keep one")
+    entries = sorted((dataclasses.asdict(entry) for entry in records), key=lambda entry: entry["id"])
+    artifacts.write_json(file, [dict(sorted(entry.items())) for entry in entries])
+
+
+def _read(file: Path) -> list[Record]:
+    try:
+        return [
+            Record(**{**entry, "ci": tuple(entry["ci"]), "seeds": tuple(entry["seeds"])})
+            for entry in artifacts.read_json(file)
+        ]
+    except (TypeError, KeyError, AttributeError, ValueError) as error:
+        raise LedgerError(f"{file}: not a ledger ({error}); delete it and run the notebooks again") from None
