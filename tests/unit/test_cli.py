@@ -68,7 +68,7 @@ def test_a_folder_inside_the_repository_will_do(
 
 
 def test_defects_keep_their_traceback(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli.chain, "run_chain", lambda *arguments: {}["defect"])
+    monkeypatch.setattr(cli.run, "run_chain", lambda *arguments: {}["defect"])
     with pytest.raises(KeyError, match="defect"):
         cli.main(["run"])
 

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from helpers.chain import draws
+from helpers.chain.draws import Choice
 from helpers.chain.notebooks import Notebook, check_parameters, library_versions, load_notebook, notebook_key
 from helpers.chain.profiles import Profile
 from helpers.work.artifacts import explained, read_json, remove_leftovers, write_json
@@ -43,6 +45,7 @@ class Step:
     parameters: dict[str, Any]
     key: str
     run_dir: Path
+    choice: Choice = Choice()  # of draws
 
     @property
     def output(self) -> Path:
@@ -65,25 +68,44 @@ class Step:
 # --- planning -------------------------------------------------------------------------------------
 
 
-def plan(profile: Profile) -> list[Step]:
-    """The profile's notebooks in order, checked; raises ChainError, NotebookError before anything runs."""
+def plan(profile: Profile, choice: Choice | None = None) -> list[Step]:
+    """The profile's notebooks in order, checked; raises ChainError, NotebookError before anything runs.
+
+    `choice` says which draws are computed; None means those that each notebook computed when it ran last.
+    """
     run_dir = RUNS / profile.name
+    notebooks = _notebooks(profile)
+    if choice is None:
+        choices = draws.kept_choices(run_dir)
+    else:
+        choices = dict.fromkeys(notebooks, draws.settled(choice, profile, notebooks))
+    recompute = draws.recompute(choices, profile, notebooks)
     steps: dict[str, Step] = {}
+    for stem, notebook in notebooks.items():
+        parameters = {"run_dir": run_dir.as_posix()} | profile.notebooks[stem]
+        needed = {name: steps[name].key for name in notebook.needs if name in steps}
+        if missing := [name for name in notebook.needs if name not in steps]:
+            raise ChainError(f"{stem} needs {missing[0]}, which profile {profile.name} does not run before")
+        if stem in recompute:
+            parameters["recompute"] = recompute[stem]
+            needed["results"] = draws.shown_key(profile, notebook, recompute[stem])
+        check_parameters(notebook, parameters, profile.name)
+        key = notebook_key(notebook, parameters, needed)
+        steps[stem] = Step(notebook, parameters, key, run_dir, choices.get(stem, Choice()))
+    return list(steps.values())
+
+
+def _notebooks(profile: Profile) -> dict[str, Notebook]:
+    found = {}
     for stem in sorted(profile.notebooks):
         path = NOTEBOOKS / f"{stem}.ipynb"
         if not path.is_file():
             there = ", ".join(sorted(found.stem for found in NOTEBOOKS.glob("*.ipynb"))) or "none"
             raise ChainError(f"profile {profile.name} names the notebook {stem}, but there are only: {there}")
-        notebook = load_notebook(path)
-        parameters = {"run_dir": run_dir.as_posix()} | profile.notebooks[stem]
-        check_parameters(notebook, parameters, profile.name)
-        if missing := [name for name in notebook.needs if name not in steps]:
-            raise ChainError(f"{stem} needs {missing[0]}, which profile {profile.name} does not run before")
-        key = notebook_key(notebook, parameters, {name: steps[name].key for name in notebook.needs})
-        steps[stem] = Step(notebook, parameters, key, run_dir)
-    if not steps:
+        found[stem] = load_notebook(path)
+    if not found:
         raise ChainError(f"profile {profile.name} names no notebooks; list them under `notebooks:`")
-    return list(steps.values())
+    return found
 
 
 def _with_needs(steps: list[Step], only: Sequence[str]) -> list[Step]:
@@ -106,18 +128,21 @@ def unfinished(profile: Profile) -> list[str]:
 # --- running --------------------------------------------------------------------------------------
 
 
-def run_chain(profile: Profile, only: Sequence[str] = (), fresh: bool = False) -> list[str]:
+def run_chain(
+    profile: Profile, only: Sequence[str] = (), fresh: bool = False, choice: Choice | None = None
+) -> list[str]:
     """Run what changed, and return the names of the notebooks that ran; call it from the repository's root.
 
     `only` limits the run to these notebooks and what they need; `fresh` forgets earlier work first (all of
-    the profile's, or with `only` the named notebooks' and the cached pieces). Raises ChainError at the first
-    failure.
+    the profile's, or with `only` the named notebooks' and the cached pieces); `choice` says which draws are
+    computed (default: one). Raises ChainError at the first failure.
     """
     _require_device(profile)
-    steps = _with_needs(plan(profile), only)
+    steps = _with_needs(plan(profile, choice or Choice()), only)
     with _alone(profile.name):
         if fresh:
             _forget(steps, only)
+        draws.keep_choices(RUNS / profile.name, {step.notebook.stem: step.choice for step in steps})
         _require_same_libraries(RUNS / profile.name)
         todo = [step for step in steps if not step.is_fresh()]
         remove_leftovers(RUNS / profile.name)
