@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="subliminal", description="Subliminal learning, reproduced.")
     parser.add_argument("--version", action="version", version=f"subliminal-book {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    profiles = "; ".join(f"{name}: {load_profile(name).summary}" for name in profile_names())
+    profiles = f"{', '.join(profile_names())}; `subliminal doctor` tells what each is"
 
     def add(name: str, function: Command, text: str, profile: bool = True) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)

@@ -23,14 +23,15 @@ from helpers.chain.notebooks import Notebook
 from helpers.chain.profiles import Profile
 from helpers.results.published import NEUTRAL, PARAMETERS, RESULTS
 from helpers.results.tables import tables_of
-from helpers.work.artifacts import read_json, write_json
+from helpers.work.artifacts import damaged, read_json, read_object, write_json
+from helpers.work.errors import CurableError
 from helpers.work.keys import content_key
 
 WORDS = ("one", "all", "none", "new")
 CHOICES = "draws.json"  # in a run's folder
 
 
-class DrawsError(ValueError):
+class DrawsError(CurableError, ValueError):
     """Draws that cannot be chosen; the message names the choice and what there is."""
 
 
@@ -59,7 +60,11 @@ def read_choice(text: str) -> Choice:
 def kept_choices(run_dir: Path) -> dict[str, Choice]:
     """Return, by notebook, the choice under which it ran last in `run_dir`; those that never ran are left out."""
     file = run_dir / CHOICES
-    return {stem: read_choice(text) for stem, text in read_json(file).items()} if file.exists() else {}
+    kept = read_object(file) if file.exists() else {}
+    try:
+        return {stem: read_choice(str(text)) for stem, text in kept.items()}
+    except DrawsError as error:
+        raise damaged(file, f"does not hold choices ({error})") from None
 
 
 def keep_choices(run_dir: Path, choices: Mapping[str, Choice]) -> None:

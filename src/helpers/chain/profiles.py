@@ -13,13 +13,14 @@ from typing import Any
 
 import yaml
 
+from helpers.work.errors import CurableError
 from helpers.work.strict_yaml import load_yaml
 
 FOLDER = Path(__file__).parent / "profiles"
 DEVICES = ("cpu", "cuda", "auto")
 
 
-class ProfileError(ValueError):
+class ProfileError(CurableError, ValueError):
     """A profile is unknown or one of its fields is wrong; the message names the field and what exists."""
 
 
@@ -62,7 +63,7 @@ def _check_notebooks(name: str, notebooks: object) -> None:
 
 
 def profile_names(folder: Path = FOLDER) -> list[str]:
-    """The names of all profiles, sorted."""
+    """The names of all profiles, sorted; no file is read, so one that is damaged hinders only who uses it."""
     return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
@@ -70,10 +71,7 @@ def load_profile(name: str, folder: Path = FOLDER) -> Profile:
     """The profile `name`; raises ProfileError for an unknown name or field, listing what exists."""
     if name not in profile_names(folder):
         raise ProfileError(f"there is no profile {name!r}; there are {', '.join(profile_names(folder))}")
-    try:
-        values = load_yaml((folder / f"{name}.yaml").read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ProfileError(f"profile {name} is not valid YAML: {' '.join(str(error).split())}") from None
+    values = _read(name, folder / f"{name}.yaml")
     fields = [item.name for item in dataclasses.fields(Profile) if item.name != "name"]
     needed = [item for item in fields if item not in ("offline", "one")]
     if not isinstance(values, dict) or (unknown := sorted(map(str, set(values) - set(fields)))):
@@ -82,3 +80,12 @@ def load_profile(name: str, folder: Path = FOLDER) -> Profile:
     if missing := [item for item in needed if item not in values]:
         raise ProfileError(f"profile {name}: field `{missing[0]}` is missing; needed are {', '.join(needed)}")
     return Profile(name=name, **values)
+
+
+def _read(name: str, path: Path) -> Any:
+    try:
+        return load_yaml(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ProfileError(f"profile {name} is not valid YAML: {' '.join(str(error).split())}; mend {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProfileError(f"profile {name} cannot be read ({error}); mend or restore {path}") from None
