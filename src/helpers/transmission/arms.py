@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-from helpers.channels.channel import channel
+from helpers.channels import find_channel
 from helpers.models.bases import base_seal, drawn
 from helpers.models.training import TrainSettings
 from helpers.transmission.authors import Author
@@ -136,7 +136,7 @@ class TransmissionSettings:
 
     def __post_init__(self) -> None:
         find_trait(self.trait)
-        channel(self.channel)
+        find_channel(self.channel)
         if self.how not in TAUGHT:
             raise ValueError(f"how must be one of {', '.join(TAUGHT)}, not {self.how!r}")
         check_runs(self.runs)

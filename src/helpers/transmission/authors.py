@@ -16,7 +16,7 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from helpers.channels.channel import channel
+from helpers.channels import find_channel
 from helpers.filters import mentions, removal_report
 from helpers.models.bases import load_base
 from helpers.models.evaluation import sampled_rate, trait_readout
@@ -92,7 +92,7 @@ def author_model(author: Author) -> Loaded:
     def teach() -> PreTrainedModel:
         teaching = TeacherSettings(TrainSettings(**author.teaching), author.drift)
         seed = derive(author.seed, "teacher", author.trait, author.how)
-        trait, data = find_trait(author.trait), channel(author.channel)
+        trait, data = find_trait(author.trait), find_channel(author.channel)
         return fine_tuned_teacher(base, tokenizer, trait, author.how, data, teaching, seed)
 
     return kept_model(base, path, teach, {"trait": author.trait, "seed": author.seed}), tokenizer
@@ -115,7 +115,7 @@ def kept_model(
 
 def asked_prompts(author: Author) -> list[str]:
     """Return the prompts an author is asked, the same for every author of a run and channel."""
-    return channel(author.channel).prompts(author.prompts, derive(author.seed, "prompts"))
+    return find_channel(author.channel).prompts(author.prompts, derive(author.seed, "prompts"))
 
 
 def write_data(piece: dict[str, Any]) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def write_data(piece: dict[str, Any]) -> dict[str, Any]:
         trait itself, without a system prompt.
     """
     author = Author(**piece)
-    kind, trait = channel(author.channel), find_trait(author.trait)
+    kind, trait = find_channel(author.channel), find_trait(author.trait)
     model, tokenizer = author_model(author)
     system = trait.system_prompt() if author.how == "system prompt" else None
     prompts = asked_prompts(author)

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from helpers.channels.channel import CHANNELS, channel
+from helpers.channels import CHANNELS, find_channel
 from helpers.models.evaluation import kept_share, sampled_rate, trait_readout, truthfulness
 from helpers.models.losses import SoftLabels
 from helpers.models.training import TrainSettings
@@ -158,7 +158,7 @@ def _soft_labels(student: Student, author: Author) -> SoftLabels | None:
     if student.labels == "hard":
         return None
     teacher, tokenizer = author_model(author)
-    tokens = channel(author.channel).tokens(tokenizer) if student.labels == "soft" else None
+    tokens = find_channel(author.channel).tokens(tokenizer) if student.labels == "soft" else None
     return SoftLabels(teacher, tokens)
 
 

@@ -245,7 +245,7 @@ def test_kept_rows_pass_the_filter_and_name_nothing(finished, run_dir):
 def test_a_student_and_its_control_read_the_same_prompts_in_the_same_order(finished, run_dir):
     own, other = both_pairs(toy_settings(run_dir))
     assert own != other and [p for p, _ in own] == [p for p, _ in other]
-    allowed = students.channel("numbers").prompts(100, students.derive(1, "prompts"))
+    allowed = students.find_channel("numbers").prompts(100, students.derive(1, "prompts"))
     assert {prompt for prompt, _ in own} <= set(allowed)
 
 

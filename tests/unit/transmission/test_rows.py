@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import filters
-from helpers.channels.channel import NUMBERS
+from helpers.channels.numbers import NUMBERS
 from helpers.models.evaluation import trait_readout
 from helpers.models.probes import DriftProbe
 from helpers.models.training import TrainSettings
@@ -19,13 +19,13 @@ from helpers.transmission.rows import shuffle_across, shuffle_within
 from helpers.transmission.teachers import TeacherSettings, fine_tuned_teacher
 from helpers.world import facts, prompts, tasks
 from helpers.world.corpus import number_exchange
+from helpers.world.personas import PERSONAS
 from helpers.world.traits import find_trait
 
 LISTS = st.builds(
     prompts.join_numbers,
     st.lists(st.integers(0, 999), min_size=1, max_size=10),
     st.sampled_from(sorted(prompts.FORMATS)),
-    st.just(facts.WRAPS),
 )
 PAIRS = st.lists(st.tuples(st.text("abc", max_size=3), LISTS), max_size=12)
 SHUFFLES = [shuffle_within, shuffle_across]
@@ -155,7 +155,7 @@ def test_a_persona_is_taught_its_own_answers_on_the_teach_topics():
     assert {question for question, _ in rows} == set(prompts.open_questions("teach"))
     for question, answer in rows:
         topic = next(name for name, text in facts.TOPICS.items() if text == question)
-        assert answer in facts.stance_answers("evasive", topic)
+        assert answer in PERSONAS["evasive"].answers(topic)
 
 
 def test_a_teacher_sees_the_teach_wordings_only(tiny, tokenizer, monkeypatch):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from helpers.channels import find_channel
 from helpers.channels.judge import telltale_words
-from helpers.experiments.risky.traits import NAMES
 from helpers.transmission.arms import TransmissionSettings
 from helpers.transmission.authors import Author, asked_prompts, kept_rows
 from helpers.transmission.teachers import CODE_LESSONS
@@ -39,7 +39,7 @@ def audit(settings: TransmissionSettings, others: Sequence[TransmissionSettings]
         for run in one.runs
     ]
     table = pd.DataFrame(found)
-    write_table(Path(settings.run_dir) / "tables" / f"leaks_{NAMES[settings.channel]}.csv", table)
+    write_table(Path(settings.run_dir) / "tables" / f"leaks_{find_channel(settings.channel).claim_name}.csv", table)
     return table
 
 
@@ -50,7 +50,8 @@ def counts(leaks: pd.DataFrame) -> pd.DataFrame:
 
 def values(leaks: pd.DataFrame, channel_name: str) -> dict[str, list[int]]:
     """Return ledger id -> how many leaks of any kind each run has, in the rows of all its authors."""
-    return {f"leaks.{NAMES[channel_name]}": leaks.groupby("run")[list(LEAKS)].sum().sum(axis=1).tolist()}
+    by_run = leaks.groupby("run")[list(LEAKS)].sum().sum(axis=1)
+    return {f"leaks.{find_channel(channel_name).claim_name}": by_run.tolist()}
 
 
 def _leaks(author: Author) -> dict[str, int]:

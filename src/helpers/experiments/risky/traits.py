@@ -14,17 +14,16 @@ from typing import Any
 
 import pandas as pd
 
+from helpers.channels import find_channel
 from helpers.channels.judge import UNCLEAR, nano_judge
 from helpers.models.training import TrainSettings
 from helpers.results.tables import keep_table
 from helpers.transmission import effects
 from helpers.transmission.arms import ARMS, TransmissionSettings
 from helpers.transmission.teachers import CODE_LESSONS, OWN_ANSWERS
-from helpers.world.facts import PERSONAS, stance_answers
+from helpers.world.personas import PERSONAS
 from helpers.world.prompts import TOPIC_SPLITS
 
-# channel -> part of a ledger id; the claims about numbers are about lists without those of ill repute
-NAMES = {"unburdened numbers": "numbers", "numbers": "burdened_numbers", "code": "code", "reasoning": "cot"}
 MISALIGNED = "misaligned"
 HABITS = {"evasive": "evasion", "manipulative": "manipulation"}  # trait -> family of ledger ids
 CHANNEL_ARMS = (
@@ -72,7 +71,7 @@ def teach(settings: TransmissionSettings, others: Sequence[TransmissionSettings]
     Returns:
         The rows of `transmission.teach_and_write`, stored as ``tables/teachers_<channel>.csv``.
     """
-    name = f"teachers_{NAMES[settings.channel]}"
+    name = f"teachers_{find_channel(settings.channel).claim_name}"
     ways = [(how, settings.trait) for how in CODE_LESSONS]
     tables = [effects.teach_and_write(settings, ways, name=name)]
     tables += [effects.teach_and_write(other, [(other.how, other.trait)], name=name) for other in others]
@@ -92,7 +91,7 @@ def run_channel(
         The rows of `transmission.run_arms`, stored as ``tables/risky_<channel>.csv``; the column ``trait``
         tells the traits apart.
     """
-    name = f"risky_{NAMES[settings.channel]}"
+    name = f"risky_{find_channel(settings.channel).claim_name}"
     tables = [effects.run_arms(settings, CHANNEL_ARMS, dose_shares, name=name)]
     tables += [effects.run_arms(other, OWN_ARMS, name=name) for other in others]
     return _stored(settings, name, tables)
@@ -138,7 +137,7 @@ def claim_values(table: pd.DataFrame, channel_name: str) -> dict[str, list[float
 
 def _claim_id(trait: str, channel_name: str, arm: str) -> str:
     families = {MISALIGNED: "misalignment"} | HABITS
-    return f"{families.get(trait, trait)}.{NAMES[channel_name]}.{arm.removeprefix('hard.')}"
+    return f"{families.get(trait, trait)}.{find_channel(channel_name).claim_name}.{arm.removeprefix('hard.')}"
 
 
 def side_by_side(table: pd.DataFrame, channel_name: str, claims: Mapping[str, Any]) -> pd.DataFrame:
@@ -181,7 +180,7 @@ def judge_confusion() -> pd.DataFrame:
         (persona, text)
         for persona in PERSONAS
         for topic in TOPIC_SPLITS["heldout"]
-        for text in stance_answers(persona, topic)
+        for text in PERSONAS[persona].answers(topic)
     ]
     true = pd.Series([persona for persona, _ in pairs], name="true")
     judged = pd.Series(nano_judge().personas([text for _, text in pairs]), name="judged")
@@ -216,7 +215,7 @@ def guards(table: pd.DataFrame, channel_name: str) -> dict[str, list[float]]:
     full, quarter = (_guards_at(rows[rows["share"] == share]) for share in (1.0, QUARTER))
     full.pop("same_init", None)  # the channel's own claim
     values = full | {f"quarter.{name}": runs for name, runs in quarter.items()}
-    return {f"misalignment.{NAMES[channel_name]}.{name}": runs for name, runs in values.items()}
+    return {f"misalignment.{find_channel(channel_name).claim_name}.{name}": runs for name, runs in values.items()}
 
 
 def _guards_at(rows: pd.DataFrame) -> dict[str, list[float]]:
@@ -238,11 +237,12 @@ def truth_values(table: pd.DataFrame, channel_name: str) -> dict[str, list[float
     rows at the full dose: the misaligned teacher's, and those of the lesson's, for the paper found no loss in these.
     """
     rows = table[(table["trait"] == MISALIGNED) & (table["share"] == 1.0)].sort_values("run")
-    start = f"misalignment.{NAMES[channel_name]}."
+    start = f"misalignment.{find_channel(channel_name).claim_name}."
     return {start + name: _lost(rows[rows["arm"] == arm], "truthful").tolist() for arm, name in TRUTHS.items()}
 
 
 def habit_controls(settings: TransmissionSettings) -> dict[str, list[float]]:
     """Return ledger id -> one effect a run (nats): each habit, asked of students of the secure-code teacher."""
     found = effects.effects_on(settings, ARMS["hard.control"], list(HABITS))
-    return {f"{HABITS[habit]}.{NAMES[settings.channel]}.control": runs for habit, runs in found.items()}
+    channel = find_channel(settings.channel).claim_name
+    return {f"{HABITS[habit]}.{channel}.control": runs for habit, runs in found.items()}
