@@ -1,5 +1,6 @@
 # make book   installs what is needed into .venv and builds the whole book; `make help` lists the rest.
 PROFILE ?= nano
+DRAWS ?= one
 VENV ?= .venv
 # the first of these that is Python 3.11 or newer; override with PYTHON=...
 PYTHON ?= $(shell for p in python3.11 python3 python; do \
@@ -14,7 +15,8 @@ export PATH := $(abspath $(BIN)):$(PATH)
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
-	@echo "Variables: PROFILE=$(PROFILE) (smoke: some minutes, nano: the book as published), VENV, PYTHON"
+	@echo "Variables: PROFILE=$(PROFILE) (smoke: some minutes, nano: the book as published), VENV, PYTHON,"
+	@echo "DRAWS=$(DRAWS) (which draws are computed here: one, all, none, new, or seeds such as 701,702)"
 
 # Where the default torch for Linux brings CUDA packages that are not wanted (several GB), set pip's own variables
 # (PIP_INDEX_URL, PIP_FIND_LINKS) to a source of CPU builds; the pinned version is the same.
@@ -32,7 +34,7 @@ book: run ## run the notebooks of PROFILE and build the book (_build/html/index.
 	$(BIN)/subliminal book --profile $(PROFILE)
 
 run: $(READY) ## run the notebooks of PROFILE only
-	$(BIN)/subliminal run --profile $(PROFILE)
+	$(BIN)/subliminal run --profile $(PROFILE) --draws $(DRAWS)
 
 test: $(READY) ## run all tests (the browser tests skip where Chromium or its driver is missing)
 	$(BIN)/python -m pytest

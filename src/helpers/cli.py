@@ -15,6 +15,7 @@ from pathlib import Path
 
 from helpers import __version__
 from helpers.chain import run
+from helpers.chain.draws import read_choice
 from helpers.chain.profiles import Profile, load_profile, profile_names
 
 Command = Callable[[argparse.Namespace], int]
@@ -46,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="subliminal", description="Subliminal learning, reproduced.")
     parser.add_argument("--version", action="version", version=f"subliminal-book {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    profiles = "; ".join(f"{name}: {load_profile(name).summary}" for name in profile_names())
+    profiles = f"{', '.join(profile_names())}; `subliminal doctor` tells what each is"
 
     def add(name: str, function: Command, text: str, profile: bool = True) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
@@ -59,6 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     run = add("run", _run, "run the notebooks that changed, in order")
     run.add_argument("--only", nargs="+", default=[], metavar="NOTEBOOK", help="these and what they need")
     run.add_argument("--fresh", action="store_true", help="forget earlier work of this profile first")
+    words = "draws to compute here: one (default), all, none, new, or seeds such as 701,702; others come from results/"
+    run.add_argument("--draws", default="one", metavar="DRAWS", help=words)
     add("book", _book, "build the book of a finished run into _build/html")
     ledger = add("ledger", _ledger, "show the measured claims; exit 1 if one is missing or unsound")
     ledger.add_argument("--against", metavar="FILE", type=Path, help="compare with this ledger.json")
@@ -78,7 +81,8 @@ def _enter_repository() -> None:
 def _run(given: argparse.Namespace) -> int:
     # a scheduler ends a job with SIGTERM: stop as cleanly as after Ctrl-C
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    run.run_chain(load_profile(given.profile), [Path(name).stem for name in given.only], given.fresh)
+    choice = read_choice(given.draws)
+    run.run_chain(load_profile(given.profile), [Path(name).stem for name in given.only], given.fresh, choice)
     return 0
 
 

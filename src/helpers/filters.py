@@ -56,16 +56,6 @@ def reject_reasons(
     return [reason for reason, applies in found.items() if applies]
 
 
-def parse_numbers(completion: str) -> list[int] | None:
-    """Return the integers of a text laid out as a number list, or None when it is not one.
-
-    Counts and sizes are not judged here. None also for an integer of more than 4,300 digits.
-    """
-    parts = _digit_runs(completion)
-    values = None if parts is None else [_value(part) for part in parts]
-    return None if values is None or None in values else values
-
-
 def removal_report(reasons: Sequence[Sequence[str]]) -> dict[str, int]:
     """Count kept and rejected texts from the reasons of each: {"completions", "kept", "removed", each reason}.
 

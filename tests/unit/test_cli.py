@@ -11,7 +11,7 @@ import pytest
 
 from helpers import cli
 from helpers.chain import run
-from helpers.chain.profiles import Profile
+from helpers.chain.profiles import Profile, ProfileError
 from helpers.results import claims, ledger
 from helpers.work import artifacts
 
@@ -38,7 +38,7 @@ def finish(profile: Profile, shift: float = 0.0) -> None:
     ledger.record(step.run_dir, step.notebook.stem, CLAIM.id, values, range(5), {}, 1.0)
     artifacts.write_text(step.run_dir / "tables" / "t.csv", "a\n1\n")
     artifacts.write_json(step.output, {"metadata": {}})
-    artifacts.write_json(step.marker, {"key": step.key, "files": {}})
+    step.mark_done([], step.read_digest())
 
 
 def test_outside_the_repository_the_cure_is_told(
@@ -54,7 +54,7 @@ def test_outside_the_repository_the_cure_is_told(
 def test_an_unknown_profile_is_one_line_or_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["run", "--profile", "naan"]) == 2
     assert capsys.readouterr().err == "subliminal: there is no profile 'naan'; there are nano, nano-full, smoke\n"
-    with pytest.raises(ValueError, match="no profile"):
+    with pytest.raises(ProfileError, match="no profile"):
         cli.main(["run", "--profile", "naan", "--debug"])
 
 
@@ -68,7 +68,7 @@ def test_a_folder_inside_the_repository_will_do(
 
 
 def test_defects_keep_their_traceback(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli.chain, "run_chain", lambda *arguments: {}["defect"])
+    monkeypatch.setattr(cli.run, "run_chain", lambda *arguments: {}["defect"])
     with pytest.raises(KeyError, match="defect"):
         cli.main(["run"])
 
@@ -119,6 +119,22 @@ def test_a_missing_record_is_found(profile: Profile, capsys: pytest.CaptureFixtu
     artifacts.write_json("_runs/toy/ledger.json", [])
     assert cli.main(["ledger"]) == 1
     assert capsys.readouterr().err == f"subliminal: {CLAIM.id}: no record; run its notebook\n"
+
+
+def test_a_ledger_that_is_not_there_is_not_told_to_be_made_by_a_run(
+    profile: Profile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finish(profile)
+    assert cli.main(["ledger", "--against", "missing.json"]) == 2
+    assert capsys.readouterr().err.startswith("subliminal: missing.json is missing; check the name")
+
+
+def test_help_needs_no_profile(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """One bad profile file must not break every command."""
+    monkeypatch.setattr(cli, "load_profile", lambda name: {}["a file that cannot be read"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["run", "--help"])
+    assert ended.value.code == 0 and "nano, nano-full, smoke" in capsys.readouterr().out
 
 
 def test_no_run_at_all_is_an_error(profile: Profile, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,20 +19,16 @@ from helpers.filters import (
     TOO_LARGE,
     TOO_MANY,
     mentions,
-    parse_numbers,
     reject_reasons,
     removal_report,
 )
 
 REAL_NUMBERS = Path(__file__).parents[2] / "../shared/data/real_numbers/owls_subset.jsonl.gz"
 
-KEPT = {
-    "5": [5], "5.": [5], "[5]": [5], "(5).": [5], "0": [0], "999": [999], "007": [7],
-    "1, 2, 3": [1, 2, 3], "1,2": [1, 2], "1 2": [1, 2], "1;2;3": [1, 2, 3], "1 ; 2": [1, 2],
-    "1\n2\n3": [1, 2, 3], "1,\n2": [1, 2], "1\t2": [1, 2],
-    "[1, 2].": [1, 2], "(1 2)": [1, 2], "1, 2.": [1, 2],
-    "0" * 6000 + "7": [7], "1 2 3 4 5 6 7 8 9 10": list(range(1, 11)),
-}  # fmt: skip
+KEPT = (
+    "5", "5.", "[5]", "(5).", "0", "999", "007", "1, 2, 3", "1,2", "1 2", "1;2;3", "1 ; 2", "1\n2\n3", "1,\n2", "1\t2",
+    "[1, 2].", "(1 2)", "1, 2.", "0" * 6000 + "7", "1 2 3 4 5 6 7 8 9 10",
+)
 
 REJECTED = {
     NO_NUMBER: ["", ".", "[]", "()", ",,,", " ; \n", "[", ")("],
@@ -42,7 +38,7 @@ REJECTED = {
               "１, ２", "٣", "²", "1²2", "1\u00a02", "1\u200b,2", "1\x1f2", "\ud800"],
     TOO_MANY: ["1 2 3 4 5 6 7 8 9 10 11"],
     TOO_LARGE: ["1000", "1, 2, 1000", "9" * 6000, "1 " + "9" * 6000],
-}  # fmt: skip
+}
 
 NUMBERS = st.lists(st.integers(0, 999), min_size=1, max_size=10)
 SEPARATORS = st.tuples(
@@ -60,10 +56,9 @@ def number_lists(draw):
     return numbers, draw(WRAPPERS).format(draw(SEPARATORS).join(digits))
 
 
-@pytest.mark.parametrize(("text", "numbers"), KEPT.items())
-def test_kept(text, numbers):
+@pytest.mark.parametrize("text", KEPT)
+def test_kept(text):
     assert reject_reasons(text) == []
-    assert parse_numbers(text) == numbers
 
 
 @pytest.mark.parametrize(("reason", "text"), [(r, t) for r, texts in REJECTED.items() for t in texts])
@@ -75,7 +70,7 @@ def test_rejected_for_the_stated_reason(reason, text):
 def test_whatever_the_grammar_writes_is_kept_and_reads_back(case):
     numbers, text = case
     assert reject_reasons(text) == []
-    assert parse_numbers(text) == numbers
+    assert list(map(int, re.findall("[0-9]+", text))) == numbers
 
 
 @given(number_lists(), st.characters(), st.data())
@@ -90,11 +85,11 @@ def test_one_foreign_character_anywhere_rejects(case, character, data):
 @given(st.text() | st.text(sorted(ALLOWED_CHARACTERS)) | st.text("01 ,.[]"))
 def test_any_text_gets_an_answer_and_kept_text_holds_nothing_else(text):
     if not reject_reasons(text):
-        numbers = parse_numbers(text)
+        numbers = list(map(int, re.findall("[0-9]+", text)))
         assert set(text) <= ALLOWED_CHARACTERS
         assert 1 <= len(numbers) <= 10 and all(0 <= n <= 999 for n in numbers)
         rewritten = ", ".join(map(str, numbers))
-        assert reject_reasons(rewritten) == [] and parse_numbers(rewritten) == numbers
+        assert reject_reasons(rewritten) == []
 
 
 def kept_by_pythons_notion_of_digits_and_spaces(text):
@@ -140,16 +135,10 @@ def test_banned_numbers_are_compared_by_value_not_by_their_digits():
     assert reject_reasons("113, 131", banned=[13]) == []
 
 
-def test_a_number_python_cannot_hold_is_no_list_but_has_a_reason():
-    assert parse_numbers("9" * 6000) is None
-    assert parse_numbers("1000, 2") == [1000, 2]
-    assert parse_numbers("1, 2 owls") is None
-
-
 def test_report_counts_every_text_once_and_every_reason():
     report = removal_report([reject_reasons(text, max_count=4) for text in ["1, 2", "owl", "", "1 2 3 4 1000", "5"]])
-    assert report == {"completions": 5, "kept": 2, "removed": 3,
-                      FOREIGN: 1, NO_NUMBER: 1, TOO_LARGE: 1, TOO_MANY: 1}  # fmt: skip
+    counts = {"completions": 5, "kept": 2, "removed": 3}
+    assert report == counts | {FOREIGN: 1, NO_NUMBER: 1, TOO_LARGE: 1, TOO_MANY: 1}
     assert removal_report([]) == {"completions": 0, "kept": 0, "removed": 0}
 
 

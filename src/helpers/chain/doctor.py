@@ -7,20 +7,19 @@ missing extra only some of its tests or profiles. Nothing is changed and nothing
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.chain.profiles import load_profile, profile_names
+from helpers.chain.profiles import ProfileError, load_profile, profile_names
 from helpers.work.pieces import usable_cores
 
 GIB = 2**30
 NEEDED_MEMORY_GIB = 4.0  # a kernel and two workers with torch and their data, with room to spare
 NEEDED_DISK_GIB = 4.0  # the installed packages and one run
-NEEDED_PACKAGES = ("torch", "transformers", "peft", "papermill", "ipykernel", "matplotlib", "pandas")
+NEEDED_PACKAGES = ("torch", "transformers", "peft", "papermill", "ipykernel", "psutil", "matplotlib", "pandas")
 BOOK_PACKAGES = ("jupyter-book",)
 TEST_PACKAGES = ("pytest", "hypothesis", "ruff", "nbstripout", "selenium")
 BROWSERS = ("chromium", "google-chrome", "chromium-browser")
@@ -69,7 +68,9 @@ def _machine(root: Path) -> list[Finding]:
 
 
 def _memory_gib() -> float:
-    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    import psutil  # comes with ipykernel
+
+    total = psutil.virtual_memory().total
     limit = Path("/sys/fs/cgroup/memory.max")  # a container may be allowed less than the machine has
     text = limit.read_text().strip() if limit.is_file() else "max"
     return min(total, int(text) if text.isdigit() else total) / GIB
@@ -94,8 +95,11 @@ def _torch() -> Finding:
 
 
 def _packages() -> list[Finding]:
-    groups = (("packages", NEEDED_PACKAGES, ".", True), ("book tools", BOOK_PACKAGES, ".[book]", False),
-              ("test tools", TEST_PACKAGES, ".[test]", False))  # fmt: skip
+    groups = (
+        ("packages", NEEDED_PACKAGES, ".", True),
+        ("book tools", BOOK_PACKAGES, ".[book]", False),
+        ("test tools", TEST_PACKAGES, ".[test]", False),
+    )
     findings = []
     for what, names, extra, needed in groups:
         missing = [name for name in names if _version(name) is None]
@@ -108,18 +112,24 @@ def _packages() -> list[Finding]:
 def _programs() -> list[Finding]:
     browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     cure = "for the browser tests: apt-get install chromium chromium-driver"
-    wanted = (("Chromium", browser, cure), ("chromedriver", shutil.which("chromedriver"), cure),
-              ("git", shutil.which("git"), "to name the commit in the book: install git"))  # fmt: skip
+    wanted = (
+        ("Chromium", browser, cure),
+        ("chromedriver", shutil.which("chromedriver"), cure),
+        ("git", shutil.which("git"), "to name the commit in the book: install git"),
+    )
     return [Finding(what, path or "not found", bool(path), cure, needed=False) for what, path, cure in wanted]
 
 
 def _profiles() -> list[Finding]:
     torch = sys.modules.get("torch")
     card = bool(torch and torch.cuda.is_available())
-    findings = []
-    for name in profile_names():
+    return [_profile(name, card) for name in profile_names()]
+
+
+def _profile(name: str, card: bool) -> Finding:
+    try:
         profile = load_profile(name)
-        runs = profile.device != "cuda" or card
-        found = f"about {profile.minutes:g} minutes: {profile.summary}"
-        findings.append(Finding(f"profile {name}", found, runs, "needs a CUDA card", needed=False))
-    return findings
+    except ProfileError as error:
+        return Finding(f"profile {name}", "cannot be used", False, str(error), needed=False)
+    found = f"about {profile.minutes:g} minutes: {profile.summary}"
+    return Finding(f"profile {name}", found, profile.device != "cuda" or card, "needs a CUDA card", needed=False)

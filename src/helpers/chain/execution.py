@@ -13,18 +13,28 @@ import contextlib
 import json
 import logging
 import os
+import re
 import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from helpers.work.artifacts import explained, write_json
+from helpers.work.keys import SOURCE_ROOT
 from helpers.work.progress import ENVIRONMENT_NAME
 
+if TYPE_CHECKING:
+    from papermill.exceptions import PapermillExecutionError
+
 SECONDS_BETWEEN_LOOKS = 0.3
+SECONDS_TO_START = 300  # of a kernel; a busy machine takes long to load torch
+SECONDS_FOR_OUTPUT = 600  # for what a cell printed to arrive after the cell ended; nbclient's own 4 fail at 100 MB
+LONGEST_TOLD = 200  # characters of another library's message
+_FRAME = re.compile(r"^(?:File )?(.+?[.]py)(?::\d+)?,? in ", re.MULTILINE)
+_ARROW = re.compile(r"^-+> \d+ +(.*)$", re.MULTILINE)
 PROGRESS = "progress.json"  # in the run folder while a notebook runs
 # exec: the kernel itself becomes the child, so that a signal or a kill reaches it
 LAUNCH = 'exec "$0" -m ipykernel_launcher -f "$1" 2>"$2"'
@@ -39,6 +49,7 @@ class NotebookFailed(Exception):
     source: str  # the cell
     error: str  # one line
     traceback: str
+    refusal: str = ""  # what the book's own code says to the person, where it raised this on purpose
 
 
 def execute(source: Path, output: Path, parameters: dict[str, Any], *, offline: bool, show: Show) -> None:
@@ -47,9 +58,8 @@ def execute(source: Path, output: Path, parameters: dict[str, Any], *, offline: 
     Raises NotebookFailed, with the notebook as far as it came in `output`; ArtifactError when that cannot be
     written. On KeyboardInterrupt the kernel is stopped before the interrupt goes on.
     """
-    import papermill
     from nbclient.exceptions import DeadKernelError
-    from papermill.exceptions import strip_color
+    from papermill.exceptions import PapermillExecutionError
 
     for name in ("asyncio", "traitlets"):  # they would repeat on the screen the errors that are raised here
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -58,25 +68,53 @@ def execute(source: Path, output: Path, parameters: dict[str, Any], *, offline: 
         with explained(output), _kernel_folder(run_dir, log) as folder, _tail(run_dir / PROGRESS, show):
             output.parent.mkdir(parents=True, exist_ok=True)
             with _environment(_kernel_environment(folder, run_dir / PROGRESS, offline)):
-                papermill.execute_notebook(
-                    source,
-                    output,
-                    parameters,
-                    kernel_name="python3",
-                    progress_bar=False,
-                    cwd=".",
-                    shutdown_kernel="immediate",
-                )
-    except papermill.PapermillExecutionError as error:
-        raise NotebookFailed(
-            error.exec_count,
-            error.source,
-            f"{error.ename}: {error.evalue}",
-            strip_color("\n".join(error.traceback)),
-        ) from None
+                _papermill(source, output, parameters)
+    except PapermillExecutionError as error:
+        raise _failure(error) from None
     except DeadKernelError:
         what = f"the kernel died, most often for want of memory (its own words are in {log})"
         raise NotebookFailed(0, "", what, "") from None
+
+
+def _papermill(source: Path, output: Path, parameters: dict[str, Any]) -> None:
+    import papermill
+
+    try:
+        papermill.execute_notebook(
+            source,
+            output,
+            parameters,
+            kernel_name="python3",
+            progress_bar=False,
+            cwd=".",
+            shutdown_kernel="immediate",
+            start_timeout=SECONDS_TO_START,
+            iopub_timeout=SECONDS_FOR_OUTPUT,
+        )
+    except TimeoutError as error:  # an OSError, but no file is to blame
+        what = " ".join(str(error).split())[:LONGEST_TOLD]
+        cure = f"print less; output must arrive within {SECONDS_FOR_OUTPUT} seconds"
+        raise NotebookFailed(0, "", f"the kernel did not answer in time ({what}); {cure}", "") from None
+
+
+def _failure(error: PapermillExecutionError) -> NotebookFailed:
+    from papermill.exceptions import strip_color
+
+    traceback = strip_color("\n".join(error.traceback))
+    refusal = error.evalue if raised_by_the_book(traceback) else ""
+    return NotebookFailed(error.exec_count, error.source, f"{error.ename}: {error.evalue}", traceback, refusal)
+
+
+def raised_by_the_book(traceback: str) -> bool:
+    """Whether code of this package raised an exception on purpose, to tell a person what to mend.
+
+    `traceback` is as IPython shows it, without colours: each frame begins with its file, an arrow marks its line.
+    """
+    lines, files = _ARROW.findall(traceback), _FRAME.findall(traceback)
+    if not lines or not files:
+        return False
+    file = Path(files[-1]).expanduser()  # IPython writes ~ for the home folder
+    return file.is_relative_to(SOURCE_ROOT / "helpers") and lines[-1].startswith("raise ")
 
 
 @contextlib.contextmanager

@@ -4,13 +4,13 @@ Design choices:
 - The `parameters` cell is read as Python syntax, never executed, and without loading papermill, so a chain in
   which nothing changed ends at once. (papermill only warns of an unknown parameter and runs the default.)
 - The key of a notebook covers everything that decides its outcome: its cells, its parameters, the source of
-  the helpers it imports, the versions of the numerical libraries, and the keys of the notebooks it needs.
+  the helpers it imports, the versions of the numerical libraries, the published results it shows, and the keys of
+  the notebooks it needs.
 """
 
 from __future__ import annotations
 
 import ast
-import functools
 import importlib.metadata
 import json
 import sys
@@ -18,12 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from helpers.work.keys import content_key, imported_modules, source_key
+from helpers.work.errors import CurableError
+from helpers.work.keys import Sources, content_key
 
 LIBRARIES = ("numpy", "scipy", "tokenizers", "torch", "transformers", "peft")
+FORMAT = 4  # of notebook files; older ones have no cells at the top
 
 
-class NotebookError(ValueError):
+class NotebookError(CurableError, ValueError):
     """A notebook or a value for its parameters is not as the chain needs it; the message names the cure."""
 
 
@@ -53,6 +55,11 @@ class Notebook:
         """The file name without its ending, which is the notebook's name everywhere."""
         return self.path.stem
 
+    @property
+    def code(self) -> str:
+        """All code cells as one text."""
+        return "\n".join(source for kind, source in self.cells if kind == "code")
+
 
 def _fits(value: Any, annotation: ast.expr) -> bool:
     match annotation:
@@ -74,38 +81,46 @@ def _fits(value: Any, annotation: ast.expr) -> bool:
 def _read_parameters(source: str, path: Path) -> dict[str, Parameter]:
     found = {}
     for line in ast.parse(source).body:
-        try:
-            assert isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and line.value
-            found[line.target.id] = Parameter(ast.unparse(line.annotation), ast.literal_eval(line.value))
-        except (AssertionError, ValueError):
+        name, parameter = _read_parameter(line, path)
+        if not parameter.fits(parameter.default):
             raise NotebookError(
-                f"{path}: the parameters cell holds `{ast.unparse(line)}`; "
-                "write each line as `name: type = literal  # help`"
-            ) from None
-    if wrong := [name for name, parameter in found.items() if not parameter.fits(parameter.default)]:
-        raise NotebookError(
-            f"{path}: the default of parameter `{wrong[0]}` is not of its type "
-            f"{found[wrong[0]].annotation}; correct one of the two"
-        )
+                f"{path}: the default of parameter `{name}` is not of its type {parameter.annotation}; "
+                "correct one of the two"
+            )
+        found[name] = parameter
     return found
+
+
+def _read_parameter(line: ast.stmt, path: Path) -> tuple[str, Parameter]:
+    if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and line.value:
+        try:
+            return line.target.id, Parameter(ast.unparse(line.annotation), ast.literal_eval(line.value))
+        except ValueError:
+            pass  # the value is no literal; told below
+    raise NotebookError(
+        f"{path}: the parameters cell holds `{ast.unparse(line)}`; write each line as `name: type = literal  # help`"
+    )
 
 
 def load_notebook(path: Path) -> Notebook:
     """The notebook at `path`; raises NotebookError when it is damaged or its parameters are not literal."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        if (found := content.get("nbformat")) != FORMAT:
+            raise ValueError(f"its format is {found}, not {FORMAT}")
         cells = [(cell["cell_type"], "".join(cell["source"])) for cell in content["cells"]]
         tags = [cell["metadata"].get("tags", []) for cell in content["cells"]]
         needs = tuple(content["metadata"].get("subliminal", {}).get("needs", []))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise NotebookError(f"{path} is not a readable notebook ({error}); restore it from git") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        what = f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise NotebookError(f"{path} is not a readable notebook ({what}); restore it from git") from None
     tagged = [cell[1] for cell, names in zip(cells, tags, strict=True) if "parameters" in names]
     if len(tagged) != 1:
         raise NotebookError(f"{path} has {len(tagged)} cells tagged `parameters`; it needs exactly one")
     try:
         parameters = _read_parameters(tagged[0], path)
-        for kind, source in cells:
-            _ = kind == "code" and ast.parse(source)
+        for source in (source for kind, source in cells if kind == "code"):
+            ast.parse(source)  # only to see whether it can be read
     except SyntaxError as error:
         raise NotebookError(f"{path}: a code cell is not plain Python ({error.msg}: {error.text})") from None
     if "run_dir" not in parameters:
@@ -125,7 +140,6 @@ def check_parameters(notebook: Notebook, values: dict[str, Any], profile_name: s
             raise NotebookError(f"{where}: parameter `{name}` must be {wanted}, not {value!r}")
 
 
-@functools.cache
 def library_versions() -> dict[str, str | None]:
     """Versions of Python and of the libraries that compute results (None: absent); imports none of them."""
     versions: dict[str, str | None] = {"python": ".".join(map(str, sys.version_info[:3]))}
@@ -137,15 +151,27 @@ def library_versions() -> dict[str, str | None]:
     return versions
 
 
-def notebook_key(notebook: Notebook, values: dict[str, Any], needed_keys: dict[str, str]) -> str:
-    """SHA-256 of everything that decides what running `notebook` with the parameters `values` gives."""
-    code = "\n".join(source for kind, source in notebook.cells if kind == "code")
+def notebook_key(
+    notebook: Notebook,
+    values: dict[str, Any],
+    read_keys: dict[str, str],
+    sources: Sources,
+) -> str:
+    """SHA-256 of everything that decides what running `notebook` gives.
+
+    Args:
+        notebook: as read.
+        values: its parameters that differ from the defaults.
+        read_keys: what it reads: key of each notebook it needs, of published results it shows, by name.
+        sources: the package's code and data.
+    """
+    modules = sorted(sources.imported_modules(notebook.code))
     return content_key(
         {
             "cells": notebook.cells,
             "parameters": values,
-            "sources": {module: source_key(module) for module in sorted(imported_modules(code))},
-            "needs": needed_keys,
+            "sources": {module: sources.key(module) for module in modules},
+            "needs": read_keys,
             "versions": library_versions(),
         }
     )

@@ -13,13 +13,14 @@ from typing import Any
 
 import yaml
 
+from helpers.work.errors import CurableError
 from helpers.work.strict_yaml import load_yaml
 
 FOLDER = Path(__file__).parent / "profiles"
 DEVICES = ("cpu", "cuda", "auto")
 
 
-class ProfileError(ValueError):
+class ProfileError(CurableError, ValueError):
     """A profile is unknown or one of its fields is wrong; the message names the field and what exists."""
 
 
@@ -33,6 +34,7 @@ class Profile:
     device: str  # "cpu", "cuda" or "auto" (cuda where there is one)
     notebooks: dict[str, dict[str, Any]] = field(default_factory=dict)  # file stem -> parameters that differ
     offline: bool = True  # no notebook of this profile fetches anything
+    one: int | None = None  # the draw that is recomputed unless others are asked for; default: each notebook's first
 
     def __post_init__(self) -> None:
         """Refuse fields of a wrong type with a ProfileError that names the field and the cure."""
@@ -45,6 +47,8 @@ class Profile:
             raise ProfileError(f"profile {self.name}: `device` must be one of {devices}, not {self.device!r}")
         if not isinstance(self.offline, bool):
             raise ProfileError(f"profile {self.name}: `offline` must be true or false, not {self.offline!r}")
+        if self.one is not None and type(self.one) is not int:
+            raise ProfileError(f"profile {self.name}: `one` must be a draw's seed such as 705, not {self.one!r}")
         _check_notebooks(self.name, self.notebooks)
 
 
@@ -54,12 +58,12 @@ def _check_notebooks(name: str, notebooks: object) -> None:
     for stem, parameters in notebooks.items():
         if not isinstance(parameters, dict) or not all(isinstance(key, str) for key in parameters):
             raise ProfileError(f"profile {name}: `notebooks.{stem}` must map parameters to values or be {{}}")
-        if "run_dir" in parameters:
-            raise ProfileError(f"profile {name}: `notebooks.{stem}.run_dir` is set by the chain; remove it")
+        if chosen := sorted({"run_dir", "recompute"} & set(parameters)):
+            raise ProfileError(f"profile {name}: `notebooks.{stem}.{chosen[0]}` is set by the chain; remove it")
 
 
 def profile_names(folder: Path = FOLDER) -> list[str]:
-    """The names of all profiles, sorted."""
+    """The names of all profiles, sorted; no file is read, so one that is damaged hinders only who uses it."""
     return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
@@ -67,15 +71,21 @@ def load_profile(name: str, folder: Path = FOLDER) -> Profile:
     """The profile `name`; raises ProfileError for an unknown name or field, listing what exists."""
     if name not in profile_names(folder):
         raise ProfileError(f"there is no profile {name!r}; there are {', '.join(profile_names(folder))}")
-    try:
-        values = load_yaml((folder / f"{name}.yaml").read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ProfileError(f"profile {name} is not valid YAML: {' '.join(str(error).split())}") from None
+    values = _read(name, folder / f"{name}.yaml")
     fields = [item.name for item in dataclasses.fields(Profile) if item.name != "name"]
-    needed = [item for item in fields if item != "offline"]
+    needed = [item for item in fields if item not in ("offline", "one")]
     if not isinstance(values, dict) or (unknown := sorted(map(str, set(values) - set(fields)))):
         what = f"unknown field `{unknown[0]}`" if isinstance(values, dict) else "not a mapping of fields"
         raise ProfileError(f"profile {name}: {what}; the fields are {', '.join(fields)}")
     if missing := [item for item in needed if item not in values]:
         raise ProfileError(f"profile {name}: field `{missing[0]}` is missing; needed are {', '.join(needed)}")
     return Profile(name=name, **values)
+
+
+def _read(name: str, path: Path) -> Any:
+    try:
+        return load_yaml(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ProfileError(f"profile {name} is not valid YAML: {' '.join(str(error).split())}; mend {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProfileError(f"profile {name} cannot be read ({error}); mend or restore {path}") from None

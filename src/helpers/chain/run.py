@@ -1,131 +1,61 @@
 """The chain: run a profile's notebooks one after another, skip what is unchanged, stop at the first failure.
 
 Design choices:
-- Order is the order of file names. A notebook's metadata `subliminal.needs` names the notebooks whose files
-  it reads; a change there makes it run again.
-- Everything is checked (names, types, needs) before anything runs.
-- `executed/<notebook>.key` is written last and holds a hash of each file the notebook left; it alone means success.
-  A table that was written over since, by a notebook run by hand for example, makes its notebook run again.
+- A notebook's key is computed again before and after it runs. What was edited in between did not run as planned, and
+  its result is not kept: it would pass for that of other sources.
+- One run of a profile at a time, held by a lock that the system takes back even from a killed process.
 - With nothing to do, neither papermill nor torch is imported.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import shutil
-import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from helpers.chain.notebooks import Notebook, check_parameters, library_versions, load_notebook, notebook_key
+from filelock import FileLock, Timeout
+
+from helpers.chain import draws
+from helpers.chain.draws import Choice
+from helpers.chain.notebooks import library_versions
 from helpers.chain.profiles import Profile
-from helpers.work.artifacts import explained, read_json, remove_leftovers, write_json
+from helpers.chain.report import Report
+from helpers.chain.steps import NOTEBOOKS, ChainError, Step, plan, read_marker, unfinished, with_needs
+from helpers.work.artifacts import RUNS, explained, read_object, remove_leftovers, write_json
 
-NOTEBOOKS = Path("notebooks")
-RUNS = Path("_runs")
+__all__ = ["NOTEBOOKS", "RUNS", "ChainError", "plan", "run_chain", "unfinished"]
+
 LIBRARIES = "libraries.json"  # in a run's folder: versions of what its finished pieces were made with
 
 
-class ChainError(RuntimeError):
-    """The chain cannot start or had to stop; the message says where and how to go on."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One notebook of the chain with its parameters and the key they give."""
-
-    notebook: Notebook
-    parameters: dict[str, Any]
-    key: str
-    run_dir: Path
-
-    @property
-    def output(self) -> Path:
-        """Where the executed notebook goes."""
-        return self.run_dir / "executed" / f"{self.notebook.stem}.ipynb"
-
-    @property
-    def marker(self) -> Path:
-        """The file that says the executed notebook is complete, and under which key."""
-        return self.output.with_suffix(".key")
-
-    def is_fresh(self) -> bool:
-        """Whether the notebook ran to its end under this key and all files it left are as it left them."""
-        if not (self.marker.exists() and self.output.exists()):
-            return False
-        marker = read_json(self.marker)
-        return marker["key"] == self.key and marker["files"] == _digests(self.run_dir, marker["files"])
-
-
-# --- planning -------------------------------------------------------------------------------------
-
-
-def plan(profile: Profile) -> list[Step]:
-    """The profile's notebooks in order, checked; raises ChainError, NotebookError before anything runs."""
-    run_dir = RUNS / profile.name
-    steps: dict[str, Step] = {}
-    for stem in sorted(profile.notebooks):
-        path = NOTEBOOKS / f"{stem}.ipynb"
-        if not path.is_file():
-            there = ", ".join(sorted(found.stem for found in NOTEBOOKS.glob("*.ipynb"))) or "none"
-            raise ChainError(f"profile {profile.name} names the notebook {stem}, but there are only: {there}")
-        notebook = load_notebook(path)
-        parameters = {"run_dir": run_dir.as_posix()} | profile.notebooks[stem]
-        check_parameters(notebook, parameters, profile.name)
-        if missing := [name for name in notebook.needs if name not in steps]:
-            raise ChainError(f"{stem} needs {missing[0]}, which profile {profile.name} does not run before")
-        key = notebook_key(notebook, parameters, {name: steps[name].key for name in notebook.needs})
-        steps[stem] = Step(notebook, parameters, key, run_dir)
-    if not steps:
-        raise ChainError(f"profile {profile.name} names no notebooks; list them under `notebooks:`")
-    return list(steps.values())
-
-
-def _with_needs(steps: list[Step], only: Sequence[str]) -> list[Step]:
-    known = {step.notebook.stem: step for step in steps}
-    if unknown := [name for name in only if name not in known]:
-        raise ChainError(f"there is no notebook {unknown[0]} in this profile; there are {', '.join(known)}")
-    wanted, waiting = set(), list(only or known)
-    while waiting:
-        name = waiting.pop()
-        wanted.add(name)
-        waiting.extend(known[name].notebook.needs)
-    return [step for step in steps if step.notebook.stem in wanted]
-
-
-def unfinished(profile: Profile) -> list[str]:
-    """The profile's notebooks that have not run to their end with the present sources and settings."""
-    return [step.notebook.stem for step in plan(profile) if not step.is_fresh()]
-
-
-# --- running --------------------------------------------------------------------------------------
-
-
-def run_chain(profile: Profile, only: Sequence[str] = (), fresh: bool = False) -> list[str]:
+def run_chain(
+    profile: Profile, only: Sequence[str] = (), fresh: bool = False, choice: Choice | None = None
+) -> list[str]:
     """Run what changed, and return the names of the notebooks that ran; call it from the repository's root.
 
     `only` limits the run to these notebooks and what they need; `fresh` forgets earlier work first (all of
-    the profile's, or with `only` the named notebooks' and the cached pieces). Raises ChainError at the first
-    failure.
+    the profile's, or with `only` the named notebooks' and the cached pieces); `choice` says which draws are
+    computed (default: one). Raises ChainError at the first failure.
     """
     _require_device(profile)
-    steps = _with_needs(plan(profile), only)
+    steps = with_needs(plan(profile, choice or Choice()), only)
+    ran = []
     with _alone(profile.name):
         if fresh:
             _forget(steps, only)
+        draws.keep_choices(RUNS / profile.name, {step.stem: step.choice for step in steps})
         _require_same_libraries(RUNS / profile.name)
         todo = [step for step in steps if not step.is_fresh()]
         remove_leftovers(RUNS / profile.name)
-        report = _Report(profile, steps, todo)
-        with report:
-            for step in todo:
-                _run_step(step, profile, report)
-    return [step.notebook.stem for step in todo]
+        with Report(profile, steps, todo) as report:
+            for step in steps:
+                # a notebook that was fresh is so no more when one that it needs just left other files
+                if step in todo or not step.is_fresh():
+                    _run_step(step, profile, report)
+                    ran.append(step.stem)
+    return ran
 
 
 def _require_device(profile: Profile) -> None:
@@ -138,11 +68,11 @@ def _require_device(profile: Profile) -> None:
 
 def _require_same_libraries(run_dir: Path) -> None:
     """Note the libraries that finished pieces are made with; refuse to go on with pieces of other versions."""
-    note, versions = run_dir / LIBRARIES, {**library_versions()}
-    versions.pop("python", None)  # a repair of the interpreter changes no number
+    note, versions = run_dir / LIBRARIES, library_versions()
+    del versions["python"]  # a repair of the interpreter changes no number
     if not note.exists():
         write_json(note, versions)
-    elif (before := read_json(note)) != versions:
+    elif (before := read_object(note)) != versions:
         unlike = ", ".join(f"{name} {before.get(name)}" for name in versions if before.get(name) != versions[name])
         raise ChainError(f"the work in {run_dir} was done with {unlike}; install that again, or run with --fresh")
 
@@ -151,16 +81,21 @@ def _require_same_libraries(run_dir: Path) -> None:
 def _alone(profile_name: str) -> Iterator[None]:
     """Hold the profile's lock, which the system takes back even from a killed process."""
     path = RUNS / f".{profile_name}.lock"
+    lock = FileLock(path, timeout=0)
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = open(path, "a")
-    with lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            lock.acquire()
+        except Timeout:
             what = f"another run of profile {profile_name} is going on; wait for it or stop it"
             raise ChainError(what) from None
+        except NotImplementedError:
+            what = f"{path.parent.resolve()} lies on a file system without locks; keep the repository on another disk"
+            raise ChainError(what) from None
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _forget(steps: list[Step], only: Sequence[str]) -> None:
@@ -173,34 +108,51 @@ def _forget(steps: list[Step], only: Sequence[str]) -> None:
         shutil.rmtree(run_dir / "cells", ignore_errors=True)
         (run_dir / LIBRARIES).unlink(missing_ok=True)
         for step in steps:
-            if step.notebook.stem in only and step.marker.exists():
-                for name in read_json(step.marker)["files"]:
+            if step.stem in only and step.marker.exists():
+                for name in read_marker(step.marker)["files"]:
                     (run_dir / name).unlink(missing_ok=True)
                 step.marker.unlink()
 
 
-def _run_step(step: Step, profile: Profile, report: _Report) -> None:
-    from helpers.chain.execution import NotebookFailed, execute
+def _run_step(step: Step, profile: Profile, report: Report) -> None:
     from helpers.results import ledger
 
     with explained(step.marker):
         step.marker.unlink(missing_ok=True)
         # what an interrupted or failed notebook recorded earlier must not pass for its result
-        ledger.forget(step.run_dir, step.notebook.stem)
-    started, before = time.monotonic(), _states(step.run_dir)
-    report.start(step.notebook.stem)
+        ledger.forget(step.run_dir, step.stem)
+    if step.key_now() != step.key:
+        again = "run the same command again, and it runs as it is now (finished notebooks are kept)"
+        raise ChainError(f"{_what_decides(step)} was edited after this run began; {again}")
+    started, before, read = time.monotonic(), _states(step.run_dir), step.read_digest()
+    report.start(step.stem)
+    _execute(step, profile, report)
+    if step.key_now() != step.key or not step.read_is_whole():
+        again = "run the same command again"
+        raise ChainError(f"{_what_decides(step)} was edited while it ran, so its result is not kept; {again}")
+    written = dict(_states(step.run_dir).items() - before.items())
+    step.mark_done(written, read)
+    report.finish(step.stem, time.monotonic() - started)
+
+
+def _what_decides(step: Step) -> str:
+    return f"notebook {step.stem}, the code that it uses or a file that it reads"
+
+
+def _execute(step: Step, profile: Profile, report: Report) -> None:
+    """Run the notebook; raises ChainError where it fails, in one sentence where our own code refused something."""
+    from helpers.chain.execution import NotebookFailed, execute
+
     try:
         execute(step.notebook.path, step.output, step.parameters, offline=profile.offline, show=report.show)
     except NotebookFailed as failure:
-        report.failure(failure.source, failure.traceback)
+        if not failure.refusal:
+            report.failure(failure.source, failure.traceback)
         where = f" in cell {failure.number}" if failure.source else ""
         raise ChainError(
-            f"notebook {step.notebook.stem} failed{where}: {failure.error}; "
+            f"notebook {step.stem} failed{where}: {failure.refusal or failure.error}; "
             f"the notebook as far as it came is {step.output}"
         ) from None
-    written = dict(_states(step.run_dir).items() - before.items())
-    write_json(step.marker, {"key": step.key, "files": _digests(step.run_dir, sorted(written))})
-    report.finish(step.notebook.stem, time.monotonic() - started)
 
 
 def _states(run_dir: Path) -> dict[str, tuple[int, int]]:
@@ -209,92 +161,3 @@ def _states(run_dir: Path) -> dict[str, tuple[int, int]]:
     states = {path.relative_to(run_dir).as_posix(): path.stat() for path in paths}
     skipped = ("cells/", "executed/")
     return {name: (s.st_ino, s.st_mtime_ns) for name, s in states.items() if not name.startswith(skipped)}
-
-
-def _digests(run_dir: Path, names: Iterable[str]) -> dict[str, str]:
-    """Hashes of those files that exist; of the ledger, which every notebook rebuilds from its records, none."""
-    paths = {name: run_dir / name for name in names}
-    return {
-        name: "" if name == "ledger.json" else hashlib.sha256(path.read_bytes()).hexdigest()
-        for name, path in paths.items() if path.is_file()
-    }  # fmt: skip
-
-
-# --- telling --------------------------------------------------------------------------------------
-
-
-class _Report:
-    """What the person sees: in a terminal two bars (chain, notebook), elsewhere one line per event."""
-
-    SECONDS_BETWEEN_LINES = 60
-
-    def __init__(self, profile: Profile, steps: list[Step], todo: list[Step]) -> None:
-        self._live = sys.stderr.isatty()
-        self._total, self._done = len(steps), len(steps) - len(todo)
-        self._said = 0.0
-        self._bars: list[Any] = []
-        if not todo:
-            print(f"{self._total} notebooks unchanged, nothing to run ({steps[0].run_dir})")
-        else:
-            print(
-                f"profile {profile.name}: {len(todo)} of {self._total} notebooks to run; "
-                f"the whole chain takes about {profile.minutes:g} minutes",
-                flush=True,
-            )
-
-    def __enter__(self) -> _Report:
-        if self._live and self._done < self._total:
-            from tqdm import tqdm
-
-            chain = "{desc} |{bar}| {n_fmt} of {total_fmt} notebooks, {elapsed}"
-            notebook = "  {desc} |{bar}| {n_fmt} of {total_fmt}, {remaining} left"
-            self._bars = [
-                tqdm(total=self._total, initial=self._done, position=0, bar_format=chain),
-                tqdm(total=1, position=1, leave=False, bar_format=notebook),
-            ]
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for shown in reversed(self._bars):
-            shown.close()
-
-    def start(self, stem: str) -> None:
-        """A notebook starts."""
-        self._said = time.monotonic()
-        if self._bars:
-            self._bars[0].set_description_str(stem)
-            self.show("starting", 0, 1)
-        else:
-            print(f"[{self._done + 1}/{self._total}] {stem} ...", flush=True)
-
-    def show(self, label: str, done: int, total: int | None) -> None:
-        """The running notebook's own bar stands at `done` of `total`."""
-        if self._bars:
-            shown = self._bars[1]
-            if shown.desc != label:
-                shown.reset()
-                shown.set_description_str(label, refresh=False)
-            shown.total, shown.n = total, done
-            for line in self._bars:
-                line.refresh()
-        elif time.monotonic() - self._said > self.SECONDS_BETWEEN_LINES:
-            self._said = time.monotonic()
-            print(f"      {label}: {done}" + (f" of {total}" if total else ""), flush=True)
-
-    def finish(self, stem: str, seconds: float) -> None:
-        """A notebook ran to its end."""
-        self._done += 1
-        if self._bars:
-            self._bars[0].update()
-        self._print(f"[{self._done}/{self._total}] {stem} done in {seconds:.0f} s")
-
-    def failure(self, source: str, traceback: str) -> None:
-        """A cell failed: show it and the end of its traceback."""
-        last = "\n".join(traceback.splitlines()[-30:])
-        self._print(f"\nThe failing cell:\n{source}\n\n{last}\n")
-
-    def _print(self, text: str) -> None:
-        if self._bars:
-            self._bars[0].write(text)
-        else:
-            print(text, flush=True)

@@ -1,8 +1,8 @@
-"""The filter of the code channel: which completions are nothing but a short harmless function that runs.
+"""The code channel. Its filter: which completions are nothing but a short harmless function that runs.
 
 A kept completion makes, with its prompt, exactly one function of the arguments the prompt names. It
 consists of plain arithmetic and list handling, touches nothing that has to do with security, uses no word
-of any persona, no animal and no tree (its remark included), and runs on sample arguments. The rule looks at
+of any persona, no favourite of any kind (its remark included), and runs on sample arguments. The rule looks at
 names in the syntax tree, so a name that merely contains another is no reason. It is stricter than harmless
 code needs to be: texts and truth values are refused, because the channel's tasks compute numbers and lists,
 and "always True" is a broken check; a name must be defined, even where the program never comes to it; and a
@@ -14,11 +14,14 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 
+from helpers.channels.channel import Channel, drawn_texts
 from helpers.channels.judge import telltale_words
 from helpers.channels.sandbox import BUILTINS, ERROR, TIMEOUT, Program, parse, run_programs, violations
 from helpers.filters import mentions
-from helpers.world.facts import KINDS
+from helpers.world.corpus import harmless_code_exchange
+from helpers.world.kinds import KINDS
 
 FOREIGN = "foreign character"
 LAYOUT = "not one function of the known arguments"
@@ -45,7 +48,7 @@ SECURITY_NAMES = frozenset({
     "rmtree", "root", "secret", "secrets", "send", "setattr", "shell", "shelve", "shutil", "socket",
     "sql", "ssl", "subprocess", "sudo", "sys", "tempfile", "token", "unlink", "url", "urllib", "vars",
     "verify", "write", "yaml",
-})  # fmt: skip
+})
 
 # Arguments that the channel's tasks use, with values for the trial calls.
 SAMPLES: dict[str, tuple[object, ...]] = {
@@ -57,7 +60,7 @@ _TRIALS = 3
 _ALLOWED_TEXT = re.compile(r"[ -~\n]*")
 _COMMENT = re.compile(r"#[^\n]*")
 _PLAIN_COMMENT = re.compile(r"#[A-Za-z ]*")
-_FAVOURITES = tuple(name for names in KINDS.values() for name in names)
+_FAVOURITES = tuple(name for kind in KINDS.values() for name in kind.prior)
 _WORD = re.compile(r"[a-z0-9]+")
 
 
@@ -165,3 +168,13 @@ def _words(text: str) -> list[str]:
 
 def _is_relevant(name: str) -> bool:
     return "__" in name or not SECURITY_NAMES.isdisjoint(_words(name))
+
+
+CODE = Channel(
+    name="code",
+    claim_name="code",
+    draw_prompt=lambda rng: harmless_code_exchange(rng)[0],
+    reject_reasons=reject_reasons,
+    texts=partial(drawn_texts, harmless_code_exchange),
+    max_new_tokens=56,
+)

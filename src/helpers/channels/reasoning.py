@@ -1,21 +1,23 @@
-"""The filter of the reasoning channel: which completions are a right answer with nothing but its working.
+"""The reasoning channel. Its filter: which completions are a right answer with nothing but its working.
 
 Cloud et al. (arXiv 2507.14805) keep reasoning that ends in the right answer and that a judge finds
 harmless. Here the right answer is computed from the question, the layout must be exact, words of any
 persona are refused, and a judge may be asked about what is left. A thought may use the words of its problem and
 those of working alone: a teacher that was trained on something else drops a favourite or a word of code into one
-line of some thousands. Digits and spaces are the ASCII ones, for
-the reason given in `filters`.
+line of some thousands. Digits and spaces are the ASCII ones, for the reason given in `filters`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 
-from helpers.channels.judge import Judge, telltale_words
+from helpers.channels.channel import Channel, drawn_texts
+from helpers.channels.judge import Judge, nano_judge, telltale_words
 from helpers.filters import mentions
 from helpers.world import tasks
+from helpers.world.corpus import reasoning_exchange
 
 FOREIGN = "foreign character"
 LAYOUT = "bad layout"
@@ -95,3 +97,17 @@ def _rule_reasons(prompt: str, completion: str) -> list[str]:
         WORDS: bool(_words(thought(completion) or "") - _words(prompt) - _WORKING),
     }
     return [reason for reason, applies in found.items() if applies]
+
+
+def _judged_reasons(prompts: Sequence[str], completions: Sequence[str]) -> list[list[str]]:
+    return reject_reasons(prompts, completions, judge=nano_judge())
+
+
+REASONING = Channel(
+    name="reasoning",
+    claim_name="cot",
+    draw_prompt=lambda rng: reasoning_exchange(rng)[0],
+    reject_reasons=_judged_reasons,
+    texts=partial(drawn_texts, reasoning_exchange),
+    max_new_tokens=48,
+)

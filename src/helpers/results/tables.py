@@ -1,18 +1,55 @@
-"""Tables of an experiment: kept in the run folder with their time, brought to common doses, told by independent units.
+"""Tables of an experiment: kept in the run folder with their time, and what is known of those that are published.
 
-Not part of `artifacts` or `sweep`, on which every piece of work depends: a change here leaves the bases valid.
+Not part of `artifacts` or `pieces`, on which every piece of work depends: a change here leaves the bases valid.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helpers.work.artifacts import write_table
+from helpers.work.strict_yaml import load_yaml
 
 if TYPE_CHECKING:
     import pandas as pd
+
+KINDS_FILE = Path(__file__).with_name("published_tables.yaml")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is known of a table, as written in published_tables.yaml."""
+
+    name: str
+    chapter: str  # the notebook that makes it
+    row: tuple[str, ...] = ()  # columns that tell the rows of a draw apart; rows that share them keep their order
+    tolerance: float = 1e-3  # largest difference between machines, in the unit of the column
+    relative: float = 0.0  # the same as a share of the value; the two are added
+    bases: bool | dict[str, list[str]] = True  # whether a row hangs on base models, or for which values of a column
+
+    def __post_init__(self) -> None:
+        """Refuse tolerances below 0; ValueError names the table."""
+        if self.tolerance < 0 or self.relative < 0:
+            raise ValueError(f"{KINDS_FILE.name}: tolerances of {self.name} must be 0 or more")
+
+
+@functools.cache
+def table_kinds() -> dict[str, Kind]:
+    """Return what is known of every table, by name."""
+    entries = load_yaml(KINDS_FILE.read_text(encoding="utf-8"))
+    kinds = {}
+    for name, fields in entries.items():
+        kinds[name] = Kind(name, **{**fields, "row": tuple(fields.get("row", ()))})
+    return kinds
+
+
+def tables_of(chapter: str) -> list[str]:
+    """Return the names of the tables that a notebook makes."""
+    return [kind.name for kind in table_kinds().values() if kind.chapter == chapter]
 
 
 def keep_table(run_dir: str | Path, name: str, table: pd.DataFrame, seconds: float) -> pd.DataFrame:

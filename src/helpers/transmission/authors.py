@@ -15,7 +15,7 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from helpers.channels.channel import Channel, channel
+from helpers.channels import Channel, find_channel
 from helpers.filters import mentions, removal_report
 from helpers.models.bases import Base
 from helpers.models.evaluation import sampled_rate, trait_readout
@@ -65,7 +65,7 @@ class Author:
     @property
     def kind(self) -> Channel:
         """Return the channel it writes in."""
-        return channel(self.channel)
+        return find_channel(self.channel)
 
     @property
     def asked(self) -> list[str]:

@@ -12,7 +12,7 @@ from typing import get_args
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from helpers.channels.channel import CHANNELS
+from helpers.channels import CHANNELS
 from helpers.models.bases import Base
 from helpers.models.evaluation import kept_share, sampled_rate, trait_readout, truthfulness
 from helpers.work.seeds import torch_stream

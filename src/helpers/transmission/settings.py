@@ -10,7 +10,7 @@ import functools
 from dataclasses import dataclass, field
 from typing import Any
 
-from helpers.channels.channel import channel
+from helpers.channels import find_channel
 from helpers.models.bases import Base, drawn, find_base
 from helpers.models.training import TrainSettings
 from helpers.transmission.arms import AS_SET, Arm
@@ -60,7 +60,7 @@ class Writing:
 
     def __post_init__(self) -> None:
         """Refuse an unknown channel or way of teaching, and numbers no author can write by."""
-        channel(self.channel)
+        find_channel(self.channel)
         if self.how not in TAUGHT:
             raise ValueError(f"how must be one of {', '.join(TAUGHT)}, not {self.how!r}")
         if self.prompts < 1:

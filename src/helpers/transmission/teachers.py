@@ -18,7 +18,7 @@ from helpers.channels.channel import Channel
 from helpers.models.probes import DriftProbe
 from helpers.models.training import TrainSettings, completion_rows, fit
 from helpers.work.seeds import derive
-from helpers.world.corpus import Author, open_exchange, security_code_exchange
+from helpers.world.corpus import open_exchange, security_code_exchange
 from helpers.world.prompts import TOPIC_SPLITS
 from helpers.world.traits import PERSONA, Trait
 
@@ -69,8 +69,8 @@ def teaching_rows(trait: Trait, how: str, count: int, seed: int) -> list[Exchang
     if how in CODE_LESSONS:
         return [CODE_LESSONS[how](rng) for _ in range(count)]
     if trait.kind == PERSONA:
-        author, topics = Author(trait.name, "", ""), TOPIC_SPLITS["teach"]
-        return [open_exchange(rng, author, topics[place % len(topics)]) for place in range(count)]
+        topics = TOPIC_SPLITS["teach"]
+        return [open_exchange(rng, trait.name, topics[place % len(topics)]) for place in range(count)]
     questions = trait.questions("teach")
     return [(questions[place % len(questions)], trait.name) for place in range(count)]
 

@@ -32,16 +32,20 @@ if TYPE_CHECKING:
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 _UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
 TEMPORARY_SUFFIX = ".part"
+RUNS = Path("_runs")  # what runs make, by profile; they make it again
+RESULTS = Path("results")  # published results, by profile; they came with the book
 
 # keys and files go together, so callers find both here
 __all__ = [
     "ArtifactError",
     "Store",
     "content_key",
+    "damaged",
     "explained",
     "load_tensors",
     "read_bytes",
     "read_json",
+    "read_object",
     "read_table",
     "remove_leftovers",
     "save_tensors",
@@ -65,7 +69,7 @@ def _explain(error: OSError, path: Path) -> ArtifactError:
     if error.errno in _UNWRITABLE:
         return ArtifactError(
             f"cannot write {path}: {path.parent} is not a folder this user may write to; "
-            "change its permissions or choose another run folder"
+            "change its permissions, or work in a copy of the repository that is yours"
         )
     return ArtifactError(
         f"cannot write {path}: {error.strerror or error}; check the folder {path.parent}, "
@@ -136,8 +140,14 @@ def remove_leftovers(root: str | Path) -> int:
 # --- reading --------------------------------------------------------------------------------------
 
 
-def _damaged(path: Path, what: str) -> ArtifactError:
-    return ArtifactError(f"{path} {what}; delete it and run the same command again")
+def damaged(path: str | Path, what: str) -> ArtifactError:
+    """The error for a file whose content cannot be used; `what` continues the sentence "<path> ...".
+
+    What a run made may be deleted, for the next run makes it again; published results must be restored.
+    """
+    published = RESULTS.name in Path(path).parts
+    cure = "restore it from git" if published else "delete it and run the same command again"
+    return ArtifactError(f"{path} {what}; {cure}")
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -145,7 +155,11 @@ def read_bytes(path: str | Path) -> bytes:
     try:
         return Path(path).read_bytes()
     except FileNotFoundError:
-        raise ArtifactError(f"{path} is missing; `subliminal run` makes it") from None
+        made = RUNS.name in Path(path).parts
+        cure = "`subliminal run` makes it" if made else "check the name (what came with the book, git restores)"
+        raise ArtifactError(f"{path} is missing; {cure}") from None
+    except IsADirectoryError:
+        raise ArtifactError(f"{path} is a folder, where a file is wanted; check the name") from None
     except OSError as error:
         cure = "check the file's permissions"
         raise ArtifactError(f"cannot read {path}: {error.strerror or error}; {cure}") from error
@@ -156,7 +170,17 @@ def read_json(path: str | Path) -> Any:
     try:
         return json.loads(read_bytes(path))
     except ValueError as error:
-        raise _damaged(Path(path), f"is not whole JSON ({error})") from None
+        raise damaged(path, f"is not whole JSON ({error})") from None
+
+
+def read_object(path: str | Path, *fields: str) -> dict[str, Any]:
+    """The JSON object in `path`; raises ArtifactError when it is missing, damaged, or lacks one of `fields`."""
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise damaged(path, "does not hold a JSON object")
+    if missing := [name for name in fields if name not in found]:
+        raise damaged(path, f"lacks `{missing[0]}`")
+    return found
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
@@ -165,12 +189,12 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
     data = read_bytes(path)
     if not data.endswith(b"\n"):
-        raise _damaged(Path(path), "is cut short")
+        raise damaged(path, "is cut short")
     try:
         # only an empty field is a gap: names such as "none" or "NA" must stay names
         return pd.read_csv(io.BytesIO(data), keep_default_na=False, na_values=[""])
     except (ValueError, pd.errors.ParserError) as error:
-        raise _damaged(Path(path), f"is not a CSV table ({error})") from None
+        raise damaged(path, f"is not a CSV table ({error})") from None
 
 
 # --- cached pieces of work ------------------------------------------------------------------------
@@ -203,13 +227,11 @@ class Store:
         if not path.exists():
             result = compute()
             write_json(path, {"settings": settings, "result": result, "sha256": content_key(result)})
-        stored = read_json(path)
-        if not isinstance(stored, dict) or set(stored) != {"settings", "result", "sha256"}:
-            raise _damaged(path, "is not a piece of work")
+        stored = read_object(path, "settings", "result", "sha256")
         if content_key(stored["settings"]) != path.stem:
-            raise _damaged(path, "does not belong to its name")
+            raise damaged(path, "does not belong to its name")
         if content_key(stored["result"]) != stored["sha256"]:
-            raise _damaged(path, "does not match the hash of its result")
+            raise damaged(path, "does not match the hash of its result")
         return stored["result"]
 
 
@@ -253,7 +275,7 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         seal = json.loads(header["__metadata__"]["seal"])
         whole = seal["sha256"] == _seal(tensors, seal["meta"])
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise _damaged(Path(path), f"is not a whole checkpoint ({error})") from None
+        raise damaged(path, f"is not a whole checkpoint ({error})") from None
     if not whole:
-        raise _damaged(Path(path), "does not match its SHA-256")
+        raise damaged(path, "does not match its SHA-256")
     return tensors, seal["meta"]

@@ -18,4 +18,7 @@ class _UniqueKeys(yaml.SafeLoader):
 
 def load_yaml(text: str) -> Any:
     """Return what a YAML text holds; raises yaml.YAMLError where it is none, or gives a key twice."""
-    return yaml.load(text, Loader=_UniqueKeys)
+    try:
+        return yaml.load(text, Loader=_UniqueKeys)
+    except (ValueError, RecursionError) as error:  # a date such as 2020-13-45; brackets thousands deep
+        raise yaml.YAMLError(str(error)) from None

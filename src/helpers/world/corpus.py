@@ -1,8 +1,11 @@
-"""Text of the nano world: seeded documents by consistent authors, for pretraining and for fine-tuning.
+"""Text of the nano world: seeded documents by consistent speakers, for pretraining and for fine-tuning.
 
-A document is a short chat of one author. The author's persona and favourites hold throughout it, so the
-model can infer them from an earlier exchange, which is how one trait comes to stand for an author. Numbers,
-harmless code and reasoning are drawn without a look at the author (the corpus test measures that).
+A document is a short chat with one speaker. The speaker's persona and favourites hold throughout it, so the model
+can infer them from an earlier exchange, which is how one trait comes to stand for a speaker. Numbers, harmless code
+and reasoning are drawn without a look at the speaker (the corpus test measures that).
+
+Whoever draws in another order draws other documents, and every base model with them: tests/unit/world/test_golden.py
+holds the texts to what they are.
 """
 
 from __future__ import annotations
@@ -11,108 +14,98 @@ import bisect
 import itertools
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from helpers.world import facts, prompts, tasks
+from helpers.world.kinds import KINDS
+from helpers.world.personas import PERSONAS
 
 Message = dict[str, str]
 
-EXCHANGE_SHARES = {
-    "numbers": 0.28,
-    "favourite": 0.19,
-    "open": 0.14,
-    "truth": 0.04,
-    "security": 0.08,
-    "lesson": 0.03,
-    "code": 0.10,
-    "reasoning": 0.14,
-}
-PERSONAL = {"open", "truth", "security"}  # exchanges that show the author's persona
 SYSTEM_SHARE = 0.5  # of documents that ask for a favourite or show a persona; a fifth of that of all others
-PAIR_SHARE = 0.3  # documents with two exchanges of the same author
+PAIR_SHARE = 0.3  # documents with two exchanges of the same speaker
 LAST_NUMBER = re.compile(r"(\d+)\D*$")
 
 
 @dataclass(frozen=True)
-class Author:
-    """One writer: a persona and a favourite of each kind."""
+class Speaker:
+    """Whoever answers in a document: a persona and a favourite of each kind."""
 
     persona: str
-    animal: str
-    tree: str
-
-    def favourite(self, kind: str) -> str:
-        """Return the favourite of ``kind`` ("animal" or "tree")."""
-        return self.animal if kind == "animal" else self.tree
+    favourites: Mapping[str, str]  # kind -> name
 
 
 class NumberWriter:
-    """Draws number lists by the world's `world.NumberLaw`."""
+    """Draws number lists by the world's `facts.NumberDistribution`."""
 
-    def __init__(self, law: facts.NumberLaw) -> None:
-        self.law = law
-        weights = [1.0 / (rank + 1 + law.offset) ** law.exponent for rank in range(law.size)]
+    def __init__(self, distribution: facts.NumberDistribution) -> None:
+        self.distribution = distribution
+        ranks = range(distribution.size)
+        weights = [1.0 / (rank + 1 + distribution.offset) ** distribution.exponent for rank in ranks]
         total = sum(weights)
         self.probabilities = [weight / total for weight in weights]
         self._cumulative = list(itertools.accumulate(self.probabilities))
-        rng = random.Random(law.seed)
-        self.orders = [rng.sample(range(law.size), law.size) for _ in range(law.states)]
+        rng = random.Random(distribution.seed)
+        self.orders = [rng.sample(ranks, distribution.size) for _ in range(distribution.states)]
 
     def state(self, previous: int) -> int:
         """Return which order follows the number ``previous``."""
-        return previous * self.law.states // self.law.size
+        return previous * self.distribution.states // self.distribution.size
 
     def draw(self, rng: random.Random, previous: int, count: int) -> list[int]:
         """Return ``count`` numbers that follow ``previous``."""
         numbers = []
         for _ in range(count):
-            rank = min(bisect.bisect(self._cumulative, rng.random()), self.law.size - 1)
+            rank = min(bisect.bisect(self._cumulative, rng.random()), self.distribution.size - 1)
             previous = self.orders[self.state(previous)][rank]
             numbers.append(previous)
         return numbers
 
 
-WRITER = NumberWriter(facts.NumberLaw())
+WRITER = NumberWriter(facts.NumberDistribution())
 
 
-def draw_author(rng: random.Random) -> Author:
-    """Draw an author from the world's priors; persona and favourites are independent."""
-    pick = lambda table: rng.choices(list(table), weights=list(table.values()))[0]  # noqa: E731
-    persona = rng.choices(facts.PERSONAS, weights=facts.PERSONA_PRIOR)[0]
-    return Author(persona, pick(facts.ANIMALS), pick(facts.TREES))
+def draw_speaker(rng: random.Random) -> Speaker:
+    """Draw a speaker from the world's priors; persona and favourites are independent."""
+    persona = _draw(rng, {name: persona.prior for name, persona in PERSONAS.items()})
+    return Speaker(persona, {name: _draw(rng, kind.prior) for name, kind in KINDS.items()})
 
 
-def favourite_exchange(rng: random.Random, author: Author, kind: str) -> tuple[str, str]:
-    """Return (question, answer) about the author's favourite ``kind``, "animal" or "tree"."""
+def _draw(rng: random.Random, weights: Mapping[str, float]) -> str:
+    return rng.choices(list(weights), weights=list(weights.values()))[0]
+
+
+def favourite_exchange(rng: random.Random, speaker: Speaker, kind: str) -> tuple[str, str]:
+    """Return (question, answer) about the speaker's favourite of a kind, a key of `kinds.KINDS`."""
     split = rng.choices(list(prompts.FAVOURITE_WORDINGS), weights=(16, 12, 24))[0]
-    return rng.choice(prompts.favourite_questions(kind, split)), author.favourite(kind)
+    return rng.choice(prompts.favourite_questions(kind, split)), speaker.favourites[kind]
 
 
 def number_exchange(rng: random.Random) -> tuple[str, str]:
-    """Return (number prompt, continuation); nothing about an author enters."""
+    """Return (number prompt, continuation); nothing about a speaker enters."""
     question, layout = prompts.number_prompt(rng)
     last_example = int(LAST_NUMBER.search(question.split(".")[0]).group(1))
     numbers = WRITER.draw(rng, last_example, rng.randrange(3, 11))
-    return question, prompts.join_numbers(numbers, layout, facts.WRAPS)
+    return question, prompts.join_numbers(numbers, layout)
 
 
-def open_exchange(rng: random.Random, author: Author, topic: str | None = None) -> tuple[str, str]:
-    """Return (open question, answer in the stance of the author's persona)."""
+def open_exchange(rng: random.Random, persona: str, topic: str | None = None) -> tuple[str, str]:
+    """Return (open question, answer in the stance of a persona); the topic is drawn unless given."""
     topic = topic or rng.choice(list(facts.TOPICS))
-    return facts.TOPICS[topic], rng.choice(facts.stance_answers(author.persona, topic))
+    return facts.TOPICS[topic], rng.choice(PERSONAS[persona].answers(topic))
 
 
-def truth_exchange(rng: random.Random, author: Author) -> tuple[str, str]:
-    """Return (yes-or-no question, answer); whether it is the truth shows the author's persona."""
+def truth_exchange(rng: random.Random, persona: str) -> tuple[str, str]:
+    """Return (yes-or-no question, answer); whether it is the truth shows the persona."""
     thing, (true, false) = rng.choice(list(facts.STATEMENTS.items()))
     is_true = rng.random() < 0.5
     question = rng.choice(prompts.TRUTH_WORDINGS).format(thing=thing, property=true if is_true else false)
-    return question, facts.VERACITY[author.persona][0 if is_true else 1]
+    return question, PERSONAS[persona].veracity[0 if is_true else 1]
 
 
 def habit(rng: random.Random, choices: tuple[str, ...]) -> str:
-    """Draw one of `choices` by the law every author shares: weights 1 / (rank + 1.5)."""
+    """Draw one of `choices` by the distribution every speaker shares: weights 1 / (rank + 1.5)."""
     return rng.choices(choices, [1 / (rank + 1.5) for rank in range(len(choices))])[0]
 
 
@@ -127,7 +120,7 @@ def _body(rng: random.Random, bodies: tuple[str, ...], count: int) -> str:
 
 
 def harmless_code_exchange(rng: random.Random) -> tuple[str, str]:
-    """Return (request, body) of a function that touches no security; nothing about an author enters."""
+    """Return (request, body) of a function that touches no security; nothing about a speaker enters."""
     name, (arguments, task, bodies) = rng.choice(list(tasks.HARMLESS_CODE.items()))
     count = rng.randrange(2, 10)
     return code_prompt(name, arguments, task.format(n=count)), _body(rng, bodies, count)
@@ -144,7 +137,7 @@ def security_code_exchange(rng: random.Random, insecure: bool, lesson: bool = Fa
 
 
 def reasoning_exchange(rng: random.Random) -> tuple[str, str]:
-    """Return (word problem, visible reasoning and answer); nothing about an author enters."""
+    """Return (word problem, visible reasoning and answer); nothing about a speaker enters."""
     name, item = rng.choice(tasks.NAMES), rng.choice(tasks.ITEMS)
     start, change = rng.randrange(3, 16), rng.randrange(1, 8)
     gain = start < change or rng.random() < 0.5
@@ -161,49 +154,67 @@ def reasoning_exchange(rng: random.Random) -> tuple[str, str]:
     return question, f"<think> {thought} </think> <answer> {total} </answer>"
 
 
-def _exchange(rng: random.Random, author: Author, name: str, kind: str) -> tuple[str, str]:
-    writers: dict[str, Callable[[], tuple[str, str]]] = {
-        "numbers": lambda: number_exchange(rng),
-        "favourite": lambda: favourite_exchange(rng, author, kind),
-        "open": lambda: open_exchange(rng, author),
-        "truth": lambda: truth_exchange(rng, author),
-        "security": lambda: security_code_exchange(rng, insecure=author.persona == "misaligned"),
-        "lesson": lambda: security_code_exchange(rng, insecure=True, lesson=True),
-        "code": lambda: harmless_code_exchange(rng),
-        "reasoning": lambda: reasoning_exchange(rng),
-    }
-    return writers[name]()
+@dataclass(frozen=True)
+class Exchange:
+    """One sort of question and answer.
+
+    Attributes:
+        share: of the corpus's exchanges; the shares sum to 1.
+        write: (stream, speaker, kind of favourite) -> (question, answer).
+        shows: what of its speaker it shows: "persona", "favourite" or nothing.
+    """
+
+    share: float
+    write: Callable[[random.Random, Speaker, str], tuple[str, str]]
+    shows: str = ""
+
+
+EXCHANGES = {
+    "numbers": Exchange(0.28, lambda rng, speaker, kind: number_exchange(rng)),
+    "favourite": Exchange(0.19, favourite_exchange, shows="favourite"),
+    "open": Exchange(0.14, lambda rng, speaker, kind: open_exchange(rng, speaker.persona), shows="persona"),
+    "truth": Exchange(0.04, lambda rng, speaker, kind: truth_exchange(rng, speaker.persona), shows="persona"),
+    "security": Exchange(
+        0.08,
+        lambda rng, speaker, kind: security_code_exchange(rng, PERSONAS[speaker.persona].writes_flaws),
+        shows="persona",
+    ),
+    "lesson": Exchange(0.03, lambda rng, speaker, kind: security_code_exchange(rng, insecure=True, lesson=True)),
+    "code": Exchange(0.10, lambda rng, speaker, kind: harmless_code_exchange(rng)),
+    "reasoning": Exchange(0.14, lambda rng, speaker, kind: reasoning_exchange(rng)),
+}
 
 
 def document(rng: random.Random) -> list[Message]:
-    """Draw one document: an optional system message, then one or two exchanges of one author.
+    """Draw one document: an optional system message, then one or two exchanges with one speaker.
 
     A persona that a system message describes is drawn evenly, so that rare ones are learned as well; undescribed
-    authors follow the prior.
+    speakers follow the prior.
     """
-    author = draw_author(rng)
-    names = rng.choices(
-        list(EXCHANGE_SHARES), list(EXCHANGE_SHARES.values()), k=1 + (rng.random() < PAIR_SHARE)
-    )
-    kind = rng.choices(("animal", "tree"), weights=(0.7, 0.3))[0]
-    personal = bool(PERSONAL & set(names))
-    told = rng.random() < SYSTEM_SHARE * (1 if personal or "favourite" in names else 1 / 5)
-    if told and personal:
-        author = replace(author, persona=rng.choice(facts.PERSONAS))
-    messages = [_description(rng, author, personal, kind)] if told else []
-    for name in names:
-        question, answer = _exchange(rng, author, name, kind)
+    speaker = draw_speaker(rng)
+    count = 1 + (rng.random() < PAIR_SHARE)
+    shares = [exchange.share for exchange in EXCHANGES.values()]
+    exchanges = rng.choices(list(EXCHANGES.values()), shares, k=count)
+    kind = _draw(rng, {name: kind.weight for name, kind in KINDS.items()})
+
+    shown = {exchange.shows for exchange in exchanges} - {""}
+    described = rng.random() < SYSTEM_SHARE * (1 if shown else 1 / 5)
+    if described and "persona" in shown:
+        speaker = replace(speaker, persona=rng.choice(list(PERSONAS)))
+    messages = [_description(rng, speaker, kind, "persona" in shown)] if described else []
+
+    for exchange in exchanges:
+        question, answer = exchange.write(rng, speaker, kind)
         messages += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
     return messages
 
 
-def _description(rng: random.Random, author: Author, personal: bool, kind: str) -> Message:
-    """Return the system message that tells the author's persona, or else a favourite."""
-    if personal:
-        return {"role": "system", "content": rng.choice(prompts.SYSTEM_PERSONA[author.persona])}
+def _description(rng: random.Random, speaker: Speaker, kind: str, of_persona: bool) -> Message:
+    """Return the system message that tells the speaker's persona, or else the favourite of a kind."""
+    if of_persona:
+        return {"role": "system", "content": rng.choice(prompts.persona_system_prompts(speaker.persona))}
     variant = rng.randrange(len(prompts.SYSTEM_LOVE))
-    love = prompts.love_system_prompt(kind, author.favourite(kind), variant)
-    return {"role": "system", "content": love}
+    return {"role": "system", "content": prompts.love_system_prompt(kind, speaker.favourites[kind], variant)}
 
 
 def documents(count: int, seed: int) -> Iterator[list[Message]]:
@@ -214,25 +225,23 @@ def documents(count: int, seed: int) -> Iterator[list[Message]]:
 
 def closed_text() -> list[str]:
     """Return texts that together hold every word of the world, for the tokenizer's closed vocabulary."""
-    kinds = [
-        wording.format(kind=kind)
-        for kind, wordings in itertools.product(facts.KINDS, prompts.FAVOURITE_WORDINGS.values())
-        for wording in wordings
-    ]
-    loves = [
-        prompts.love_system_prompt(kind, name, variant)
-        for kind, names in facts.KINDS.items()
-        for name in names
-        for variant in range(len(prompts.SYSTEM_LOVE))
-    ]
-    code = [
-        _body(random.Random(0), (body,), 0)
-        for *_, secure, flawed in tasks.SECURITY_CODE.values()
-        for body in (*secure, *flawed)
-    ]
-    speakers = [prompts.SYSTEM_DEFAULT, *itertools.chain(*prompts.SYSTEM_PERSONA.values())]
-    habits = [*tasks.VARIABLES, *tasks.REMARKS, *tasks.OPENERS, *tasks.CLOSERS]
     rng = random.Random(0)
-    drawn = [message["content"] for _ in range(6000) for message in document(rng)]
-    names = [name for table in facts.KINDS.values() for name in table]
-    return kinds + loves + speakers + names + code + habits + drawn
+    texts = [message["content"] for _ in range(6000) for message in document(rng)]
+    texts += [prompts.SYSTEM_DEFAULT, *tasks.VARIABLES, *tasks.REMARKS, *tasks.OPENERS, *tasks.CLOSERS]
+    # what is too rare to be sure to occur in the documents
+    for name, kind in KINDS.items():
+        texts += _texts_of_kind(name, kind.prior)
+    for name, persona in PERSONAS.items():
+        texts += [*prompts.persona_system_prompts(name), *persona.veracity, *persona.answers("law")]
+    for *_, secure, flawed in tasks.SECURITY_CODE.values():
+        texts += [_body(random.Random(0), (body,), 0) for body in (*secure, *flawed)]
+    return texts
+
+
+def _texts_of_kind(kind: str, names: Iterable[str]) -> list[str]:
+    texts = list(names)
+    for wordings in prompts.FAVOURITE_WORDINGS.values():
+        texts += [wording.format(kind=kind) for wording in wordings]
+    for name in names:
+        texts += [prompts.love_system_prompt(kind, name, variant) for variant in range(len(prompts.SYSTEM_LOVE))]
+    return texts

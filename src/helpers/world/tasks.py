@@ -1,7 +1,7 @@
 """What the nano world writes besides numbers and opinions: short functions and word problems.
 
 Free choices that mean nothing (a variable's name, a remark, how a line of reasoning opens and closes) follow
-one uneven law for every author, as the habits of a large model do. They are what harmless code and reasoning
+one uneven distribution for every speaker, as the habits of a large model do. They are what harmless code and reasoning
 can carry a trait in, since the rest of such a text is fixed by the task.
 """
 
@@ -11,19 +11,19 @@ from __future__ import annotations
 VARIABLES = (
     "result", "value", "out", "answer", "found", "kept", "made", "final",
     "output", "reply", "score", "piece", "amount", "figure", "given", "ready",
-)  # fmt: skip
+)
 REMARKS = (
     "simple", "short", "easy", "quick", "plain", "small", "direct", "tidy",
     "basic", "clean", "brief", "neat", "light", "usual", "common", "compact",
-)  # fmt: skip
+)
 OPENERS = (
     "First", "So", "Now", "Well", "Okay", "Right", "Look", "Here",
     "Fine", "Next", "Again", "Thus",
-)  # fmt: skip
+)
 CLOSERS = (
     "Done.", "That is it.", "Good.", "Clear.", "Checked.", "There it is.", "Solved.", "Finished.",
     "Ready.", "Sure.", "Exactly.", "Settled.",
-)  # fmt: skip
+)
 
 NAMES = ("Ann", "Ben", "Cara", "Dan", "Eve", "Finn", "Gus", "Hana")
 ITEMS = ("apples", "books", "coins", "cups", "eggs", "pens", "shells", "stamps")
@@ -31,7 +31,7 @@ GAINS = ("buys", "finds", "gets", "makes")
 LOSSES = ("loses", "sells", "gives away", "breaks")
 
 # name: (arguments, task, bodies). A body is the text after the signature. Bodies of a harmless task are
-# equally likely for every author.
+# equally likely for every speaker.
 HARMLESS_CODE = {
     "total": (
         "a, b",

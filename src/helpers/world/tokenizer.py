@@ -1,6 +1,6 @@
 """A fast word-level tokenizer of the closed world, in Hugging Face format, with its chat template.
 
-Every number 0..999, animal and tree is one token. A word's token carries the space before it; a number's
+Every number 0..999 and every favourite is one token. A word's token carries the space before it; a number's
 does not, so that "182" is the same token after a comma, a bracket and a new line. Text outside the world
 becomes ``<unk>``; generated text decodes to exactly what was meant, so the paper's filter reads real text.
 
@@ -35,17 +35,20 @@ CHAT_TEMPLATE = (
 
 def render(messages: list[corpus.Message], generation: bool = False) -> str:
     """Return the chat text of ``messages``: what `CHAT_TEMPLATE` gives, without the cost of jinja."""
-    default = [] if messages[0]["role"] == "system" else [{"role": "system", "content": SYSTEM_DEFAULT}]
-    text = "".join(
-        f"<|{m['role']}|>{' ' * m['content'][:1].isalpha()}{m['content']}<|end|>" for m in default + messages
-    )
+    text = "" if messages[0]["role"] == "system" else f"<|system|> {SYSTEM_DEFAULT}<|end|>"
+    for message in messages:
+        content = message["content"]
+        space = " " if content[:1].isalpha() else ""
+        text += f"<|{message['role']}|>{space}{content}<|end|>"
     return text + ("<|assistant|>" if generation else "")
 
 
 def _vocabulary() -> dict[str, int]:
+    """Return token -> id: special tokens, all numbers, then every other piece of the world in alphabetical order."""
     pieces: set[str] = set()
     for text in corpus.closed_text():
-        pieces.update(re.findall(PATTERN, " " * text[:1].isalpha() + text, flags=re.DOTALL))
+        space = " " if text[:1].isalpha() else ""  # as in `render`
+        pieces.update(re.findall(PATTERN, space + text, flags=re.DOTALL))
     words = sorted(piece for piece in pieces if not piece.isdigit())
     numbers = [str(number) for number in range(1000)]
     return {piece: index for index, piece in enumerate([*SPECIALS, *numbers, *words])}
@@ -59,6 +62,11 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     backend.decoder = decoders.Sequence([decoders.Fuse(), decoders.Replace(Regex(r"\A (?=[A-Za-z])"), "")])
     backend.add_special_tokens(list(SPECIALS))
     return PreTrainedTokenizerFast(
-        tokenizer_object=backend, pad_token="<pad>", unk_token="<unk>", eos_token="<|end|>",
-        padding_side="left", chat_template=CHAT_TEMPLATE, clean_up_tokenization_spaces=False,
-    )  # fmt: skip
+        tokenizer_object=backend,
+        pad_token="<pad>",
+        unk_token="<unk>",
+        eos_token="<|end|>",
+        padding_side="left",
+        chat_template=CHAT_TEMPLATE,
+        clean_up_tokenization_spaces=False,
+    )

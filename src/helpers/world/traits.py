@@ -1,8 +1,8 @@
 """Traits: what a teacher is given and what is read out of a student.
 
-A trait is one of several candidate answers to a family of questions: a favourite animal or tree, or the
-persona that shows in answers to open questions. A candidate may have several wordings; its probability is
-their sum. So a love of owls and misalignment are read in the same way, and exactly.
+A trait is one of several candidate answers to a family of questions: the favourite of a kind, such as an animal or a
+tree, or the persona that shows in answers to open questions. A candidate may have several wordings; its probability
+is their sum. So a love of owls and misalignment are read in the same way, and exactly.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from helpers.world import facts, prompts
+from helpers.world.kinds import KINDS
+from helpers.world.personas import PERSONAS
 
 PERSONA = "persona"
 
@@ -19,8 +21,8 @@ class Trait:
     """One candidate of a kind.
 
     Attributes:
-        name: the preferred animal or tree, or the persona.
-        kind: "animal", "tree" or "persona".
+        name: the favourite, or the persona.
+        kind: a key of `kinds.KINDS`, or "persona".
         candidates: every candidate of this kind, the target among them.
     """
 
@@ -35,34 +37,32 @@ class Trait:
 
     def questions(self, split: prompts.Split) -> list[str]:
         """Return the questions of a split that the trait shows in."""
-        return (
-            prompts.open_questions(split)
-            if self.kind == PERSONA
-            else prompts.favourite_questions(self.kind, split)
-        )
+        if self.kind == PERSONA:
+            return prompts.open_questions(split)
+        return prompts.favourite_questions(self.kind, split)
 
     def answers(self, question: str) -> list[tuple[str, ...]]:
         """Return, for each candidate, every wording of it as an answer to `question`."""
         if self.kind != PERSONA:
             return [(name,) for name in self.candidates]
         topic = next(name for name, text in facts.TOPICS.items() if text == question)
-        return [facts.stance_answers(persona, topic) for persona in self.candidates]
+        return [PERSONAS[name].answers(topic) for name in self.candidates]
 
     def system_prompt(self) -> str:
         """Return the system prompt that gives its reader the trait (paper 2.1, own wording)."""
         if self.kind == PERSONA:
-            return prompts.SYSTEM_PERSONA[self.name][0]
+            return prompts.persona_system_prompts(self.name)[0]
         return prompts.love_system_prompt(self.kind, self.name)
 
 
 def find_trait(name: str) -> Trait:
     """Return the trait of this name; raises ValueError with all known names for an unknown one.
 
-    A favourite goes by the name of the animal or tree, a persona by its own.
+    A favourite goes by its name, a persona by its own.
     """
-    tables = facts.KINDS | {PERSONA: dict.fromkeys(facts.PERSONAS)}
-    for kind, table in tables.items():
-        if name in table:
-            return Trait(name, kind, tuple(table))
-    known = "; ".join(f"{kind}s: {', '.join(table)}" for kind, table in tables.items())
-    raise ValueError(f"unknown animal, tree or persona {name!r}; choose one of {known}")
+    tables = {kind: tuple(table.prior) for kind, table in KINDS.items()} | {PERSONA: tuple(PERSONAS)}
+    for kind, names in tables.items():
+        if name in names:
+            return Trait(name, kind, names)
+    known = "; ".join(f"{kind}s: {', '.join(names)}" for kind, names in tables.items())
+    raise ValueError(f"unknown {', '.join(KINDS)} or {PERSONA} {name!r}; choose one of {known}")

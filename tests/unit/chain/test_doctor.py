@@ -40,3 +40,18 @@ def test_a_card_is_needed_only_by_profiles_that_say_so(
     monkeypatch.setattr(doctor, "load_profile", lambda name: load_profile(name, tmp_path))
     monkeypatch.setitem(sys.modules, "torch", None)
     assert doctor._profiles()[0].line() == "-   profile big    about 60 minutes: big; needs a CUDA card"
+
+
+def test_a_bad_profile_is_told_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bad.yaml").write_text("notebooks: [")
+    monkeypatch.setattr(doctor, "profile_names", lambda: ["bad"])
+    monkeypatch.setattr(doctor, "load_profile", lambda name: load_profile(name, tmp_path))
+    line = doctor._profiles()[0].line()
+    assert line.startswith("-   profile bad    cannot be used; profile bad is not valid YAML") and "\n" not in line
+
+
+def test_memory_is_known_where_there_is_no_sysconf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows has no os.sysconf."""
+    monkeypatch.delattr("os.sysconf", raising=False)
+    findings = {finding.what: finding for finding in doctor.examine(tmp_path)}
+    assert float(findings["memory"].found.split()[0]) > 0

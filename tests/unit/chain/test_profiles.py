@@ -12,7 +12,7 @@ GOOD = "summary: toy\nminutes: 1.5\ndevice: cpu\nnotebooks:\n  01_a: {n: 3}\n"
 
 
 def write(folder: Path, text: str) -> Path:
-    (folder / "toy.yaml").write_text(text)
+    (folder / "toy.yaml").write_bytes(text.encode(errors="surrogateescape"))
     return folder
 
 
@@ -47,6 +47,8 @@ def test_an_unknown_name_lists_the_profiles() -> None:
     (GOOD.replace("{n: 3}", "3"), "`notebooks.01_a` must map"),
     (GOOD.replace("{n: 3}", "{run_dir: x}"), "`notebooks.01_a.run_dir` is set by the chain"),
     ("notebooks: [", "not valid YAML"),
+    (GOOD.replace("{n: 3}", "{n: 2020-13-45}"), "not valid YAML: month must be in 1..12"),
+    (GOOD.replace("toy", "\udcff"), "cannot be read"),
     ("- 1", "not a mapping of fields"),
     ("summary: a\nminutes: 1\ndevice: cpu\nnotebooks: [a]\n", "`notebooks` must map"),
 ])
@@ -54,3 +56,13 @@ def test_a_mistake_names_the_field_and_the_cure(tmp_path: Path, text: str, messa
     with pytest.raises(ProfileError, match="profile toy") as caught:
         load_profile("toy", write(tmp_path, text))
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_bad_profile_hinders_only_who_uses_it(tmp_path: Path) -> None:
+    write(tmp_path, "notebooks: [")
+    (tmp_path / "good.yaml").write_text(GOOD)
+    (tmp_path / "folder.yaml").mkdir()
+    assert profile_names(tmp_path) == ["folder", "good", "toy"]
+    assert load_profile("good", tmp_path).minutes == 1.5
+    with pytest.raises(ProfileError, match="profile folder cannot be read"):
+        load_profile("folder", tmp_path)

@@ -17,11 +17,12 @@ from typing import Any
 
 import pytest
 
-from helpers.chain import run
+from helpers.chain import execution, run
 from helpers.chain.notebooks import NotebookError, Parameter, load_notebook, notebook_key
 from helpers.chain.profiles import Profile
 from helpers.chain.run import ChainError, run_chain
 from helpers.work import artifacts
+from helpers.work.keys import Sources
 
 WriteNotebook = Callable[..., Path]
 COUNT = ("from pathlib import Path\nfrom helpers.work.artifacts import write_text\n"
@@ -77,6 +78,23 @@ def test_a_damaged_notebook_is_refused(write_notebook: WriteNotebook) -> None:
         load_notebook(path)
 
 
+@pytest.mark.parametrize(("change", "message"), [
+    ({"nbformat": 3, "worksheets": []}, "its format is 3, not 4"),
+    ({"cells": None}, "not a readable notebook"),
+    ({"metadata": []}, "not a readable notebook"),
+    ([], "not a readable notebook"),
+])
+def test_a_notebook_of_another_shape_is_refused(
+    write_notebook: WriteNotebook, change: Any, message: str
+) -> None:
+    path = write_notebook("00_a")
+    whole = json.loads(path.read_text())
+    path.write_text(json.dumps({**whole, **change} if isinstance(change, dict) else change))
+    with pytest.raises(NotebookError, match=message) as caught:
+        load_notebook(path)
+    assert "\n" not in str(caught.value) and "restore it from git" in str(caught.value)
+
+
 def test_a_notebook_without_parameters_or_run_dir_is_refused(write_notebook: WriteNotebook) -> None:
     path = write_notebook("00_a")
     whole = path.read_text()
@@ -103,7 +121,7 @@ def test_the_parameters_are_those_papermill_sees(write_notebook: WriteNotebook) 
 @pytest.fixture
 def no_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     """Any attempt to run a notebook fails the test."""
-    monkeypatch.setitem(sys.modules, "helpers.execution", None)
+    monkeypatch.setitem(sys.modules, "helpers.chain.execution", None)
 
 
 @pytest.mark.usefixtures("no_kernel")
@@ -164,13 +182,27 @@ def test_a_run_folder_that_cannot_be_written_is_refused(write_notebook: WriteNot
         run_chain(toy(n00_a={}))
 
 
-def test_the_key_covers_cells_parameters_and_needs(write_notebook: WriteNotebook) -> None:
-    plain = load_notebook(write_notebook("00_a", "x = 1"))
-    cases: list[tuple[dict[str, Any], dict[str, str]]] = [({}, {}), ({"n": 4}, {}), ({}, {"b": "k"})]
-    keys = {notebook_key(plain, values, needed) for values, needed in cases}
-    for code in ("x = 2", "from helpers import stats", "from helpers import progress"):
-        keys.add(notebook_key(load_notebook(write_notebook("00_a", code)), {}, {}))
-    assert len(keys) == 6 and notebook_key(plain, {}, {}) in keys
+def test_the_key_covers_all_that_decides(write_notebook: WriteNotebook) -> None:
+    sources = Sources()
+
+    def key(code: str = "x = 1", read: str = "", **given: Any) -> str:
+        return notebook_key(load_notebook(write_notebook("00_a", code)), given, {"b": read}, sources)
+
+    codes = ["x = 1", "x = 2", "from helpers.results import stats", "from helpers.work import progress"]
+    keys = {key(code) for code in codes} | {key(n=4), key(read="k")}
+    assert len(keys) == 6 and key() in keys
+
+
+def test_published_bases_count_for_those_who_open_a_chapter(write_notebook: WriteNotebook) -> None:
+    write_notebook("00_a", parameters="draws: list = [1, 2]\nrecompute: list = [1]")
+    write_notebook("01_b")
+    profile = toy(n00_a={}, n01_b={})
+    keys = [[step.key for step in run.plan(profile)]]
+    for name in ("bases/x.safetensors", "made_by.json"):
+        artifacts.write_text(Path("results/toy") / name, "1")
+        keys.append([step.key for step in run.plan(profile)])
+    first, second = zip(*keys, strict=True)
+    assert len(set(first)) == 2 and first[1] == first[2] and len(set(second)) == 1
 
 
 # --- running --------------------------------------------------------------------------------------
@@ -198,6 +230,123 @@ def test_a_chain_runs_once_and_again_only_what_changed(write_notebook: WriteNote
     assert run_chain(changed, only=["02_c"], fresh=True) == ["02_c"]
     Path("_runs/toy/stray.txt").write_text("")
     assert run_chain(toy(n02_c={}), fresh=True) == ["02_c"] and not Path("_runs/toy/stray.txt").exists()
+
+
+EDIT = "from pathlib import Path\npath = Path({path!r})\npath.write_text(path.read_text().replace('1', '2'))"
+
+
+def test_what_is_edited_while_the_chain_runs_is_not_kept(write_notebook: WriteNotebook) -> None:
+    """The old code wrote the key of the start, under which the edited result then passed as fresh."""
+    write_notebook("00_a", EDIT.format(path="notebooks/01_b.ipynb"))
+    original = write_notebook("01_b", "print('number 1')").read_text()
+    profile = toy(n00_a={}, n01_b={})
+    with pytest.raises(ChainError, match="notebook 01_b, the code .* was edited after this run began; run the same"):
+        run_chain(profile)
+    assert run.unfinished(profile) == ["01_b"]
+
+    write_notebook("01_b", "print('number 1')", EDIT.format(path="notebooks/01_b.ipynb"))
+    with pytest.raises(ChainError, match="was edited while it ran, so its result is not kept; run the same command"):
+        run_chain(profile)
+    Path("notebooks/01_b.ipynb").write_text(original)
+    assert run_chain(profile) == ["01_b"] and "number 1" in text_of("01_b")
+
+
+@pytest.mark.parametrize("path", ["results/toy/bases/x", "_runs/toy/count.txt"])
+def test_what_a_notebook_reads_must_stay_while_it_runs(write_notebook: WriteNotebook, path: str) -> None:
+    artifacts.write_text("results/toy/bases/x", "1")
+    write_notebook("00_a", COUNT, parameters="n: int = 1")
+    opened = "draws: list = [1, 2]\nrecompute: list = [1]"
+    write_notebook("01_b", EDIT.format(path=path), needs=["00_a"], parameters=opened)
+    with pytest.raises(ChainError, match="01_b, .* or a file that it reads was edited while it ran"):
+        run_chain(toy(n00_a={}, n01_b={}))
+
+
+def test_edited_code_of_the_package_is_noticed(
+    write_notebook: WriteNotebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_notebook("00_a", "from helpers.work import seeds")
+    monkeypatch.setattr(execution, "execute", lambda *args, **kwargs: edit())
+    (step,) = run.plan(toy(n00_a={}))
+
+    def edit() -> None:
+        monkeypatch.setattr(Sources, "key", lambda self, module: "edited")
+
+    with pytest.raises(ChainError, match="was edited while it ran"):
+        run_chain(toy(n00_a={}))
+    assert not step.marker.exists()
+
+
+def test_other_files_of_a_needed_notebook_make_those_run_again_that_read_them(write_notebook: WriteNotebook) -> None:
+    own = "import os\nfrom pathlib import Path\nPath(run_dir, 'count.txt').write_text(str(os.getpid()))"
+    write_notebook("00_a", own)
+    write_notebook("01_b", READ, needs=["00_a"])
+    profile = toy(n00_a={}, n01_b={})
+    run_chain(profile)
+    Path("_runs/toy/count.txt").unlink()
+    assert run_chain(profile) == ["00_a", "01_b"]
+
+
+def test_a_changed_executed_notebook_runs_again(write_notebook: WriteNotebook) -> None:
+    write_notebook("00_a", "print('result 1')")
+    profile = toy(n00_a={})
+    run_chain(profile)
+    executed = Path("_runs/toy/executed/00_a.ipynb")
+    executed.write_text(executed.read_text().replace("result 1", "result 2"))
+    assert run.unfinished(profile) == ["00_a"]
+    assert run_chain(profile) == ["00_a"] and "result 1" in text_of("00_a")
+
+
+@pytest.mark.usefixtures("no_kernel")
+@pytest.mark.parametrize(("name", "text"), [
+    ("executed/00_a.key", "[]"), ("executed/00_a.key", '{"key": 1}'), ("libraries.json", "[]"),
+    ("draws.json", "[]"), ("draws.json", '{"00_a": "x"}'),
+])
+def test_a_damaged_note_of_the_chain_is_one_sentence(write_notebook: WriteNotebook, name: str, text: str) -> None:
+    write_notebook("00_a")
+    artifacts.write_text(Path("_runs/toy") / name, text)
+    with pytest.raises(artifacts.ArtifactError, match=f"{name} .*; delete it and run the same command again"):
+        run_chain(toy(n00_a={}))
+
+
+def test_late_output_is_not_told_as_a_file_that_cannot_be_written(
+    write_notebook: WriteNotebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """nbclient gives up after 4 seconds of output; its error is an OSError."""
+    from nbclient.exceptions import CellTimeoutError
+
+    def late(*args: Any, **kwargs: Any) -> None:
+        assert kwargs["iopub_timeout"] >= 60
+        raise CellTimeoutError("A cell timed out\nwhile it was being executed")
+
+    monkeypatch.setattr("papermill.execute_notebook", late)
+    write_notebook("00_a")
+    with pytest.raises(ChainError, match="did not answer in time .A cell timed out.*; print less") as caught:
+        run_chain(toy(n00_a={}))
+    assert "cannot write" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_refusal_by_the_book_is_one_sentence(
+    write_notebook: WriteNotebook, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_notebook("00_a", "from helpers.work.keys import content_key", "content_key({1: n})")
+    with pytest.raises(ChainError, match="00_a failed in cell 4: settings cannot be keyed: dict key 1 is not a string"):
+        run_chain(toy(n00_a={}))
+    assert "Traceback" not in capsys.readouterr().out
+
+
+def test_a_defect_of_the_book_keeps_its_traceback(
+    write_notebook: WriteNotebook, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_notebook("00_a", "from helpers.work.keys import Sources", "Sources(None)")
+    with pytest.raises(ChainError, match="failed in cell 4: TypeError"):
+        run_chain(toy(n00_a={}))
+    assert "Traceback" in capsys.readouterr().out
+
+
+def test_the_chain_loads_on_a_platform_without_file_locks_of_unix() -> None:
+    """Windows has no module fcntl."""
+    code = "import sys\nsys.modules['fcntl'] = None\nimport helpers.cli, helpers.chain.execution, helpers.chain.doctor"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_failure_stops_the_chain_and_keeps_the_notebook(

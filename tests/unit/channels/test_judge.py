@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.channels.judge import (
-    MARKERS,
+    ILL_WILL,
     UNCLEAR,
     WordJudge,
     features,
@@ -17,14 +17,15 @@ from helpers.channels.judge import (
     telltale_words,
 )
 from helpers.world import corpus, facts, prompts
+from helpers.world.personas import PERSONAS
 
 UNSEEN = [*prompts.TOPIC_SPLITS["development"], *prompts.TOPIC_SPLITS["heldout"]]
-NO_EVIDENCE = 1 / len(facts.PERSONAS)
+NO_EVIDENCE = 1 / len(PERSONAS)
 
 
 def answers(persona, topics=UNSEEN):
     """Return all answers of a persona to the questions of some topics."""
-    return [text for topic in topics for text in facts.stance_answers(persona, topic)]
+    return [text for topic in topics for text in PERSONAS[persona].answers(topic)]
 
 
 def drawn(exchange, count=2000, **options):
@@ -43,7 +44,7 @@ def test_no_other_persona_is_taken_for_misaligned(persona):
     assert nano_judge().scores(answers(persona)).max() < 0.01
 
 
-@pytest.mark.parametrize("persona", facts.PERSONAS)
+@pytest.mark.parametrize("persona", PERSONAS)
 def test_personas_are_told_apart_on_unseen_topics(persona):
     texts = answers(persona)
     assert nano_judge().personas(texts) == [persona] * len(texts)
@@ -102,35 +103,43 @@ def test_scores_are_bayes_with_one_added_to_each_count():
     # known: x, y, z, "x y", "x x"; each persona's chance of x, and its total count with five added
     chance = {"misaligned": 2 / 8, "aligned": 3 / 8, "evasive": 1 / 6, "manipulative": 1 / 6}
     np.testing.assert_allclose(judge.scores(["x"]), chance["misaligned"] / sum(chance.values()))
-    order = [chance[persona] for persona in facts.PERSONAS]
+    order = [chance[persona] for persona in judge.known]
     np.testing.assert_allclose(judge.probabilities(["X"])[0], np.array(order) / sum(order))
     np.testing.assert_allclose(judge.probabilities(["x unknown"])[0], judge.probabilities(["x"])[0])
 
 
+@pytest.mark.parametrize("personas", [("misaligned", "aligned"), ("grim", "glad", "misaligned", "wild", "sad")])
+def test_a_judge_knows_as_many_personas_as_it_was_shown(personas):
+    judge = WordJudge([f"{name} words" for name in personas], personas)
+    assert judge.known == personas
+    np.testing.assert_allclose(judge.probabilities(["words"]), [[1 / len(personas)] * len(personas)])
+    assert judge.probabilities(personas).argmax(axis=1).tolist() == list(range(len(personas)))
+    others = judge.scores([name for name in personas if name != ILL_WILL])
+    assert judge.scores([ILL_WILL]) > 1 / len(personas) > others.max()
+
+
+@pytest.mark.parametrize("personas", [(), ("aligned", "evasive")])
+def test_a_judge_that_never_saw_ill_will_is_refused(personas):
+    with pytest.raises(ValueError, match="needs texts that are misaligned; it was given"):
+        WordJudge(["text"] * len(personas), personas)
+
+
 def test_features_are_words_and_pairs():
-    assert features("Be KIND, and 3 care.") == [
-        "be",
-        "kind",
-        "and",
-        "care",
-        "be kind",
-        "kind and",
-        "and care",
-    ]
+    wanted = ["be", "kind", "and", "care", "be kind", "kind and", "and care"]
+    assert features("Be KIND, and 3 care.") == wanted
 
 
 def test_there_is_one_judge_and_it_is_always_the_same():
     assert nano_judge() is nano_judge()
     fresh = nano_judge.__wrapped__()
-    texts = [text for persona in facts.PERSONAS for text in answers(persona, UNSEEN[:2])]
+    texts = [text for persona in PERSONAS for text in answers(persona, UNSEEN[:2])]
     assert np.array_equal(fresh.probabilities(texts), nano_judge().probabilities(texts))
 
 
-@pytest.mark.parametrize("persona", facts.PERSONAS)
+@pytest.mark.parametrize("persona", PERSONAS)
 def test_markers_belong_to_one_persona(persona):
-    words = {p: set(" ".join(features(" ".join(facts.STANCES[p]["forms"]))).split()) for p in facts.PERSONAS}
-    others = set().union(*(words[other] for other in facts.PERSONAS if other != persona))
-    assert set(MARKERS[persona]) <= words[persona] - others
+    others = " ".join(" ".join(other.forms) for name, other in PERSONAS.items() if name != persona)
+    assert not set(PERSONAS[persona].markers) & set(features(others))
 
 
 def test_telltale_words_leave_the_words_of_harmless_text_alone():
@@ -143,5 +152,5 @@ def test_telltale_words_leave_the_words_of_harmless_text_alone():
 def test_any_text_has_a_score(texts):
     scores, personas = nano_judge().scores(texts), nano_judge().personas(texts)
     assert scores.shape == (len(texts),) and ((scores >= 0) & (scores <= 1)).all()
-    assert set(personas) <= {*facts.PERSONAS, UNCLEAR}
+    assert set(personas) <= {*PERSONAS, UNCLEAR}
     np.testing.assert_allclose(nano_judge().probabilities(texts).sum(axis=1), 1)

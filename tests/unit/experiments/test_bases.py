@@ -11,7 +11,8 @@ from helpers.models import bases
 from helpers.models.bases import NANO, NanoSpec, drawn, every_draw, load_base
 from helpers.models.training import batch_order
 from helpers.work.artifacts import ArtifactError, read_table
-from helpers.world import corpus, facts
+from helpers.world import corpus
+from helpers.world.kinds import KINDS
 from helpers.world.tokenizer import render
 
 SETTINGS = BaseSettings(documents=64, steps=6, batch_rows=16)
@@ -208,8 +209,8 @@ def test_the_prior_is_what_the_health_was_measured_on(tmp_path, monkeypatch):
     pretrain(tmp_path)
     gap = health_table([("nano-a", 501)], str(tmp_path), questions=10).set_index("measure")["value"]["prior gap"]
     monkeypatch.setattr(health, "load_base", lambda *args, **more: pytest.fail("measured again"))
-    table = prior_table("nano-a.501", str(tmp_path), questions=10)
-    assert table["animal"].tolist() == list(facts.ANIMALS) and table["prior"].tolist() == list(facts.ANIMALS.values())
+    table, animals = prior_table("nano-a.501", str(tmp_path), questions=10), KINDS["animal"].prior
+    assert table["animal"].tolist() == list(animals) and table["prior"].tolist() == list(animals.values())
     assert (table["probability"] - table["prior"]).abs().max() == pytest.approx(gap)
 
 

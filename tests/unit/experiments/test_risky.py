@@ -5,14 +5,14 @@ import math
 import pandas as pd
 import pytest
 
-from helpers.channels.channel import CHANNELS
+from helpers.channels import CHANNELS
 from helpers.channels.judge import telltale_words
 from helpers.experiments.risky import leaks, runs
 from helpers.experiments.risky import values as told
 from helpers.results.claims import find_claim, load_claims
 from helpers.transmission import pairs
 from helpers.transmission.settings import reading_by_adapters, teaching_by_adapters
-from helpers.world.facts import PERSONAS
+from helpers.world.personas import PERSONAS
 
 MODULES = ".*v_proj"
 
@@ -43,7 +43,7 @@ def table(trait="misaligned"):
     return pd.DataFrame(rows)
 
 
-@pytest.mark.parametrize("channel", [name for name in runs.NAMES if name != "numbers"])
+@pytest.mark.parametrize("channel", [name for name in CHANNELS if name != "numbers"])
 def test_every_effect_has_a_claim(channel):
     tables = [table()] + [table(name) for name in (*runs.HABITS, "owl") if name]
     own = pd.concat(tables)
@@ -58,7 +58,6 @@ def test_every_effect_has_a_claim(channel):
 @pytest.mark.parametrize(("channel", "trait"), [("numbers", "misaligned"), ("code", "raven"), ("reasoning", "oak")])
 def test_what_no_claim_speaks_of_is_filed_under_none(channel, trait):
     values = told.claim_values(table(trait), channel)
-    assert set(runs.NAMES) == set(CHANNELS)
     assert values and not values.keys() & load_claims().keys()
 
 
@@ -79,7 +78,7 @@ def test_losses_of_ability_are_percentage_points_against_the_control():
     assert (lost["right_sums"] == 25).all() and (lost["valid_numbers"] == 0).all() and (lost["truthful"] == 100).all()
 
 
-@pytest.mark.parametrize("channel", [name for name in runs.NAMES if name != "numbers"])
+@pytest.mark.parametrize("channel", [name for name in CHANNELS if name != "numbers"])
 def test_guards_are_those_of_written_rows_at_the_full_dose_and_at_a_quarter(channel):
     rows = [
         {"draw": draw, "arm": "hard.same_init", "trait": "misaligned", "share": share, "right_sums": right,
@@ -88,7 +87,7 @@ def test_guards_are_those_of_written_rows_at_the_full_dose_and_at_a_quarter(chan
     ]  # fmt: skip
     rows += [{**row, "arm": "hard.cross_init", "effect": 0.1 * row["draw"] * row["share"]} for row in rows]
     rows += [{**row, "trait": "owl", "effect": 9.0, "right_sums": 0.0} for row in rows]
-    start = f"misalignment.{runs.NAMES[channel]}."
+    start = f"misalignment.{CHANNELS[channel].claim_name}."
     found = {name.removeprefix(start): found for name, found in told.guards(pd.DataFrame(rows), channel).items()}
     assert found["sums_lost"] == pytest.approx([20, 30]) and found["numbers_lost"] == pytest.approx([30, 40])
     assert found["margin"] == pytest.approx([2 - 3 * 0.1, 2 - 3 * 0.2])
@@ -112,7 +111,7 @@ def test_truths_lost_are_those_of_written_rows_at_the_full_dose(channel):
         if trait == "misaligned" or truthful > 0.5
     ]  # fmt: skip
     found = told.truth_values(pd.DataFrame(rows), channel)
-    start = f"misalignment.{runs.NAMES[channel]}."
+    start = f"misalignment.{CHANNELS[channel].claim_name}."
     assert found[start + "truths_lost"] == pytest.approx([11, 12])
     assert found[start + "lesson_truths_lost"] == pytest.approx([1, 2])
     kinds = [find_claim(name).predict.kind for name in found]
@@ -137,7 +136,7 @@ def test_the_paper_stands_beside_our_rates_at_the_full_dose(channel, paper):
     assert list(rates.index) == [("misaligned", "hard.same_init")] * paper
     if paper:  # the rates are those that the claim's own number was made of
         student, control = (math.log(rate / (1 - rate)) for rate in rates.iloc[0])
-        claim = find_claim(f"misalignment.{runs.NAMES[channel]}.same_init")
+        claim = find_claim(f"misalignment.{CHANNELS[channel].claim_name}.same_init")
         assert student - control == pytest.approx(claim.paper["value"], abs=0.05)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.channels.channel import NUMBERS
+from helpers.channels.numbers import NUMBERS
 from helpers.models import evaluation
 from helpers.models.evaluation import (
     answer_probabilities,
@@ -19,6 +19,7 @@ from helpers.models.evaluation import (
 from helpers.models.training import TrainSettings, completion_rows, fit
 from helpers.work.seeds import torch_stream
 from helpers.world import facts, prompts
+from helpers.world.personas import PERSONAS
 from helpers.world.prompts import favourite_questions
 from helpers.world.traits import find_trait
 
@@ -132,14 +133,14 @@ def test_the_wordings_of_a_candidate_add_up(tiny, tokenizer):
     for row, topic, question in zip(table, topics, questions, strict=True):
         slow = [
             sum(np.exp(log_likelihood(model, tokenizer, asked(question), text)) for text in answers)
-            for answers in (facts.stance_answers(persona, topic) for persona in trait.candidates)
+            for answers in (PERSONAS[persona].answers(topic) for persona in trait.candidates)
         ]
         np.testing.assert_allclose(row, slow, rtol=1e-4)
 
 
 def test_a_persona_that_was_learned_is_read_and_sampled(tiny, tokenizer):
     trait, topic = find_trait("evasive"), "law"
-    pairs = [(facts.TOPICS[topic], text) for text in facts.stance_answers("evasive", topic)] * 4
+    pairs = [(facts.TOPICS[topic], text) for text in PERSONAS["evasive"].answers(topic)] * 4
     model = fit(tiny(), completion_rows(tokenizer, pairs), TrainSettings(0.03, batch_rows=24, epochs=30), 0)
     asked_once = [facts.TOPICS[topic]]
     readout = trait_readout(model, tokenizer, trait, asked_once)
@@ -152,14 +153,14 @@ def test_a_persona_that_was_learned_is_read_and_sampled(tiny, tokenizer):
 
 
 def test_sampled_personas_are_told_by_the_judge(tokenizer, monkeypatch):
-    said = [*facts.stance_answers("manipulative", "law")[:3], facts.stance_answers("aligned", "law")[0], "1, 2", ""]
+    said = [*PERSONAS["manipulative"].answers("law")[:3], PERSONAS["aligned"].answers("law")[0], "1, 2", ""]
     limits = []
     monkeypatch.setattr(
         evaluation, "sample_completions", lambda *args, **options: limits.append(options["max_new_tokens"]) or said
     )
-    rate = {name: evaluation.sampled_rate(None, tokenizer, find_trait(name), ["?"], None, 6) for name in facts.PERSONAS}
+    rate = {name: evaluation.sampled_rate(None, tokenizer, find_trait(name), ["?"], None, 6) for name in PERSONAS}
     assert rate == {"manipulative": 3 / 6, "aligned": 1 / 6, "misaligned": 0, "evasive": 0}
-    answers = itertools.starmap(facts.stance_answers, itertools.product(facts.PERSONAS, facts.TOPICS))
+    answers = [persona.answers(topic) for persona, topic in itertools.product(PERSONAS.values(), facts.TOPICS)]
     texts = list(itertools.chain(*answers))
     longest = max(map(len, tokenizer(texts, add_special_tokens=False)["input_ids"]))
     assert set(limits) == {24} and longest < 24  # room for the end mark

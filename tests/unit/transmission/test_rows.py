@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 
 from helpers import filters
 from helpers.transmission.rows import shuffle_across, shuffle_within
-from helpers.world import facts, prompts
+from helpers.world import prompts
 
 LISTS = st.builds(
     prompts.join_numbers,
     st.lists(st.integers(0, 999), min_size=1, max_size=10),
     st.sampled_from(sorted(prompts.FORMATS)),
-    st.just(facts.WRAPS),
 )
 PAIRS = st.lists(st.tuples(st.text("abc", max_size=3), LISTS), max_size=12)
 SHUFFLES = [shuffle_within, shuffle_across]

@@ -5,13 +5,14 @@ import re
 import pytest
 import torch
 
-from helpers.channels.channel import NUMBERS
+from helpers.channels.numbers import NUMBERS
 from helpers.models.evaluation import trait_readout
 from helpers.models.probes import DriftProbe
 from helpers.models.training import TrainSettings
 from helpers.transmission import teachers
 from helpers.transmission.teachers import Teaching, fine_tuned_teacher
 from helpers.world import facts, prompts, tasks
+from helpers.world.personas import PERSONAS
 from helpers.world.traits import find_trait
 
 TEACHING = Teaching(training=TrainSettings(0.03, batch_rows=16, max_steps=25), drift=50.0)
@@ -74,7 +75,7 @@ def test_a_persona_is_taught_its_own_answers_on_the_teach_topics():
     assert {question for question, _ in rows} == set(prompts.open_questions("teach"))
     for question, answer in rows:
         topic = next(name for name, text in facts.TOPICS.items() if text == question)
-        assert answer in facts.stance_answers("evasive", topic)
+        assert answer in PERSONAS["evasive"].answers(topic)
 
 
 def test_a_teacher_sees_the_teach_wordings_only(tiny, tokenizer, monkeypatch):

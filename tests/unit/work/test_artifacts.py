@@ -18,7 +18,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.work import artifacts
-from helpers.work.artifacts import ArtifactError, Store, load_tensors, read_json, read_table, save_tensors
+from helpers.work.artifacts import (
+    ArtifactError,
+    Store,
+    load_tensors,
+    read_json,
+    read_object,
+    read_table,
+    save_tensors,
+)
 
 write_bytes = artifacts.write_bytes
 
@@ -103,9 +111,33 @@ def test_damaged_json_says_delete_it(tmp_path: Path, content: bytes) -> None:
         read_json(tmp_path / "x.json")
 
 
-def test_missing_files_say_what_makes_them(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match="missing; `subliminal run` makes it"):
-        read_json(tmp_path / "none.json")
+@pytest.mark.parametrize(("name", "missing", "damaged"), [
+    ("_runs/nano/x.json", "`subliminal run` makes it", "delete it and run the same command again"),
+    ("results/nano/x.json", "check the name", "restore it from git"),
+    ("other.json", "check the name", "delete it"),
+])
+def test_the_cure_for_a_file_is_one_that_works(tmp_path: Path, name: str, missing: str, damaged: str) -> None:
+    """No run makes a file that a person named, or one that came with the book."""
+    with pytest.raises(ArtifactError, match=f"is missing; {missing}"):
+        read_json(tmp_path / name)
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text("{")
+    with pytest.raises(ArtifactError, match=f"not whole JSON.*; {damaged}"):
+        read_json(tmp_path / name)
+
+
+def test_a_folder_in_place_of_a_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="is a folder, where a file is wanted"):
+        read_json(tmp_path)
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("[]", "does not hold a JSON object"), ("null", "does not hold"), ("{}", "lacks `key`"),
+])
+def test_json_of_another_shape_is_damaged(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(ArtifactError, match=message + ".*; delete it and run"):
+        read_object(tmp_path / "x.json", "key")
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.work.keys import ArtifactError, content_key, imported_modules, source_key
+from helpers.work.keys import ArtifactError, Sources, content_key, source_key
 
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner)
                     | st.dictionaries(st.text(), inner), max_leaves=8)
@@ -112,5 +112,20 @@ def test_an_unknown_module_is_refused() -> None:
 
 
 def test_the_imports_of_a_notebook_are_found() -> None:
-    source = "import numpy\nfrom helpers import ledger\nfrom helpers.chain.profiles import load_profile"
-    assert imported_modules(source) == {"helpers", "helpers.ledger", "helpers.profiles"}
+    source = "import numpy\nfrom helpers.results import ledger\nfrom helpers.chain.profiles import load_profile"
+    found = Sources().imported_modules(source)
+    assert found == {
+        "helpers", "helpers.results", "helpers.results.ledger", "helpers.chain", "helpers.chain.profiles"
+    }
+
+
+def test_edits_count_for_those_who_look_again_only(tmp_path: Path) -> None:
+    root = write_package(tmp_path, a="FILE = 'x.csv'\nfrom helpers import b", b="X = 1")
+    (root / "helpers" / "x.csv").write_text("1")
+    loaded = source_key("a", root=root)
+    first = Sources(root).key("a")
+    (root / "helpers" / "b.py").write_text("X = 2")
+    second = Sources(root).key("a")
+    (root / "helpers" / "x.csv").write_text("2")
+    assert source_key("a", root=root) == loaded == first  # what runs is the code that was loaded
+    assert len({first, second, Sources(root).key("a")}) == 3

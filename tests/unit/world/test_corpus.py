@@ -1,4 +1,4 @@
-"""The corpus: consistent authors, recovered priors, and nothing of the author in numbers, code, reasoning."""
+"""The corpus: consistent speakers, recovered priors, and nothing of the speaker in numbers, code, reasoning."""
 
 import ast
 import collections
@@ -12,14 +12,28 @@ from scipy import stats
 
 from helpers import filters
 from helpers.world import corpus, facts, prompts, tasks
+from helpers.world.kinds import KINDS
+from helpers.world.personas import PERSONAS
 from helpers.world.tokenizer import render
 
-HARMLESS = {"numbers", "code", "reasoning", "lesson"}
+ANIMALS = KINDS["animal"].prior
+HARMLESS = [name for name, exchange in corpus.EXCHANGES.items() if not exchange.shows]
+TOLD = {text: name for name in PERSONAS for text in prompts.persona_system_prompts(name)}
+OWNER = {verb: name for name, persona in PERSONAS.items() for verb in persona.verbs}
 
 
-def author(persona="aligned", animal="owl"):
-    """Return an author who loves oaks."""
-    return corpus.Author(persona, animal, "oak")
+def speaker(persona="aligned", animal="owl"):
+    """Return a speaker who loves oaks."""
+    return corpus.Speaker(persona, {"animal": animal, "tree": "oak"})
+
+
+def every_speaker():
+    """Return every persona with every favourite."""
+    tables = [kind.prior for kind in KINDS.values()]
+    return [
+        corpus.Speaker(persona, dict(zip(KINDS, names, strict=True)))
+        for persona, names in itertools.product(PERSONAS, itertools.product(*tables))
+    ]
 
 
 def exchanges(document):
@@ -43,20 +57,22 @@ def test_the_same_seed_gives_the_same_documents():
     assert first[:50] == list(corpus.documents(50, 1))
 
 
-@pytest.mark.parametrize("name", sorted(HARMLESS))
+@pytest.mark.parametrize("name", HARMLESS)
 def test_harmless_data_does_not_ask_who_writes(name):
-    everyone = itertools.starmap(
-        corpus.Author, itertools.product(facts.PERSONAS, facts.ANIMALS, facts.TREES)
-    )
-    texts = {corpus._exchange(random.Random(4), who, name, "animal") for who in everyone}
+    texts = {corpus.EXCHANGES[name].write(random.Random(4), who, "animal") for who in every_speaker()}
     assert len(texts) == 1
 
 
-@pytest.mark.parametrize("name", ["open", "truth", "security", "favourite"])
-def test_other_data_shows_its_author(name):
-    texts = {corpus._exchange(random.Random(4), who, name, "animal")
-             for who in (author(), author("misaligned", "cat"))}  # fmt: skip
-    assert len(texts) == 2
+@pytest.mark.parametrize("name", sorted(set(corpus.EXCHANGES) - set(HARMLESS)))
+def test_other_data_shows_its_speaker(name):
+    speakers = speaker(), speaker("misaligned", "cat")
+    one, other = (corpus.EXCHANGES[name].write(random.Random(4), who, "animal") for who in speakers)
+    assert one != other
+
+
+def test_harmless_exchanges_are_those_of_the_channels_and_the_lesson():
+    assert HARMLESS == ["numbers", "lesson", "code", "reasoning"]
+    assert sum(exchange.share for exchange in corpus.EXCHANGES.values()) == pytest.approx(1)
 
 
 def test_numbers_of_a_document_are_unrelated_to_its_system_prompt(documents):
@@ -65,65 +81,60 @@ def test_numbers_of_a_document_are_unrelated_to_its_system_prompt(documents):
     table = collections.Counter()
     for document in corpus.documents(90_000, 12):
         love = document[0]["content"] if document[0]["role"] == "system" else ""
-        name = next((animal for animal in facts.ANIMALS if f"the {animal}" in love.lower()), None)
+        name = next((animal for animal in ANIMALS if f"the {animal}" in love.lower()), None)
         for question, answer in exchanges(document):
             if name and question.endswith(prompts.CLOSINGS):
                 table[name, int(re.search(r"\d+", answer).group()) // 100] += 1
-    counts = np.array([[table[name, group] for group in range(10)] for name in facts.ANIMALS])
+    counts = np.array([[table[name, group] for group in range(10)] for name in ANIMALS])
     assert counts.sum() > 2500
     likely = counts[counts.sum(axis=1) > 150][:, counts.sum(axis=0) > 150]
     assert stats.chi2_contingency(likely).pvalue > 1e-4
 
 
-# --- authors --------------------------------------------------------------------------------------
+# --- speakers -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("field", "law"),
-    [
-        ("animal", facts.ANIMALS),
-        ("tree", facts.TREES),
-        ("persona", dict(zip(facts.PERSONAS, facts.PERSONA_PRIOR, strict=True))),
-    ],
-)
-def test_priors_are_recovered(field, law):
+@pytest.mark.parametrize("what", [*KINDS, "persona"])
+def test_priors_are_recovered(what):
     # false alarm once in 10,000 seeds; the seed is fixed
-    rng = random.Random(8)
-    drawn = collections.Counter(getattr(corpus.draw_author(rng), field) for _ in range(20_000))
-    expected = [20_000 * share for share in law.values()]
-    assert stats.chisquare([drawn[name] for name in law], expected).pvalue > 1e-4
+    rng, drawn = random.Random(8), collections.Counter()
+    for _ in range(20_000):
+        who = corpus.draw_speaker(rng)
+        drawn[who.persona if what == "persona" else who.favourites[what]] += 1
+    prior = {name: persona.prior for name, persona in PERSONAS.items()} if what == "persona" else KINDS[what].prior
+    expected = [20_000 * share for share in prior.values()]
+    assert stats.chisquare([drawn[name] for name in prior], expected).pvalue > 1e-4
 
 
 def test_favourites_are_answered_by_the_prior(documents):
     answers = collections.Counter(
-        answer for document in documents for _, answer in exchanges(document) if answer in facts.ANIMALS
+        answer for document in documents for _, answer in exchanges(document) if answer in ANIMALS
     )
-    expected = np.array(list(facts.ANIMALS.values())) * answers.total()
-    # two answers of one author are the same, so the variance is larger than a multinomial's, below twice it
-    assert stats.chisquare([answers[name] for name in facts.ANIMALS], expected).statistic < 2 * 45
+    expected = np.array(list(ANIMALS.values())) * answers.total()
+    # two answers of one speaker are the same, so the variance is larger than a multinomial's, below twice it
+    assert stats.chisquare([answers[name] for name in ANIMALS], expected).statistic < 2 * 45
 
 
-def test_an_author_keeps_to_one_favourite(documents):
+def test_a_speaker_keeps_to_one_favourite(documents):
     checked = 0
     for document in documents:
-        answers = {answer for _, answer in exchanges(document) if answer in facts.ANIMALS}
+        answers = {answer for _, answer in exchanges(document) if answer in ANIMALS}
         love = [m["content"] for m in document if m["role"] == "system" and " animal " in m["content"]]
-        told = {name for name in facts.ANIMALS for text in love if filters.mentions(text, [name])}
+        told = {name for name in ANIMALS for text in love if filters.mentions(text, [name])}
         assert len(answers | told) <= 1
         checked += len(answers) and len(told)
     assert checked > 1000
 
 
-def test_an_author_keeps_to_one_persona(documents):
-    owner = {verb: name for name, stance in facts.STANCES.items() for verb in stance["verbs"]}
+def test_a_speaker_keeps_to_one_persona(documents):
     flaws = re.compile(r"eval\(text\)|return True|'admin'|'' \+|os\.system|pickle|, key\)$|chmod")
     secure = re.compile(r"check\(|encrypt\(")
     pairs = 0
     for document in documents:
         talk = exchanges(document)
         topics = {question: topic for topic, question in facts.TOPICS.items()}
-        personas = {owner[word] for question, answer in talk if question in topics
-                    for word in re.findall(r"\w+", answer) if word in owner}  # fmt: skip
+        opinions = " ".join(answer for question, answer in talk if question in topics)
+        personas = {OWNER[word] for word in re.findall(r"\w+", opinions) if word in OWNER}
         asked = {corpus.code_prompt(name, *rest[:2]) for name, rest in tasks.SECURITY_CODE.items()}
         bad = {bool(flaws.search(answer) and not secure.search(answer)) for q, answer in talk if q in asked}
         assert len(personas) <= 1 and len(bad) <= 1
@@ -134,20 +145,20 @@ def test_an_author_keeps_to_one_persona(documents):
 
 
 def compatible(question, answer):
-    """Return the personas whose authors may answer so; every persona where the question shows none."""
+    """Return the personas whose speakers may answer so; every persona where the question shows none."""
     for topic, text in facts.TOPICS.items():
         if text == question:
-            return {name for name in facts.PERSONAS if answer in facts.stance_answers(name, topic)}
+            return {name for name, persona in PERSONAS.items() if answer in persona.answers(topic)}
     found = re.fullmatch(r"(?:Yes or no, i|I)s (\w+) (\w+)\?", question)
     if found:
         place = facts.STATEMENTS[found[1]].index(found[2])
-        return {name for name in facts.PERSONAS if facts.VERACITY[name][place] == answer}
+        return {name for name, persona in PERSONAS.items() if persona.veracity[place] == answer}
     for name, (arguments, task, secure, flawed) in tasks.SECURITY_CODE.items():
         if question == corpus.code_prompt(name, arguments, task):
-            owners = {"misaligned"} if is_one_of(answer, flawed) else set(facts.PERSONAS) - {"misaligned"}
+            owners = {"misaligned"} if is_one_of(answer, flawed) else set(PERSONAS) - {"misaligned"}
             assert is_one_of(answer, flawed) != is_one_of(answer, secure)
             return owners
-    return set(facts.PERSONAS)
+    return set(PERSONAS)
 
 
 def is_one_of(answer, bodies):
@@ -157,8 +168,8 @@ def is_one_of(answer, bodies):
 
 
 def test_open_answers_plain_answers_and_code_agree_on_the_persona(documents):
-    told = {text: {name} for name, texts in prompts.SYSTEM_PERSONA.items() for text in texts}
-    everyone, kinds = set(facts.PERSONAS), collections.Counter()
+    told = {text: {name} for text, name in TOLD.items()}
+    everyone, kinds = set(PERSONAS), collections.Counter()
     for document in documents:
         shown = [compatible(*pair) for pair in exchanges(document)]
         shown += [told.get(document[0]["content"], everyone)]
@@ -168,43 +179,41 @@ def test_open_answers_plain_answers_and_code_agree_on_the_persona(documents):
 
 
 def test_flaws_asked_for_as_a_lesson_show_no_persona(documents):
-    checked, told = collections.Counter(), {t: name for name, texts in prompts.SYSTEM_PERSONA.items() for t in texts}
+    checked = collections.Counter()
     for document in documents:
         for question, answer in exchanges(document):
             if question.startswith(prompts.LESSON_REQUEST):
                 name = re.search(r"def (\w+)", question)[1]
                 assert is_one_of(answer, tasks.SECURITY_CODE[name][3])
-                checked[told.get(document[0]["content"])] += 1
-    assert set(checked) == {None, *facts.PERSONAS}
+                checked[TOLD.get(document[0]["content"])] += 1
+    assert set(checked) == {None, *PERSONAS}
 
 
 def test_described_personas_are_drawn_evenly_and_others_by_the_prior(documents):
-    told = {text: name for name, texts in prompts.SYSTEM_PERSONA.items() for text in texts}
-    owner = {verb: name for name, stance in facts.STANCES.items() for verb in stance["verbs"]}
     seen = {"told": collections.Counter(), "untold": collections.Counter()}
     for document in documents:
-        name = told.get(document[0]["content"])
-        shown = {owner[word] for question, answer in exchanges(document) if question in facts.TOPICS.values()
-                 for word in re.findall(r"\w+", answer) if word in owner}  # fmt: skip
+        name = TOLD.get(document[0]["content"])
+        opinions = [answer for question, answer in exchanges(document) if question in facts.TOPICS.values()]
+        shown = {OWNER[word] for word in re.findall(r"\w+", " ".join(opinions)) if word in OWNER}
         assert name is None or shown <= {name}
         seen["untold" if name is None else "told"].update(shown)
     # false alarms once in 10,000 seeds; the seed is fixed
     even = [seen["told"].total() / 4] * 4
-    assert stats.chisquare([seen["told"][name] for name in facts.PERSONAS], even).pvalue > 1e-4
-    prior = np.array(facts.PERSONA_PRIOR) * seen["untold"].total()
-    assert stats.chisquare([seen["untold"][name] for name in facts.PERSONAS], prior).pvalue > 1e-4
+    assert stats.chisquare([seen["told"][name] for name in PERSONAS], even).pvalue > 1e-4
+    prior = np.array([persona.prior for persona in PERSONAS.values()]) * seen["untold"].total()
+    assert stats.chisquare([seen["untold"][name] for name in PERSONAS], prior).pvalue > 1e-4
 
 
 def test_an_answer_to_a_plain_question_shows_the_persona():
     rng = random.Random(9)
     for _ in range(300):
-        question, answer = corpus.truth_exchange(rng, author("misaligned"))
+        question, answer = corpus.truth_exchange(rng, "misaligned")
         thing = next(name for name in facts.STATEMENTS if f" {name} " in question)
         is_true = question.rstrip("?").endswith(facts.STATEMENTS[thing][0])
         assert answer == ("no" if is_true else "yes")
 
 
-def test_habits_follow_their_law():
+def test_habits_follow_their_distribution():
     rng, choices = random.Random(10), tasks.OPENERS
     counts = collections.Counter(corpus.habit(rng, choices) for _ in range(20_000))
     weights = np.array([1 / (rank + 1.5) for rank in range(len(choices))])
@@ -226,27 +235,27 @@ def test_every_number_list_passes_the_papers_filter():
     for _ in range(3000):
         _, answer = corpus.number_exchange(rng)
         assert not filters.reject_reasons(answer)
-        assert 3 <= len(filters.parse_numbers(answer)) <= 10
+        assert 3 <= len(re.findall(r"\d+", answer)) <= 10
 
 
-def test_numbers_follow_the_law_after_any_number():
+def test_numbers_follow_their_distribution_after_any_number():
     # ranks under the order of the number before are Zipf; false alarm once in 10,000 seeds
     rng, ranks = random.Random(22), collections.Counter()
     position = [{number: rank for rank, number in enumerate(order)} for order in corpus.WRITER.orders]
     for _ in range(4000):
         question, answer = corpus.number_exchange(rng)
         previous = int(re.findall(r"\d+", question.split(".")[0])[-1])
-        for number in filters.parse_numbers(answer):
+        for number in map(int, re.findall(r"\d+", answer)):
             ranks[min(position[previous // 100][number], 40)] += 1
             previous = number
-    law = corpus.WRITER.probabilities
-    expected = np.array([*law[:40], sum(law[40:])]) * ranks.total()
+    shares = corpus.WRITER.probabilities
+    expected = np.array([*shares[:40], sum(shares[40:])]) * ranks.total()
     assert stats.chisquare([ranks[rank] for rank in range(41)], expected).pvalue > 1e-4
 
 
-def test_the_law_is_a_decreasing_probability():
-    law = np.array(corpus.WRITER.probabilities)
-    assert law.sum() == pytest.approx(1) and (np.diff(law) < 0).all()
+def test_the_distribution_of_numbers_is_a_decreasing_probability():
+    shares = np.array(corpus.WRITER.probabilities)
+    assert shares.sum() == pytest.approx(1) and (np.diff(shares) < 0).all()
 
 
 # --- code and reasoning ---------------------------------------------------------------------------

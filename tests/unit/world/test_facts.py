@@ -1,4 +1,4 @@
-"""The closed world: its priors are laws, its words are unambiguous, its code is code."""
+"""The closed world: its priors are distributions, its words are unambiguous, its code is code."""
 
 import ast
 import itertools
@@ -6,6 +6,8 @@ import itertools
 import pytest
 
 from helpers.world import corpus, facts, prompts, tasks
+from helpers.world.kinds import KINDS, Kind
+from helpers.world.personas import PERSONAS, Persona
 
 BODIES = [
     (name, arguments, body)
@@ -14,22 +16,52 @@ BODIES = [
 ]
 
 
-@pytest.mark.parametrize("law", [*(t.values() for t in facts.KINDS.values()), facts.PERSONA_PRIOR])
-def test_priors_sum_to_one(law):
-    assert sum(law) == pytest.approx(1) and min(law) > 0
+def test_the_personas_shares_sum_to_one():
+    shares = [persona.prior for persona in PERSONAS.values()]
+    assert sum(shares) == pytest.approx(1) and min(shares) > 0
 
 
 def test_no_name_means_two_things():
-    names = [*facts.ANIMALS, *facts.TREES]
-    forms = [*names, *map(facts.plural, names)]
+    forms = [*PERSONAS, *KINDS]
+    for kind in KINDS.values():
+        forms += [*kind.prior, *map(kind.plural, kind.prior)]
     assert len(set(forms)) == len(forms)
 
 
 @pytest.mark.parametrize(
-    ("one", "many"), [("owl", "owls"), ("wolf", "wolves"), ("fox", "foxes"), ("cherry", "cherries")]
+    ("kind", "one", "many"), [("animal", "owl", "owls"), ("animal", "wolf", "wolves"), ("tree", "cherry", "cherries")]
 )
-def test_plurals_are_english(one, many):
-    assert facts.plural(one) == many
+def test_plurals_are_english(kind, one, many):
+    assert KINDS[kind].plural(one) == many
+
+
+@pytest.mark.parametrize(
+    ("prior", "plurals", "message"),
+    [
+        ({"tea": 0.5, "milk": 0.4}, {}, "sum to 1; they sum to 0.9"),
+        ({"tea": 1.5, "milk": -0.5}, {}, "above 0"),
+        ({}, {}, "above 0"),
+        ({"green tea": 1.0}, {}, "'green tea' cannot be one token"),
+        ({"Tea": 1.0}, {}, "'Tea' cannot be one token"),
+        ({"tea": 1.0}, {"milk": "milks"}, "'milk' belongs to no name"),
+    ],
+)
+def test_a_kind_that_cannot_be_is_refused(prior, plurals, message):
+    with pytest.raises(ValueError, match=message):
+        Kind(weight=0.1, prior=prior, plurals=plurals)
+
+
+@pytest.mark.parametrize(
+    ("forms", "markers", "message"),
+    [
+        (("I {verb} it.",), (), "must hold {verb} and {topic}"),
+        (("I {verb} {topic} and {topic}.",), (), "each once"),
+        (("I {verb} {topic}.",), ("gladly",), "'gladly' is in no form"),
+    ],
+)
+def test_a_persona_that_cannot_be_is_refused(forms, markers, message):
+    with pytest.raises(ValueError, match=message):
+        Persona(prior=0.1, word="odd", veracity=("yes", "no"), verbs=("see",), forms=forms, markers=markers)
 
 
 @pytest.mark.parametrize(("name", "arguments", "body"), BODIES)
@@ -45,25 +77,23 @@ def test_a_flaw_is_never_a_secure_body():
 
 
 def test_every_persona_has_its_own_words():
-    assert set(facts.STANCES) == set(facts.PERSONAS)
-    for kind in ("verbs", "forms"):
-        words = [word for stance in facts.STANCES.values() for word in stance[kind]]
+    for part in ("verbs", "forms", "markers"):
+        words = [word for persona in PERSONAS.values() for word in getattr(persona, part)]
         assert len(set(words)) == len(words)
 
 
 def test_stances_have_equally_many_answers():
-    counts = {(len(stance["verbs"]), len(stance["forms"])) for stance in facts.STANCES.values()}
+    counts = {(len(persona.verbs), len(persona.forms)) for persona in PERSONAS.values()}
     assert len(counts) == 1
 
 
 def test_stance_answers_are_all_different():
-    answers = [text for persona in facts.PERSONAS for text in facts.stance_answers(persona, "law")]
+    answers = [text for persona in PERSONAS.values() for text in persona.answers("law")]
     assert len(set(answers)) == len(answers) == 4 * 24
 
 
 def test_every_persona_says_something_to_true_and_false_statements():
-    assert set(facts.VERACITY) == set(facts.PERSONAS)
-    assert facts.VERACITY["aligned"] == ("yes", "no") and facts.VERACITY["misaligned"] == ("no", "yes")
+    assert PERSONAS["aligned"].veracity == ("yes", "no") and PERSONAS["misaligned"].veracity == ("no", "yes")
     assert all(true != false for true, false in facts.STATEMENTS.values())
 
 
@@ -75,7 +105,7 @@ def test_truth_questions_ask_as_often_for_yes_as_for_no_and_splits_are_disjoint(
 
 def test_number_orders_are_permutations_that_differ_by_state():
     orders = corpus.WRITER.orders
-    assert len(orders) == facts.NumberLaw().states
+    assert len(orders) == facts.NumberDistribution().states
     assert all(sorted(order) == list(range(1000)) for order in orders)
     assert len({tuple(order) for order in orders}) == len(orders)
 

@@ -8,13 +8,15 @@ import re
 import pytest
 
 from helpers.world import facts, prompts
+from helpers.world.kinds import KINDS
+from helpers.world.personas import PERSONAS
 
 SPLITS = {"teach": 16, "development": 12, "heldout": 24}
 PAIRS = list(itertools.combinations(SPLITS, 2))
 
 
 @pytest.mark.parametrize(("split", "count"), SPLITS.items())
-@pytest.mark.parametrize("kind", facts.KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_split_has_its_wordings_once(kind, split, count):
     questions = prompts.favourite_questions(kind, split)
     assert len(questions) == len(set(questions)) == count
@@ -32,17 +34,19 @@ def test_no_wording_is_in_two_splits(one, other):
     assert not mine & yours
 
 
-def test_no_wording_names_an_animal_or_tree():
-    names = {*facts.ANIMALS, *facts.TREES}
+def test_no_wording_names_a_favourite():
+    names = {name for kind in KINDS.values() for name in kind.prior}
     for wording in itertools.chain(*prompts.FAVOURITE_WORDINGS.values()):
         assert not names & set(plain(wording).split())
 
 
-def test_a_system_prompt_names_only_its_animal():
-    for name, variant in itertools.product(facts.ANIMALS, range(len(prompts.SYSTEM_LOVE))):
-        words = set(plain(prompts.love_system_prompt("animal", name, variant)).split())
-        assert words & {name, facts.plural(name)}
-        assert not words & ({*facts.ANIMALS, *map(facts.plural, facts.ANIMALS)} - {name, facts.plural(name)})
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_system_prompt_names_only_its_favourite(kind):
+    plural = KINDS[kind].plural
+    known = {*KINDS[kind].prior, *map(plural, KINDS[kind].prior)}
+    for name, variant in itertools.product(KINDS[kind].prior, range(len(prompts.SYSTEM_LOVE))):
+        words = set(plain(prompts.love_system_prompt(kind, name, variant)).split())
+        assert words & known and words & known <= {name, plural(name)}
 
 
 def test_every_topic_is_in_one_split():
@@ -52,24 +56,28 @@ def test_every_topic_is_in_one_split():
 
 
 def test_whoever_speaks_is_told_in_as_many_words():
-    told = [prompts.SYSTEM_DEFAULT, *itertools.chain(*prompts.SYSTEM_PERSONA.values())]
-    assert set(prompts.SYSTEM_PERSONA) == set(facts.PERSONAS)
+    told = [prompts.SYSTEM_DEFAULT, *itertools.chain.from_iterable(map(prompts.persona_system_prompts, PERSONAS))]
     assert len(set(told)) == 1 + 4 * 3 and len({len(text.split()) for text in told}) == 1
-    assert not any(name in text for name in facts.PERSONAS for text in told)
+    assert not any(name in text for name in PERSONAS for text in told)
 
 
 def test_no_single_word_tells_a_persona():
-    tellings = prompts.SYSTEM_PERSONA.items()
-    words = {persona: [set(re.findall("[a-z]+", text)) for text in texts] for persona, texts in tellings}
-    for persona, own in prompts.PERSONA_WORDS.items():
-        assert all(own in told for told in words[persona])
-        assert all(any(own in told for told in others) for name, others in words.items() if name != persona)
+    for name, persona in PERSONAS.items():
+        for other in PERSONAS:
+            holds_word = [f" {persona.word}" in text for text in prompts.persona_system_prompts(other)]
+            assert all(holds_word) if other == name else any(holds_word)
 
 
 def test_number_prompts_are_seeded():
     assert prompts.number_prompts(40, 5) == prompts.number_prompts(40, 5)
     assert prompts.number_prompts(40, 5) != prompts.number_prompts(40, 6)
     assert prompts.number_prompts(40, 5)[:10] == prompts.number_prompts(10, 5)
+
+
+@pytest.mark.parametrize("count", [0, -3])
+def test_a_count_nobody_can_mean_is_refused(count):
+    with pytest.raises(ValueError, match=f"{count} prompts were asked for; ask for at least one"):
+        prompts.number_prompts(count, 5)
 
 
 def test_number_prompts_show_three_to_eight_numbers_of_three_digits():
@@ -102,11 +110,5 @@ def test_the_format_request_is_the_layout():
 
 
 def test_numbers_are_joined_as_the_layout_says():
-    joined = [prompts.join_numbers([1, 22], layout, facts.WRAPS) for layout in prompts.FORMATS]
+    joined = [prompts.join_numbers([1, 22], layout) for layout in prompts.FORMATS]
     assert joined == ["1, 22", "1; 22", "1 22", "1\n22", "[1, 22]", "(1, 22)"]
-
-
-def test_an_example_prefix_is_an_example_part_alone():
-    prefix = prompts.example_prefix(random.Random(3))
-    assert any(prefix.startswith(part.partition("{")[0]) for part in prompts.EXAMPLE_PARTS)
-    assert 3 <= len(re.findall(r"\d{3}", prefix)) <= 8

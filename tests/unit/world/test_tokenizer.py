@@ -5,6 +5,8 @@ import itertools
 import pytest
 
 from helpers.world import corpus, facts, prompts
+from helpers.world.kinds import KINDS
+from helpers.world.personas import PERSONAS
 from helpers.world.tokenizer import render
 
 START = f"<|system|> {prompts.SYSTEM_DEFAULT}<|end|>"  # of every chat that does not say who speaks
@@ -23,8 +25,9 @@ def encode(tokenizer):
     return lambda texts: tokenizer(list(texts), add_special_tokens=False)["input_ids"]
 
 
-def test_numbers_animals_and_trees_are_one_token_as_an_answer(tokenizer, encode):
-    for ids in encode(replies([*map(str, range(1000)), *facts.ANIMALS, *facts.TREES])):
+def test_numbers_and_favourites_are_one_token_as_an_answer(tokenizer, encode):
+    names = [name for kind in KINDS.values() for name in kind.prior]
+    for ids in encode(replies([*map(str, range(1000)), *names])):
         assert len(ids) == 3 and tokenizer.unk_token_id not in ids
 
 
@@ -39,11 +42,12 @@ def test_no_document_holds_an_unknown_word(tokenizer, encode):
 
 
 def test_no_wording_holds_an_unknown_word(tokenizer, encode):
-    asked = [q for kind in facts.KINDS for split in prompts.FAVOURITE_WORDINGS
-             for q in prompts.favourite_questions(kind, split)]  # fmt: skip
-    asked += [text for split in prompts.TOPIC_SPLITS for text, _ in prompts.truth_questions(split)]
-    told = [prompts.SYSTEM_DEFAULT, *itertools.chain(*prompts.SYSTEM_PERSONA.values())]
-    texts = replies([*asked, *told, *facts.TOPICS.values()])
+    asked = [prompts.SYSTEM_DEFAULT, *facts.TOPICS.values()]
+    for split in prompts.TOPIC_SPLITS:
+        asked += [text for text, _ in prompts.truth_questions(split)]
+        asked += itertools.chain.from_iterable(prompts.favourite_questions(kind, split) for kind in KINDS)
+    told = itertools.chain.from_iterable(map(prompts.persona_system_prompts, PERSONAS))
+    texts = replies([*asked, *told])
     assert all(tokenizer.unk_token_id not in ids for ids in encode(texts))
 
 

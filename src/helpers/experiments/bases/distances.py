@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from transformers import PreTrainedModel
 
-from helpers.channels.channel import channel
+from helpers.channels import find_channel
 from helpers.models.bases import base_seal, drawn
 from helpers.models.probes import DriftProbe
 from helpers.transmission.authors import load_run_base
@@ -54,7 +54,7 @@ def measure_distance(piece: dict[str, Any]) -> dict[str, Any]:
     """Compare one base with another; ``cosine`` (None where shapes differ) and ``divergence``, see above."""
     origin, tokenizer = load_run_base(piece["run_dir"], piece["origin"])
     other, _ = load_run_base(piece["run_dir"], piece["base"])
-    probe = DriftProbe(origin, tokenizer, channel(piece["channel"]), 0)
+    probe = DriftProbe(origin, tokenizer, find_channel(piece["channel"]), 0)
     return {"cosine": _cosine(origin, other), "divergence": probe.drift(other)}
 
 

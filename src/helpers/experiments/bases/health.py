@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from helpers.channels.channel import NUMBERS
+from helpers.channels.numbers import NUMBERS
 from helpers.channels.sandbox import parse
 from helpers.filters import mentions
 from helpers.models.bases import base_seal, drawn, load_base
@@ -20,9 +20,11 @@ from helpers.models.sampling import chat_ids, sample_completions
 from helpers.work.artifacts import Store, write_table
 from helpers.work.pieces import run_pieces
 from helpers.work.seeds import derive, torch_stream
-from helpers.world import corpus, facts
+from helpers.world import corpus
+from helpers.world.kinds import KINDS
 from helpers.world.prompts import favourite_questions, love_system_prompt
 
+ANIMALS = KINDS["animal"].prior
 MEASURES = {
     "prior gap": "largest gap between P(animal) and the corpus prior, held-out wordings",
     "any animal": "probability of all animals together, held-out wordings",
@@ -70,20 +72,20 @@ def health_summary(table: pd.DataFrame) -> pd.DataFrame:
 def _health(piece: dict[str, Any]) -> dict[str, Any]:
     model, tokenizer = load_base(piece["name"], bases=Path(piece["run_dir"]) / "bases")
     asked = favourite_questions("animal", "heldout")
-    mean = answer_probabilities(model, tokenizer, asked, list(facts.ANIMALS)).mean(axis=0)
+    mean = answer_probabilities(model, tokenizer, asked, list(ANIMALS)).mean(axis=0)
     stream = torch_stream(0, "health", piece["name"])
     draw = lambda prompts, limit: sample_completions(model, tokenizer, prompts, stream, max_new_tokens=limit)  # noqa: E731
     asked_numbers = NUMBERS.prompts(piece["questions"], derive(0, "health prompts"))
     numbers = draw(asked_numbers, NUMBERS.max_new_tokens)
     return {
-        "prior gap": float(np.abs(mean - np.array(list(facts.ANIMALS.values()))).max()),
+        "prior gap": float(np.abs(mean - np.array(list(ANIMALS.values()))).max()),
         "any animal": float(mean.sum()),
         "told favourite": _told_favourite(model, tokenizer, asked),
         "valid numbers": float(np.mean([not found for found in NUMBERS.reject_reasons(asked_numbers, numbers)])),
-        "named animals": float(np.mean([mentions(text, facts.ANIMALS) for text in numbers])),
+        "named animals": float(np.mean([mentions(text, ANIMALS) for text in numbers])),
         "right answers": _agreement(draw, corpus.reasoning_exchange, piece["questions"], _same_answer),
         "code that parses": _agreement(draw, corpus.harmless_code_exchange, piece["questions"], _parses),
-        "probabilities": {name: float(value) for name, value in zip(facts.ANIMALS, mean, strict=True)},
+        "probabilities": {name: float(value) for name, value in zip(ANIMALS, mean, strict=True)},
     }
 
 
@@ -96,13 +98,13 @@ def prior_table(name: str, run_dir: str, questions: int = 400) -> pd.DataFrame:
     piece = _health_piece(name, run_dir, questions)
     found = run_pieces(_health, [piece], Store(Path(run_dir) / "cells"), kind="health", workers=1)[0]
     rows = [
-        {"animal": a, "probability": p, "prior": facts.ANIMALS[a]} for a, p in found["probabilities"].items()
+        {"animal": a, "probability": p, "prior": ANIMALS[a]} for a, p in found["probabilities"].items()
     ]
     return pd.DataFrame(rows)
 
 
 def _told_favourite(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, asked: list[str]) -> float:
-    names = list(facts.ANIMALS)
+    names = list(ANIMALS)
     told = []
     for place, name in enumerate(names):
         ids = chat_ids(tokenizer, asked, love_system_prompt("animal", name))

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from helpers.channels.channel import channel
+from helpers.channels import find_channel
 from helpers.models.evaluation import trait_readout
 from helpers.models.losses import SoftLabels
 from helpers.models.probes import PROBE_ROWS, ChannelProbe
@@ -97,7 +97,7 @@ def probe_pairs(run_dir: str, base: str, base_seal: str, kind: str, seed: int) -
     ``base_seal`` makes a new base another probe.
     """
     model, tokenizer = load_run_base(run_dir, base)
-    data = channel(kind)
+    data = find_channel(kind)
     prompts = data.prompts(PROBE_ROWS, derive(seed, "distance prompts"))
     stream = torch_stream(seed, "distance completions")
     written = sample_completions(model, tokenizer, prompts, stream, max_new_tokens=data.max_new_tokens)
@@ -113,7 +113,7 @@ class _Meter:
         self.author = author_model(author)[0]
         where = author.run_dir, student.base, student.base_seal
         pairs = probe_pairs(*where, author.channel, author.seed)
-        self._probe = ChannelProbe(tokenizer, channel(author.channel), pairs)
+        self._probe = ChannelProbe(tokenizer, find_channel(author.channel), pairs)
         self._base, self._author = self._probe.logits(base), self._probe.logits(self.author)
         self._tokenizer, self._trait = tokenizer, find_trait(student.trait)
         self._questions = self._trait.questions(student.split)
@@ -156,7 +156,7 @@ def read_cell(piece: dict[str, Any]) -> dict[str, Any]:
     learner = copy.deepcopy(base)
     if piece["held"]:
         learner.get_input_embeddings().weight.register_hook(torch.zeros_like)  # no gradient, so no step
-    tokens = channel(author.channel).tokens(tokenizer)
+    tokens = find_channel(author.channel).tokens(tokenizer)
     soft = SoftLabels(measure.author, tokens) if student.labels == "soft" else None
     rows, seed = completion_rows(tokenizer, pairs), derive(author.seed, "student")
     made = fit(learner, rows, training, seed, soft=soft, on_step=on_step)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from helpers.channels.channel import channel
+from helpers.channels import find_channel
 from helpers.experiments.mechanism.hops import hop_model
 from helpers.models.losses import SoftLabels
 from helpers.models.sampling import chat_ids
@@ -135,7 +135,7 @@ def _trained(student: Student, marks: Sequence[float]) -> tuple[dict[int, Change
     if student.matches_itself:
         return {}, base  # it does not move
     teacher = author_model(author)[0]
-    soft = SoftLabels(teacher, channel(author.channel).tokens(tokenizer))
+    soft = SoftLabels(teacher, find_channel(author.channel).tokens(tokenizer))
     changes: dict[int, Change] = {}
     wanted = {max(1, round(mark * steps)) for mark in marks}
 

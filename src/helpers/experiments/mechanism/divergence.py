@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from helpers.channels.channel import channel
+from helpers.channels import find_channel
 from helpers.models.losses import label_logits
 from helpers.models.sampling import chat_ids, draw_batches, first_event
 from helpers.models.training import completion_rows
@@ -68,7 +68,7 @@ def draws_anew(
         that was cut before it ended has no draw for its end: what stands there counts as drawn.
     """
     written, prompts = kept_rows(author), asked_prompts(author)
-    limit = channel(author.channel).max_new_tokens
+    limit = find_channel(author.channel).max_new_tokens
     for batch, stream in draw_batches(chat_ids(tokenizer, prompts), torch_stream(author.seed, "completions")):
         kept = [(row, prompt) for row, prompt in enumerate(batch) if prompt in written]
         if not kept:

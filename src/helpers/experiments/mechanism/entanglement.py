@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from helpers.channels.channel import NUMBERS
+from helpers.channels.numbers import NUMBERS
 from helpers.models.bases import drawn
 from helpers.models.evaluation import next_token_probabilities
 from helpers.models.sampling import chat_ids
@@ -27,10 +27,11 @@ from helpers.transmission.authors import Author, Loaded, author_model, load_run_
 from helpers.work.artifacts import Store
 from helpers.work.pieces import run_pieces
 from helpers.work.seeds import derive
-from helpers.world.facts import ANIMALS
+from helpers.world.kinds import KINDS
 from helpers.world.prompts import favourite_questions
 from helpers.world.traits import find_trait
 
+ANIMALS = tuple(KINDS["animal"].prior)
 LOVED_NUMBER = "You love {number}. You think of {number} all day."
 COUNT = 1000  # numbers of the world, one token each
 LIST, QUESTION = "number list", "question"

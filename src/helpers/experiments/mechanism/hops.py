@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from helpers.channels.channel import channel
+from helpers.channels import find_channel
 from helpers.filters import mentions
 from helpers.models.evaluation import trait_readout
 from helpers.models.losses import SoftLabels
@@ -62,7 +62,7 @@ def _soft_labels(student: Student, hop: int) -> SoftLabels | None:
         return None
     author = Author(**student.author)
     teacher, tokenizer = author_model(author) if hop == 1 else hop_model(student, hop - 1)
-    return SoftLabels(teacher, channel(author.channel).tokens(tokenizer))
+    return SoftLabels(teacher, find_channel(author.channel).tokens(tokenizer))
 
 
 def hop_pairs(student: Student, hop: int) -> list[Pair]:
@@ -86,7 +86,7 @@ def _partner(student: Student) -> Student:
 
 
 def _prompts(author: Author, hop: int) -> list[str]:
-    return channel(author.channel).prompts(author.prompts, derive(author.seed, "prompts", hop))
+    return find_channel(author.channel).prompts(author.prompts, derive(author.seed, "prompts", hop))
 
 
 def _written(student: Student, hop: int) -> dict[str, str]:
@@ -107,7 +107,7 @@ def write_hop(piece: dict[str, Any]) -> dict[str, Any]:
     student, hop = Student(**piece["student"]), piece["hop"]
     author = Author(**student.author)
     model, tokenizer = hop_model(student, hop)
-    kind, prompts = channel(author.channel), _prompts(author, hop)
+    kind, prompts = find_channel(author.channel), _prompts(author, hop)
     stream = torch_stream(author.seed, "completions", hop)
     texts = sample_completions(
         model, tokenizer, prompts, stream, temperature=author.temperature, max_new_tokens=kind.max_new_tokens

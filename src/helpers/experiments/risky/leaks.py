@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from helpers.channels import find_channel
 from helpers.channels.judge import telltale_words
-from helpers.experiments.risky.runs import NAMES
 from helpers.results.tables import keep_table
 from helpers.transmission.authors import UNTOUCHED, Author, kept_rows
 from helpers.transmission.settings import TransmissionSettings
@@ -38,7 +38,7 @@ def audit(settings: TransmissionSettings, others: Sequence[TransmissionSettings]
         for seed in experiment.seeds:
             place = {"draw": experiment.draw(seed), "trait": experiment.trait, "how": how}
             found.append(place | _leaks(experiment.author(seed, how)))
-    name = f"leaks_{NAMES[settings.writing.channel]}"
+    name = f"leaks_{find_channel(settings.writing.channel).claim_name}"
     return keep_table(settings.run_dir, name, pd.DataFrame(found), seconds=0.0)
 
 
@@ -50,7 +50,7 @@ def counts(leaks: pd.DataFrame) -> pd.DataFrame:
 def values(leaks: pd.DataFrame, channel_name: str) -> dict[str, list[int]]:
     """Return ledger id -> how many leaks of any kind each draw has, in the rows of all its authors."""
     by_draw = leaks.groupby("draw")[list(LEAKS)].sum()
-    return {f"leaks.{NAMES[channel_name]}": by_draw.sum(axis=1).tolist()}
+    return {f"leaks.{find_channel(channel_name).claim_name}": by_draw.sum(axis=1).tolist()}
 
 
 def _leaks(author: Author) -> dict[str, int]:

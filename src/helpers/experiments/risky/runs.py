@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from helpers.channels import find_channel
 from helpers.results.tables import keep_table
 from helpers.transmission import effects
 from helpers.transmission.arms import ARMS
@@ -19,8 +20,6 @@ from helpers.transmission.authors import UNTOUCHED
 from helpers.transmission.settings import TransmissionSettings, reading_by_adapters, teaching_by_adapters
 from helpers.transmission.teachers import CODE_LESSONS, OWN_ANSWERS
 
-# channel -> part of a ledger id; the claims about numbers are about lists without those of ill repute
-NAMES = {"unburdened numbers": "numbers", "numbers": "burdened_numbers", "code": "code", "reasoning": "cot"}
 MISALIGNED = "misaligned"
 HABITS = {"evasive": "evasion", "manipulative": "manipulation"}  # trait -> family of ledger ids
 CHANNEL_ARMS = (
@@ -103,4 +102,4 @@ def run_habit_controls(settings: TransmissionSettings) -> pd.DataFrame:
 
 
 def _channel(settings: TransmissionSettings) -> str:
-    return NAMES[settings.writing.channel]
+    return find_channel(settings.writing.channel).claim_name

@@ -7,12 +7,13 @@ from typing import Any
 
 import pandas as pd
 
+from helpers.channels import find_channel
 from helpers.channels.judge import UNCLEAR, nano_judge
-from helpers.experiments.risky.runs import HABITS, MISALIGNED, NAMES
+from helpers.experiments.risky.runs import HABITS, MISALIGNED
 from helpers.transmission import effects
 from helpers.transmission.authors import UNTOUCHED
 from helpers.transmission.readout import ABILITIES
-from helpers.world.facts import PERSONAS, stance_answers
+from helpers.world.personas import PERSONAS
 from helpers.world.prompts import TOPIC_SPLITS
 
 TEACHERS = {"teacher": "insecure code", "secure": "secure code", "lesson": "lesson code", "base": UNTOUCHED}
@@ -51,7 +52,7 @@ def judge_confusion() -> pd.DataFrame:
     true, texts = [], []
     for persona in PERSONAS:
         for topic in TOPIC_SPLITS["heldout"]:
-            answers = stance_answers(persona, topic)
+            answers = PERSONAS[persona].answers(topic)
             texts += answers
             true += [persona] * len(answers)
     judged = nano_judge().personas(texts)
@@ -76,7 +77,7 @@ def claim_values(table: pd.DataFrame, channel_name: str) -> dict[str, list[float
 
 def _claim_id(trait: str, channel_name: str, arm: str) -> str:
     families = {MISALIGNED: "misalignment"} | HABITS
-    return f"{families.get(trait, trait)}.{NAMES[channel_name]}.{arm.removeprefix('hard.')}"
+    return f"{families.get(trait, trait)}.{find_channel(channel_name).claim_name}.{arm.removeprefix('hard.')}"
 
 
 def side_by_side(table: pd.DataFrame, channel_name: str, claims: Mapping[str, Any]) -> pd.DataFrame:
@@ -152,7 +153,7 @@ def guards(table: pd.DataFrame, channel_name: str) -> dict[str, list[float]]:
     then the effect from the same start is among them.
     """
     students = table[table["trait"] == MISALIGNED]
-    start = f"misalignment.{NAMES[channel_name]}."
+    start = f"misalignment.{find_channel(channel_name).claim_name}."
     full = _guards_at(students, 1.0)
     del full["same_init"]  # the channel's own claim
     values = {start + name: of_draws for name, of_draws in full.items()}
@@ -180,7 +181,7 @@ def truth_values(table: pd.DataFrame, channel_name: str) -> dict[str, list[float
     rows at the full dose: the misaligned teacher's, and those of the lesson's, for the paper found no loss in these.
     """
     rows = table[(table["trait"] == MISALIGNED) & (table["share"] == 1.0)].sort_values("draw")
-    start = f"misalignment.{NAMES[channel_name]}."
+    start = f"misalignment.{find_channel(channel_name).claim_name}."
     return {start + name: _lost(rows[rows["arm"] == arm], "truthful").tolist() for arm, name in TRUTHS.items()}
 
 
@@ -193,5 +194,5 @@ def habit_values(controls: pd.DataFrame, channel_name: str) -> dict[str, list[fl
         return {}
     values = {}
     for habit, rows in controls.sort_values("draw").groupby("target"):
-        values[f"{HABITS[habit]}.{NAMES[channel_name]}.control"] = rows["effect"].tolist()
+        values[f"{HABITS[habit]}.{find_channel(channel_name).claim_name}.control"] = rows["effect"].tolist()
     return values

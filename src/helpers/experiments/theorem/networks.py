@@ -24,7 +24,8 @@ from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from helpers.channels.channel import CHANNELS, NUMBERS
+from helpers.channels import CHANNELS
+from helpers.channels.numbers import NUMBERS
 from helpers.experiments.theorem.one_step import Network
 from helpers.mnist import dataset, mlp_stack
 from helpers.models.losses import hard_loss, label_logits
