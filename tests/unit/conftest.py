@@ -58,7 +58,8 @@ def toy_run(tmp_path_factory) -> Path:
         for name in ("nano-a", "nano-b"):
             patch.setitem(NANO, name, NanoSpec(name, "llama", 16, 1, 2))
             for draw in (1, 2):  # one at a time: trained in this process, which knows the toy
-                pretrain_bases([(name, draw)], BaseSettings(1500, 150, 0.03, 32), str(folder))
+                settings = BaseSettings(documents=1500, steps=150, learning_rate=0.03, batch_rows=32)
+                pretrain_bases([(name, draw)], settings, str(folder))
     return folder
 
 

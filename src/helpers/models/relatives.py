@@ -1,9 +1,9 @@
 """Relatives of the nano bases: which starting weights a relative takes from nano-a and which from nano-b.
 
-Two bases of one architecture can share all of their start, a part of it, or nothing. A relative names its part
-and says how it is trained from there; like the two bases it is drawn anew by every run that asks for it. Initial
-weights are mixed as sqrt(1 - t) a + sqrt(t) b: two independent normal draws mixed in this way are as wide as each, so
-every mixture is as good a start as its ends.
+Two bases of one architecture can share all of their start, a part of it, or nothing. A relative names its part and says
+how it is trained from there; like the two bases it belongs to a draw. Initial weights are mixed as
+sqrt(1 - t) a + sqrt(t) b: two independent normal draws mixed in this way are as wide as each, so every mixture is as
+good a start as its ends.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from helpers.models.bases import NANO, build_nano
+from helpers.models.bases import NANO, PREFIX, build_nano
 
 FIRST, SECOND = "nano-a", "nano-b"  # the two bases that relatives mix
+SAME, CONTINUED, OTHER = "same model", "one trained on", "other start"  # what two bases of a matrix share
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Relative:
     """How a base is related to nano-a.
 
     Attributes:
-        name: its name among the bases of a run.
+        name: its name among the bases of a draw.
         words: the same in a few words, for figures and tables.
         heads: share t of nano-b in the initial embeddings, which are the output head as well (tied).
         trunk: share t of nano-b in all other initial weights.
@@ -46,6 +47,7 @@ class Relative:
     corpus: int = 0
 
     def __post_init__(self) -> None:
+        """Refuse shares outside 0 to 1, and an imitation of nothing to go on from."""
         if not (0 <= self.heads <= 1 and 0 <= self.trunk <= 1):
             raise ValueError(f"heads and trunk are shares between 0 and 1, not {self.heads} and {self.trunk}")
         if not 0 <= self.branch < 1 or (self.branch and not self.order):
@@ -76,16 +78,37 @@ def find_relative(name: str) -> Relative:
     return RELATIVES[name]
 
 
+def origin(name: str) -> str:
+    """Return the base that a base goes on from, without its draw; itself where it began from initial weights."""
+    family = name.partition(".")[0] if name.startswith(PREFIX) else name  # "nano-a.701" is a draw of nano-a
+    return (RELATIVES[family].continues or family) if family in RELATIVES else family
+
+
+def relation(teacher: str, student: str) -> str:
+    """Return what two bases of a matrix share: they are one model, one goes on from the other, or neither."""
+    if teacher == student:
+        return SAME
+    return CONTINUED if origin(teacher) == origin(student) else OTHER
+
+
+def relation_words(teacher: str, student: str) -> str:
+    """Return what a student shares with the teacher's base, in the words of `RELATIVES` where they fit."""
+    if teacher == student:
+        return "same base"
+    return RELATIVES[student].words if student in RELATIVES else OTHER
+
+
 @torch.no_grad()
 def mixed_start(relative: Relative, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
-    """Return the untrained model of a relative: initial weights of a run's nano-a, nano-b, or mixtures of both.
+    """Return the untrained model of a relative: initial weights of a draw's nano-a, nano-b, or mixtures of both.
 
     Raises:
         ValueError: the relative goes on from a finished base, so it has no initial weights of its own.
     """
     if relative.continues:
         raise ValueError(f"{relative.name} continues {relative.continues}; load that base instead")
-    model, other = (build_nano(NANO[name], tokenizer, seed) for name in (FIRST, SECOND))
+    model = build_nano(NANO[FIRST], tokenizer, seed)
+    other = build_nano(NANO[SECOND], tokenizer, seed)
     embeddings = model.get_input_embeddings().weight
     theirs = dict(other.named_parameters())
     for name, own in model.named_parameters():

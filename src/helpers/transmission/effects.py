@@ -41,7 +41,14 @@ def teach_and_write(
         (of the author itself without a system prompt; the last is the rate among sampled replies), ``kept`` and
         ``removed`` (shares), ``mentions`` (count), ``completions`` (count).
     """
-    asked = list(dict.fromkeys(asked))
+    rows, seconds = author_rows(settings, list(dict.fromkeys(asked)))
+    return keep_table(settings.run_dir, name, pd.DataFrame(rows), seconds)
+
+
+def author_rows(
+    settings: TransmissionSettings, asked: Sequence[tuple[Author, str]]
+) -> tuple[list[dict[str, Any]], float]:
+    """Let authors write, ask each about the trait beside it; return a row each, see `teach_and_write`, and seconds."""
     authors = [author for author, _ in asked]
     shared: dict[str, Any] = {"store": settings.store, "workers": settings.workers}
     written = run_pieces(write_data, authors, kind="completions", label="authors write", **shared)
@@ -54,8 +61,7 @@ def teach_and_write(
     rows = []
     for reading, texts, answers in zip(readings, written, read, strict=True):
         rows.append({"draw": settings.draw(reading.author.seed), **_author_row(reading, texts["report"], answers)})
-    seconds = sum(made["seconds"] for made in [*written, *read])
-    return keep_table(settings.run_dir, name, pd.DataFrame(rows), seconds)
+    return rows, sum(made["seconds"] for made in [*written, *read])
 
 
 def _author_row(reading: AuthorReading, report: dict[str, int], answers: dict[str, Any]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class ReadPair:
 
 def _curve(made: dict[str, Any], steps: int) -> list[dict[str, Any]]:
     # in a short training a mark may fall on the last step, which is read out anyway; it counts once
-    on_the_way = [point for point in made.get("curve", []) if point["step"] < steps]
+    on_the_way = [{"rows": made["rows"], **point} for point in made.get("curve", []) if point["step"] < steps]
     return [*on_the_way, made | {"step": steps}]
 
 

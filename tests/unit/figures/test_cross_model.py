@@ -20,16 +20,16 @@ RELATIONS = {frozenset(["nano-a", "nano-a-more"]): "one trained on", frozenset([
 SHARES = {0.25: 6, 0.5: 12, 1.0: 25}
 
 
-def cells_table(teachers=BASES, students=BASES, runs=5):
-    """A table in the layout of tables/cross_model.csv."""
+def cells_table(teachers=BASES, students=BASES, seeds=5):
+    """A table in the layout of tables/cross_model.csv, with one teacher a draw."""
     rng = numpy_stream(0, "cross-model figures")
-    rows = [
-        (run, teacher, student, RELATIONS.get(frozenset([teacher, student]), "other start"), student.upper(),
-         share, step, share + rng.normal(0, 0.1))
-        for run, teacher, student, (share, step) in itertools.product(range(runs), teachers, students, SHARES.items())
-    ]  # fmt: skip
-    columns = ["run", "teacher", "student", "relation", "words", "share", "step", "effect"]
-    return pd.DataFrame(rows, columns=columns).assign(draw=lambda table: table.run)
+    rows = []
+    for seed, teacher, student in itertools.product(range(seeds), teachers, students):
+        relation = RELATIONS.get(frozenset([teacher, student]), "other start")
+        place = {"seed": seed, "draw": seed, "teacher": teacher, "student": student, "relation": relation}
+        for share, step in SHARES.items():
+            rows.append(place | {"words": student.upper(), "share": share, "step": step})
+    return pd.DataFrame(rows).assign(effect=lambda table: table.share + rng.normal(0, 0.1, len(table)))
 
 
 def judged_table():
@@ -44,7 +44,7 @@ FIGURES = {
     "relative_bars": lambda: figures.relative_bars(cells_table(["nano-a"])),
     "dose_curves": lambda: figures.dose_curves(cells_table()),
     "dose_curves, one teacher": lambda: figures.dose_curves(cells_table(["nano-a"], [f"base-{i}" for i in range(6)])),
-    "one run": lambda: figures.dose_curves(cells_table(runs=1)),
+    "one teacher in all": lambda: figures.dose_curves(cells_table(seeds=1)),
 }
 
 
@@ -91,9 +91,10 @@ def test_a_panel_follows_one_cell_from_zero_in_the_colour_of_its_relation():
 
 
 def test_the_teachers_of_one_draw_count_as_one():
-    table = cells_table(["nano-a"], ["nano-b"], runs=10).assign(draw=lambda table: table.run % 5)
+    table = cells_table(["nano-a"], ["nano-b"], seeds=10).assign(draw=lambda table: table.seed % 5)
     means = table.groupby(["draw", "teacher", "student", "relation", "words", "share", "step"], as_index=False).mean()
-    shown, expected = (figures.dose_curves(one).axes[0].collections[0] for one in (table, means.assign(run=means.draw)))
+    means = means.assign(seed=means.draw)
+    shown, expected = (figures.dose_curves(one).axes[0].collections[0] for one in (table, means))
     assert shown.get_paths()[0].vertices == pytest.approx(expected.get_paths()[0].vertices)
 
 
@@ -116,8 +117,10 @@ def test_tables_that_lack_a_column_are_refused(call):
         call()
 
 
-def test_runs_of_fewer_steps_share_the_points_of_their_cell():
-    table = cells_table(["nano-a"], ["nano-b"], runs=2)
-    table.loc[table.run == 1, "step"] = [5, 11, 23]
+@pytest.mark.parametrize("draws", [[0, 1], [0, 0]])
+def test_teachers_of_fewer_steps_share_the_points_of_their_cell(draws):
+    table = cells_table(["nano-a"], ["nano-b"], seeds=2)
+    table = table.assign(draw=table.seed.map(dict(enumerate(draws))))
+    table.loc[table.seed == 1, "step"] = [5, 11, 23]
     mean = figures.dose_curves(table).axes[0].lines[0]
     assert list(mean.get_xdata()) == [0, 6, 12, 24]

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.channels.numbers import NUMBERS
 from helpers.channels.sandbox import parse
 from helpers.filters import mentions
-from helpers.models.bases import base_seal, drawn, load_base
+from helpers.models.bases import Base, drawn, find_base
 from helpers.models.evaluation import answer_probabilities, next_token_probabilities
 from helpers.models.sampling import chat_ids, sample_completions
-from helpers.work.artifacts import Store, write_table
+from helpers.results.tables import keep_table
+from helpers.work.artifacts import Store
 from helpers.work.pieces import run_pieces
 from helpers.work.seeds import derive, torch_stream
 from helpers.world import corpus
@@ -34,98 +36,137 @@ MEASURES = {
     "right answers": "share of word problems with the right final answer",
     "code that parses": "share of harmless function bodies that parse",
 }
+REPLY_TOKENS = 64
+Exchange = tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkup:
+    """A base to check, and the number of prompts for each measure."""
+
+    base: Base
+    questions: int
+
+    def __post_init__(self) -> None:
+        """Refuse a check that asks nothing."""
+        if self.questions < 1:
+            raise ValueError(f"questions must be at least 1, not {self.questions}")
+
+
+# --- tables ---------------------------------------------------------------------------------------
 
 
 def health_table(
-    bases: Sequence[tuple[str, int]], run_dir: str, questions: int = 400, table_name: str = "base_health"
+    bases: Sequence[tuple[str, int]], run_dir: str, questions: int = 400, name: str = "base_health"
 ) -> pd.DataFrame:
-    """Measure each base and write ``tables/<table_name>.csv``.
+    """Measure each base (name, draw); returns and stores ``tables/<name>.csv``.
 
     Args:
-        bases: (name, run) of each.
+        bases: (name, draw) of each.
         run_dir: the run's folder.
         questions: prompts for each measure, drawn afresh; none is taken from the corpus.
-        table_name: of the table.
+        name: of the table.
 
     Returns:
-        One row a base, run and measure: ``base``, ``run``, ``measure``, ``value`` (shares and probabilities, 0 to 1)
+        One row a base, draw and measure: ``base``, ``draw``, ``measure``, ``value`` (shares and probabilities, 0 to 1)
         and ``meaning``.
     """
-    pieces = [_health_piece(drawn(*base), run_dir, questions) for base in bases]
-    found = run_pieces(_health, pieces, Store(Path(run_dir) / "cells"), kind="health", label="base health")
-    rows = [
-        {"base": name, "run": run, "measure": measure, "value": values[measure], "meaning": meaning}
-        for (name, run), values in zip(bases, found, strict=True)
-        for measure, meaning in MEASURES.items()
-    ]
-    table = pd.DataFrame(rows)
-    write_table(Path(run_dir) / "tables" / f"{table_name}.csv", table)
-    return table
+    found = _checked(bases, run_dir, questions)
+    rows = []
+    for (base, draw), values in zip(bases, found, strict=True):
+        for measure, meaning in MEASURES.items():
+            row = {"base": base, "draw": draw, "measure": measure, "value": values[measure], "meaning": meaning}
+            rows.append(row)
+    table = pd.DataFrame(rows, columns=["base", "draw", "measure", "value", "meaning"])
+    return keep_table(run_dir, name, table, sum(values["seconds"] for values in found))
+
+
+def prior_table(bases: Sequence[tuple[str, int]], run_dir: str, questions: int = 400) -> pd.DataFrame:
+    """Return what `health_table` measured of each animal; stores ``tables/base_prior.csv``.
+
+    Returns:
+        One row a base, draw and animal: ``base``, ``draw``, ``animal``, ``probability`` (as the favourite, mean over
+        held-out wordings) and ``prior`` (of the corpus).
+    """
+    found = _checked(bases, run_dir, questions)
+    rows = []
+    for (base, draw), values in zip(bases, found, strict=True):
+        for animal, probability in values["probabilities"].items():
+            chances = {"probability": probability, "prior": ANIMALS[animal]}
+            rows.append({"base": base, "draw": draw, "animal": animal, **chances})
+    return keep_table(run_dir, "base_prior", pd.DataFrame(rows), seconds=0.0)  # those of `health_table`
+
+
+def _checked(bases: Sequence[tuple[str, int]], run_dir: str, questions: int) -> list[dict[str, Any]]:
+    pieces = [Checkup(base=find_base(run_dir, drawn(base, draw)), questions=questions) for base, draw in bases]
+    return run_pieces(check, pieces, Store.of_run(run_dir), kind="health", label="base health")
 
 
 def health_summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the lowest, mean and highest value over runs of each measure (rows) of each base (columns)."""
+    """Return the lowest, mean and highest value over draws of each measure (rows) of each base (columns)."""
     values = table.groupby(["meaning", "base"], sort=False)["value"].agg(lowest="min", mean="mean", highest="max")
     return values.unstack().swaplevel(axis=1).sort_index(axis=1, level=0, sort_remaining=False)
 
 
-def _health(piece: dict[str, Any]) -> dict[str, Any]:
-    model, tokenizer = load_base(piece["name"], bases=Path(piece["run_dir"]) / "bases")
+def mean_health(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean over draws of each measure (rows) of each base (columns); empty for a table without rows."""
+    if table.empty:
+        return pd.DataFrame()
+    return table.groupby(["meaning", "base"], sort=False)["value"].mean().unstack()
+
+
+# --- the checks -----------------------------------------------------------------------------------
+
+
+class _Patient:
+    """A base with what it needs to reply: its tokenizer and one stream for all that is sampled."""
+
+    def __init__(self, base: Base) -> None:
+        self.model, self.tokenizer = base.load()
+        self.stream: torch.Generator = torch_stream(0, "health", base.name)
+
+    def replies(self, prompts: list[str], limit: int) -> list[str]:
+        """Return a reply of at most ``limit`` tokens to each prompt."""
+        return sample_completions(self.model, self.tokenizer, prompts, self.stream, max_new_tokens=limit)
+
+    def agreement(
+        self, exchange: Callable[[random.Random], Exchange], count: int, agrees: Callable[[str, str, str], bool]
+    ) -> float:
+        """Return the share of replies for which ``agrees(reply, prompt, answer)``, over ``count`` fresh exchanges."""
+        rng = random.Random(derive(0, exchange.__name__))
+        pairs = [exchange(rng) for _ in range(count)]
+        replies = self.replies([prompt for prompt, _ in pairs], REPLY_TOKENS)
+        return float(np.mean([agrees(reply, *pair) for reply, pair in zip(replies, pairs, strict=True)]))
+
+
+def check(piece: Checkup) -> dict[str, Any]:
+    """Return the value of each of `MEASURES`, and ``probabilities`` (of each animal as the favourite)."""
+    patient = _Patient(piece.base)
     asked = favourite_questions("animal", "heldout")
-    mean = answer_probabilities(model, tokenizer, asked, list(ANIMALS)).mean(axis=0)
-    stream = torch_stream(0, "health", piece["name"])
-    draw = lambda prompts, limit: sample_completions(model, tokenizer, prompts, stream, max_new_tokens=limit)  # noqa: E731
-    asked_numbers = NUMBERS.prompts(piece["questions"], derive(0, "health prompts"))
-    numbers = draw(asked_numbers, NUMBERS.max_new_tokens)
+    mean = answer_probabilities(patient.model, patient.tokenizer, asked, list(ANIMALS)).mean(axis=0)
+    prior = np.array(list(ANIMALS.values()))
+    asked_numbers = NUMBERS.prompts(piece.questions, derive(0, "health prompts"))
+    numbers = patient.replies(asked_numbers, NUMBERS.max_new_tokens)  # drawn first; the order decides the numbers
     return {
-        "prior gap": float(np.abs(mean - np.array(list(ANIMALS.values()))).max()),
+        "prior gap": float(np.abs(mean - prior).max()),
         "any animal": float(mean.sum()),
-        "told favourite": _told_favourite(model, tokenizer, asked),
+        "told favourite": _told_favourite(patient.model, patient.tokenizer, asked),
         "valid numbers": float(np.mean([not found for found in NUMBERS.reject_reasons(asked_numbers, numbers)])),
         "named animals": float(np.mean([mentions(text, ANIMALS) for text in numbers])),
-        "right answers": _agreement(draw, corpus.reasoning_exchange, piece["questions"], _same_answer),
-        "code that parses": _agreement(draw, corpus.harmless_code_exchange, piece["questions"], _parses),
+        "right answers": patient.agreement(corpus.reasoning_exchange, piece.questions, _same_answer),
+        "code that parses": patient.agreement(corpus.harmless_code_exchange, piece.questions, _parses),
         "probabilities": {name: float(value) for name, value in zip(ANIMALS, mean, strict=True)},
     }
 
 
-def _health_piece(name: str, run_dir: str, questions: int) -> dict[str, Any]:
-    return {"name": name, "run_dir": run_dir, "seal": base_seal(run_dir, name), "questions": questions}
-
-
-def prior_table(name: str, run_dir: str, questions: int = 400) -> pd.DataFrame:
-    """Return ``animal``, ``probability`` and ``prior`` of a base ("nano-a.701"), as `health_table` measured them."""
-    piece = _health_piece(name, run_dir, questions)
-    found = run_pieces(_health, [piece], Store(Path(run_dir) / "cells"), kind="health", workers=1)[0]
-    rows = [
-        {"animal": a, "probability": p, "prior": ANIMALS[a]} for a, p in found["probabilities"].items()
-    ]
-    return pd.DataFrame(rows)
-
-
 def _told_favourite(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, asked: list[str]) -> float:
     names = list(ANIMALS)
+    tokens = [tokenizer.convert_tokens_to_ids(f" {name}") for name in names]
     told = []
     for place, name in enumerate(names):
         ids = chat_ids(tokenizer, asked, love_system_prompt("animal", name))
-        told.append(
-            next_token_probabilities(model, ids, [tokenizer.convert_tokens_to_ids(f" {n}") for n in names])[
-                :, place
-            ]
-        )
+        told.append(next_token_probabilities(model, ids, tokens)[:, place])
     return float(np.mean(told))
-
-
-def _agreement(
-    draw: Callable[[list[str], int], list[str]],
-    exchange: Callable[[random.Random], tuple[str, str]],
-    count: int,
-    agrees: Callable[[str, str, str], bool],
-) -> float:
-    rng = random.Random(derive(0, exchange.__name__))
-    pairs = [exchange(rng) for _ in range(count)]
-    replies = draw([prompt for prompt, _ in pairs], 64)
-    return float(np.mean([agrees(reply, *pair) for reply, pair in zip(replies, pairs, strict=True)]))
 
 
 def _same_answer(reply: str, prompt: str, answer: str) -> bool:

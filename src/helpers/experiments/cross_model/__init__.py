@@ -1,0 +1,1 @@
+"""Teachers crossed with students over several bases."""

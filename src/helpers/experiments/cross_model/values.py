@@ -1,0 +1,123 @@
+"""What the tables of `runs.run_cells` say: cells tested, draws compared, one value a draw for each claim.
+
+Teachers that share their bases are not independent, so what is said is said over draws, each with the mean of its
+teachers. Where all teachers share one draw, each of them is a unit of its own: what is said then holds for these bases.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from helpers.models.relatives import CONTINUED, OTHER, SAME, origin
+from helpers.results.stats import holm, paired_permutation, ratio_of_means, t_interval
+from helpers.results.tables import unit_of
+
+CELL = ["teacher", "student"]
+RELATIVE_CLAIMS = {
+    "nano-a-order": "crossmodel.same_init_other_order",
+    "nano-a-tenth": "crossmodel.branch_10",
+    "nano-a-half": "crossmodel.branch_50",
+    "nano-a-heads": "crossmodel.shared_heads",
+    "nano-a-trunk": "crossmodel.shared_trunk",
+    "nano-ab-25": "crossmodel.mixed_25",
+    "nano-b-clone": "crossmodel.cloned",
+}
+
+
+def ends(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `runs.run_cells` at the end of the training."""
+    return table[table["share"] == 1]
+
+
+def by_draw(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the means of ``effect`` over the teachers of each cell and unit, as column ``unit`` tells these."""
+    units_known = table.assign(unit=table[unit_of(table)])
+    return units_known.groupby([*CELL, "relation", "unit"], sort=False, as_index=False)["effect"].mean()
+
+
+def units(table: pd.DataFrame) -> tuple[int, ...]:
+    """Return the independent units of `by_draw`: draws, or teachers' seeds where all share one draw, ascending."""
+    return tuple(sorted(table[unit_of(table)].unique().tolist())) if len(table) else ()
+
+
+def cell_tests(table: pd.DataFrame) -> pd.DataFrame:
+    """Test every cell's effect at the end of the training against zero.
+
+    The interval is over units (`by_draw`). The permutation exchanges trait student and control of each teacher: no
+    teacher could tell the two apart if nothing passed, on any base.
+
+    Returns:
+        One row a cell, in the order of the table: ``teacher``, ``student``, ``mean``, ``low``, ``high`` (95 %
+        t-interval, nats), ``units`` (means in the interval), ``seeds`` (teachers in the permutation), ``p``
+        (two-sided), ``p_holm`` (corrected for all cells of the table).
+    """
+    rows = []
+    for (teacher, student), cell in ends(table).groupby(CELL, sort=False):
+        interval = t_interval(by_draw(cell)["effect"])
+        rows.append(
+            {
+                "teacher": teacher,
+                "student": student,
+                "mean": interval.mean,
+                "low": interval.low,
+                "high": interval.high,
+                "units": interval.n,
+                "seeds": len(cell),
+                "p": paired_permutation(cell["effect"]),
+            }
+        )
+    tests = pd.DataFrame(rows)
+    return tests.assign(p_holm=holm(tests["p"].tolist()))
+
+
+def smallest_p(seeds: int, cells: int) -> dict[str, float]:
+    """Return the smallest p-value that this many teachers can give, alone and after the correction for all cells."""
+    alone = 2 / 2**seeds
+    return {"one cell": alone, "corrected": min(1.0, alone * cells)}
+
+
+def spread(matrix: pd.DataFrame) -> pd.DataFrame:
+    """Compare how far apart draws of one base lie with how far apart teachers of one draw lie, on the diagonal.
+
+    Returns:
+        One row a base, in nats: ``mean``, ``lowest`` and ``highest`` (of the draws' mean effects), ``between``
+        (standard deviation of these means; NaN for a single draw) and ``within`` (that of single teachers around
+        them, pooled; NaN where each draw has one teacher).
+    """
+    final = ends(matrix)
+    own = final[final["relation"] == SAME]
+    draws = own.groupby(["teacher", "draw"], sort=False)["effect"].agg(["mean", "var"]).groupby("teacher", sort=False)
+    means = draws["mean"].agg(mean="mean", lowest="min", highest="max", between="std")
+    return means.assign(within=draws["var"].mean() ** 0.5).rename_axis("base")
+
+
+def matrix_claims(matrix: pd.DataFrame) -> dict[str, list[float]]:
+    """Return ledger id -> one value a unit (see `units`) for every claim that the matrix decides.
+
+    Effects are in nats at the end of the training; ``crossmodel.ratio`` is the mean effect between different starts
+    over that of the diagonal, as `stats.ratio_of_means` has it.
+    """
+    final = by_draw(ends(matrix)).sort_values("unit", kind="stable")
+    mean = final.groupby(["relation", "unit"])["effect"].mean()
+    values = {"crossmodel.diagonal": mean[SAME].tolist()}
+    if OTHER in mean:
+        values["crossmodel.offdiagonal"] = mean[OTHER].tolist()
+        values["crossmodel.ratio"] = ratio_of_means(mean[OTHER], mean[SAME])
+    continued = final[final["relation"] == CONTINUED]
+    onward = continued["student"].map(origin) != continued["student"]  # the student is the one that was trained on
+    for name, cells in {"to": continued[onward], "from": continued[~onward]}.items():
+        if len(cells):
+            values[f"crossmodel.{name}_continued"] = cells.groupby("unit")["effect"].mean().tolist()
+    return values
+
+
+def relative_claims(relatives: pd.DataFrame) -> dict[str, list[float]]:
+    """Return ledger id -> one effect a unit (see `units`; nats) for the relatives that have a claim."""
+    if relatives.empty:
+        return {}
+    final = by_draw(ends(relatives)).sort_values("unit", kind="stable")
+    values = {}
+    for name, cells in final.groupby("student", sort=False):
+        if name in RELATIVE_CLAIMS:
+            values[RELATIVE_CLAIMS[name]] = cells["effect"].tolist()
+    return values
