@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(not NOTEBOOKS, reason="there are no notebooks ye
 
 HEADINGS = ["Question", "What the paper found", "Prediction", "Setup", "Run", "Result", "Verdict", "Limits",
             "Try it"]  # fmt: skip
-LONGEST_CELL, NINE_IN_TEN, MEDIAN = 26, 15, 6
+LONGEST_CELL, NINE_IN_TEN, MEDIAN = 27, 15, 6
 WORDS_PER_CODE_LINE, CODE_CELLS_IN_A_ROW, REPEATED_LINES, LONGEST_FUNCTION = 6, 2, 6, 10
 METADATA = {"kernelspec", "language_info", "subliminal"}
 FORBIDDEN_IMPORTS = set("re os sys pathlib random torch transformers peft matplotlib seaborn".split())

@@ -7,30 +7,31 @@ and from its teacher, on number lists that it did not train on.
 
 from __future__ import annotations
 
-import copy
 import functools
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from helpers.channels import find_channel
-from helpers.models.evaluation import trait_readout
-from helpers.models.losses import SoftLabels
+from helpers.models.bases import Base
 from helpers.models.probes import PROBE_ROWS, ChannelProbe
 from helpers.models.sampling import sample_completions
-from helpers.models.training import TrainSettings, completion_rows, fit
-from helpers.transmission.arms import ARMS, TransmissionSettings
-from helpers.transmission.authors import Author, Pair, author_model, load_run_base
-from helpers.transmission.students import Student, student_pairs
+from helpers.models.training import TrainSettings
+from helpers.transmission.arms import ARMS
+from helpers.transmission.authors import Exchange, author_model
+from helpers.transmission.readout import BaseReading, Readout, read_base, read_trait
+from helpers.transmission.settings import TransmissionSettings
+from helpers.transmission.students import Student, soft_labels, student_pairs, train
+from helpers.work.pieces import run_pieces
 from helpers.work.seeds import derive, torch_stream
-from helpers.world.traits import find_trait
 
 LABELS = ("hard", "soft")
+ANSWERS = ("log_odds", "p_target", "p_any")  # of the read-out, what a point of a student's course keeps
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cell:
     """One way of training teacher and students; all the rest is common to the experiment.
 
@@ -61,6 +62,7 @@ class Cell:
     full_teacher: bool = False
 
     def __post_init__(self) -> None:
+        """Refuse what no student could be; `TrainSettings` and `Writing` refuse the rest."""
         if self.labels not in LABELS:
             raise ValueError(f"labels must be one of {', '.join(LABELS)}, not {self.labels!r}")
         if self.held and self.rank:
@@ -73,92 +75,116 @@ class Cell:
     def settings(self, common: TransmissionSettings, full_teaching: TrainSettings) -> TransmissionSettings:
         """Return the settings of an experiment whose only arm is this cell; ``full_teaching`` is the full teacher's."""
         training = replace(
-            common.hard, learning_rate=self.rate, epochs=self.epochs, optimizer=self.optimizer,
-            weight_decay=self.weight_decay, lora_rank=self.rank, lora_modules=self.modules,
-        )  # fmt: skip
-        return replace(
-            common, hard=training, soft=training, hard_rows=self.rows, soft_rows=self.rows,
-            temperature=self.temperature, teaching=full_teaching if self.full_teacher else common.teaching,
-        )  # fmt: skip
+            common.reading.hard,
+            learning_rate=self.rate,
+            epochs=self.epochs,
+            optimizer=self.optimizer,
+            weight_decay=self.weight_decay,
+            lora_rank=self.rank,
+            lora_modules=self.modules,
+        )
+        reading = replace(common.reading, hard_rows=self.rows, soft_rows=self.rows, hard=training, soft=training)
+        teaching = full_teaching if self.full_teacher else common.writing.teaching
+        writing = replace(common.writing, temperature=self.temperature, teaching=teaching)
+        return replace(common, reading=reading, writing=writing)
 
-    def pieces(self, settings: TransmissionSettings, run: int) -> list[dict[str, Any]]:
-        """Return the trait student and, for hard labels, its control; the control of a soft student is its base.
-
-        ``settings`` is what `settings` returned. The base already matches itself, so its student has no gradient.
-        """
-        students = settings.students(ARMS[f"{self.labels}.same_init"], settings.author(run))
-        return [{"student": one, "held": self.held} for one in students[: 1 if self.labels == "soft" else 2]]
+    def pair(self, settings: TransmissionSettings, seed: int) -> tuple[CellReading, CellReading]:
+        """Return the pieces of the trait student of a seed and of its control; ``settings`` is what `settings` gave."""
+        pair = settings.pair(ARMS[f"{self.labels}.same_init"], settings.author(seed))
+        shared: dict[str, Any] = {"trait": settings.trait, "readout": settings.readout, "held": self.held}
+        return CellReading(student=pair.student, **shared), CellReading(student=pair.control, **shared)
 
 
-@functools.lru_cache(maxsize=16)  # the students of one base and run share their probe
-def probe_pairs(run_dir: str, base: str, base_seal: str, kind: str, seed: int) -> list[Pair]:
-    """Return (prompt, completion) pairs to measure distances on: a base's completions to prompts of their own.
+@dataclass(frozen=True, kw_only=True)
+class CellReading:
+    """A student of a cell, and what is measured of it.
 
-    ``base_seal`` makes a new base another probe.
+    Attributes:
+        student: trait student or control.
+        trait: the trait that is read out.
+        readout: questions, and the marks at which it is measured on the way; nothing is sampled.
+        held: whether its word embeddings stay as they are.
     """
-    model, tokenizer = load_run_base(run_dir, base)
-    data = find_channel(kind)
-    prompts = data.prompts(PROBE_ROWS, derive(seed, "distance prompts"))
-    stream = torch_stream(seed, "distance completions")
-    written = sample_completions(model, tokenizer, prompts, stream, max_new_tokens=data.max_new_tokens)
-    return list(zip(prompts, written, strict=True))
+
+    student: Student
+    trait: str
+    readout: Readout
+    held: bool = False
 
 
-class _Meter:
-    """Reads a model out and measures its distances from a base and from the author whose data it reads."""
-
-    def __init__(
-        self, base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, student: Student, author: Author
-    ) -> None:
-        self.author = author_model(author)[0]
-        where = author.run_dir, student.base, student.base_seal
-        pairs = probe_pairs(*where, author.channel, author.seed)
-        self._probe = ChannelProbe(tokenizer, find_channel(author.channel), pairs)
-        self._base, self._author = self._probe.logits(base), self._probe.logits(self.author)
-        self._tokenizer, self._trait = tokenizer, find_trait(student.trait)
-        self._questions = self._trait.questions(student.split)
-
-    def __call__(self, model: torch.nn.Module) -> dict[str, float]:
-        """Return ``log_odds`` (nats), ``p_target``, ``p_any``, ``moved`` and ``left`` (nats per token)."""
-        readout = trait_readout(model, self._tokenizer, self._trait, self._questions)
-        own = self._probe.logits(model)
-        distances = {
-            "moved": self._probe.apart(own, self._base), "left": self._probe.apart(self._author, own)
-        }  # fmt: skip
-        return {name: readout[name] for name in ("log_odds", "p_target", "p_any")} | distances
-
-
-def read_cell(piece: dict[str, Any]) -> dict[str, Any]:
+def read_cell(piece: CellReading) -> dict[str, Any]:
     """Train one student; return how much it read and what became of it.
 
-    Args:
-        piece: ``student`` (a `Student` as a dict; its marks say where it is measured on the way) and ``held``.
-
     Returns:
-        ``rows``, ``steps``, ``author`` (the author's own log-odds of the target, nats) and ``curve``: one dict a point,
-        the first the base and the last the finished student, with ``step``, the read-out (``log_odds``,
-        ``p_target``, ``p_any``), ``moved`` (KL of student from base) and ``left`` (KL of author from student), both
-        in nats per token.
+        ``rows`` and ``steps`` (counts); ``author``, the author's own log-odds of the target (nats); a point of the
+        finished student; ``start``, the point of its base; and ``curve``, the points on the way. A point is the
+        read-out (``log_odds``, ``p_target``, ``p_any``), ``moved`` (KL of student from base) and ``left`` (KL of author
+        from student), both in nats per token; those on the way have their ``step``. A control that matches itself
+        has no ``start``, and is read as its base at every step.
     """
-    student = Student(**piece["student"])
-    author, training = Author(**student.author), TrainSettings(**student.training)
-    base, tokenizer = load_run_base(author.run_dir, student.base)
-    measure = _Meter(base, tokenizer, student, author)
-    pairs = student_pairs(student)
-    steps = training.steps(len(pairs))
-    marked = student.marked_steps(steps) - {steps}
-    curve = [{"step": 0, **measure(base)}]
+    student = piece.student
+    rows = len(student_pairs(student))
+    steps = student.training.steps(rows)
+    marked = piece.readout.marked_steps(steps)
+    counts = {"rows": rows, "steps": steps}
+    if student.matches_itself:
+        return counts | _unmoved(piece, marked)
+    base, tokenizer = student.base.load()
+    measure = _Meter(piece, tokenizer)
+    start = measure(base)
+    curve: list[dict[str, Any]] = []
 
     def on_step(step: int, learner: torch.nn.Module) -> None:
         if step in marked:
             curve.append({"step": step, **measure(learner)})
 
-    learner = copy.deepcopy(base)
-    if piece["held"]:
-        learner.get_input_embeddings().weight.register_hook(torch.zeros_like)  # no gradient, so no step
-    tokens = find_channel(author.channel).tokens(tokenizer)
-    soft = SoftLabels(measure.author, tokens) if student.labels == "soft" else None
-    rows, seed = completion_rows(tokenizer, pairs), derive(author.seed, "student")
-    made = fit(learner, rows, training, seed, soft=soft, on_step=on_step)
-    curve.append({"step": steps, **measure(made)})
-    return {"rows": len(pairs), "steps": steps, "author": measure(measure.author)["log_odds"], "curve": curve}
+    labels = soft_labels(student, measure.author, tokenizer) if student.labels == "soft" else None
+    made = train(student, labels=labels, held=piece.held, on_step=on_step)
+    author = read_trait(measure.author, tokenizer, piece.trait, piece.readout.split)["log_odds"]
+    return counts | measure(made) | {"author": author, "start": start, "curve": curve}
+
+
+def _unmoved(piece: CellReading, marked: set[int]) -> dict[str, Any]:
+    """Return the points of a control that stays its base, which is read once for all cells."""
+    student = piece.student
+    readout = Readout(split=piece.readout.split, samples=0)
+    reading = BaseReading(base=student.base, seed=student.seed, trait=piece.trait, readout=readout)
+    read = run_pieces(read_base, [reading], student.author.store, kind="base_readout", workers=1)[0]
+    point = {name: read[name] for name in ANSWERS} | {"moved": 0.0, "left": 0.0}
+    curve = [{"step": step, **point} for step in sorted(marked)]
+    return point | {"author": point["log_odds"], "curve": curve}
+
+
+# --- measuring ------------------------------------------------------------------------------------
+
+
+class _Meter:
+    """Reads a model out and measures its distances from a student's base and from the author whose data it reads."""
+
+    def __init__(self, piece: CellReading, tokenizer: PreTrainedTokenizerBase) -> None:
+        student = piece.student
+        self.author = author_model(student.author)[0]
+        pairs = probe_pairs(student.base, student.author.channel, student.seed)
+        self._piece, self._tokenizer = piece, tokenizer
+        self._probe = ChannelProbe(tokenizer, student.author.kind, pairs)
+        self._of_base = self._probe.logits(student.base.load()[0])
+        self._of_author = self._probe.logits(self.author)
+
+    def __call__(self, model: torch.nn.Module) -> dict[str, float]:
+        """Return the point of a model, see `read_cell`."""
+        read = read_trait(model, self._tokenizer, self._piece.trait, self._piece.readout.split)
+        own = self._probe.logits(model)
+        moved = self._probe.apart(own, self._of_base)
+        left = self._probe.apart(self._of_author, own)
+        return {name: read[name] for name in ANSWERS} | {"moved": moved, "left": left}
+
+
+@functools.lru_cache(maxsize=16)  # the students of one base and seed share their probe
+def probe_pairs(base: Base, kind: str, seed: int) -> list[Exchange]:
+    """Return (prompt, completion) pairs to measure distances on: a base's completions to prompts of their own."""
+    model, tokenizer = base.load()
+    data = find_channel(kind)
+    prompts = data.prompts(PROBE_ROWS, derive(seed, "distance prompts"))
+    stream = torch_stream(seed, "distance completions")
+    written = sample_completions(model, tokenizer, prompts, stream, max_new_tokens=data.max_new_tokens)
+    return list(zip(prompts, written, strict=True))

@@ -9,28 +9,32 @@ for pairs of different animals. In the corpus of the nano world numbers and anim
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from transformers import PreTrainedTokenizerBase
 
 from helpers.channels.numbers import NUMBERS
-from helpers.models.bases import drawn
+from helpers.experiments.mechanism.yardsticks import Yardstick, yardstick
+from helpers.models.bases import Base, drawn, find_base
 from helpers.models.evaluation import next_token_probabilities
 from helpers.models.sampling import chat_ids
 from helpers.results.tables import keep_table
-from helpers.transmission.arms import TransmissionSettings, yardsticks
-from helpers.transmission.authors import Author, Loaded, author_model, load_run_base
+from helpers.transmission.authors import Loaded, author_model
+from helpers.transmission.settings import TransmissionSettings
 from helpers.work.artifacts import Store
 from helpers.work.pieces import run_pieces
 from helpers.work.seeds import derive
 from helpers.world.kinds import KINDS
-from helpers.world.prompts import favourite_questions
+from helpers.world.prompts import Split, favourite_questions
 from helpers.world.traits import find_trait
 
+ANIMALS = tuple(KINDS["animal"].prior)
 ANIMALS = tuple(KINDS["animal"].prior)
 LOVED_NUMBER = "You love {number}. You think of {number} all day."
 COUNT = 1000  # numbers of the world, one token each
@@ -38,8 +42,42 @@ LIST, QUESTION = "number list", "question"
 Table = NDArray[np.float64]
 
 
-def _numbers(tokenizer: Any) -> list[int]:
-    return tokenizer.convert_tokens_to_ids([str(number) for number in range(COUNT)])
+# --- how likely numbers and animals are -----------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class LovedNumbers:
+    """An untouched base that is told to love each number, and how many questions of a split it is then asked."""
+
+    base: Base
+    split: Split
+    questions: int
+
+    @property
+    def asked(self) -> list[str]:
+        """Return the questions."""
+        return favourite_questions("animal", self.split)[: self.questions]
+
+
+def love_numbers(piece: LovedNumbers) -> dict[str, Any]:
+    """Return ``logs``: how likely each animal is as an answer of a base that loves each number, (number, animal).
+
+    They are log-probabilities, means over questions.
+    """
+    model, tokenizer = piece.base.load()
+    encoded: list[list[int]] = []
+    for number in range(COUNT):
+        encoded += chat_ids(tokenizer, piece.asked, LOVED_NUMBER.format(number=number))
+    words = tokenizer.convert_tokens_to_ids([f" {animal}" for animal in ANIMALS])
+    logs = np.log(next_token_probabilities(model, encoded, words))
+    means = logs.reshape(COUNT, len(piece.asked), -1).mean(axis=1)
+    return {"logs": means.round(6).tolist()}
+
+
+def _animal_table(piece: LovedNumbers) -> Table:
+    """Return the table of `love_numbers`, made once for a base."""
+    made = run_pieces(love_numbers, [piece], Store.of_run(piece.base.run_dir), kind="loved_numbers", workers=1)
+    return np.array(made[0]["logs"])
 
 
 def number_logs(loaded: Loaded, asked: Sequence[str], system: str | None = None) -> Table:
@@ -49,30 +87,8 @@ def number_logs(loaded: Loaded, asked: Sequence[str], system: str | None = None)
     return np.log(table).mean(axis=0)
 
 
-def animal_logs(loaded: Loaded, questions: Sequence[str]) -> Table:
-    """Return how likely each animal is as an answer when the system prompt loves a number, (number, animal)."""
-    model, tokenizer = loaded
-    encoded = [
-        ids for number in range(COUNT)
-        for ids in chat_ids(tokenizer, questions, LOVED_NUMBER.format(number=number))
-    ]  # fmt: skip
-    words = tokenizer.convert_tokens_to_ids([f" {animal}" for animal in ANIMALS])
-    table = next_token_probabilities(model, encoded, words)
-    return np.log(table).reshape(COUNT, len(questions), -1).mean(axis=1)
-
-
-def love_numbers(piece: dict[str, Any]) -> dict[str, Any]:
-    """Return `animal_logs` of an untouched base as ``logs``; `piece` as in `cross_base`, without ``lists``."""
-    loaded = load_run_base(piece["run_dir"], piece["base"])
-    questions = favourite_questions("animal", piece["split"])[: piece["questions"]]
-    return {"logs": animal_logs(loaded, questions).round(6).tolist()}
-
-
-def _animal_table(run_dir: str, base: str, seal: str, split: str, questions: int) -> Table:
-    """Return the table of `love_numbers`, made once for a base."""
-    piece = {"run_dir": run_dir, "base": base, "seal": seal, "split": split, "questions": questions}
-    store = Store(Path(run_dir) / "cells")
-    return np.array(run_pieces(love_numbers, [piece], store, kind="loved_numbers", workers=1)[0]["logs"])
+def _numbers(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    return tokenizer.convert_tokens_to_ids([str(number) for number in range(COUNT)])
 
 
 def without_common(table: Table) -> Table:
@@ -82,80 +98,117 @@ def without_common(table: Table) -> Table:
 
 def correlations(one: Table, other: Table) -> Table:
     """Return Pearson's r over numbers of each column of one table with each of the other, (animal, animal)."""
-    scaled = [(table - table.mean(axis=0)) / table.std(axis=0) for table in (one, other)]
-    return scaled[0].T @ scaled[1] / len(one)
+    return _scaled(one).T @ _scaled(other) / len(one)
 
 
-def cross_base(piece: dict[str, Any]) -> dict[str, Any]:
+def _scaled(table: Table) -> Table:
+    return (table - table.mean(axis=0)) / table.std(axis=0)
+
+
+# --- untouched bases ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossedBase:
+    """A base in which numbers meet animals: its `LovedNumbers`, and how many number prompts it is asked."""
+
+    loved: LovedNumbers
+    lists: int
+
+
+def cross_base(piece: CrossedBase) -> dict[str, Any]:
     """Correlate, in one untouched base, what animals do to numbers with what numbers do to animals.
-
-    Args:
-        piece: ``run_dir``, ``base``, ``seal`` (of the base), ``split`` and ``questions`` (how many), ``lists`` (number
-            prompts asked).
 
     Returns:
         ``r``: for each place where numbers are read, the (animal, animal) correlations: row, the animal loved;
         column, the animal named.
     """
-    loaded = load_run_base(piece["run_dir"], piece["base"])
-    questions = favourite_questions("animal", piece["split"])[: piece["questions"]]
-    asked = {LIST: NUMBERS.prompts(piece["lists"], derive(0, "entanglement prompts")), QUESTION: questions}
-    known = {name: value for name, value in piece.items() if name != "lists"}
-    to_animals = without_common(_animal_table(**known))
+    loaded = piece.loved.base.load()
+    lists = NUMBERS.prompts(piece.lists, derive(0, "entanglement prompts"))
+    to_animals = without_common(_animal_table(piece.loved))
     loves = [find_trait(animal).system_prompt() for animal in ANIMALS]
     r = {}
-    for place, prompts in asked.items():
+    for place, prompts in ((LIST, lists), (QUESTION, piece.loved.asked)):
         to_numbers = np.stack([number_logs(loaded, prompts, love) for love in loves], axis=1)
         r[place] = correlations(without_common(to_numbers), to_animals).round(8).tolist()
     return {"r": r}
 
 
-def cross_teachers(piece: dict[str, Any]) -> dict[str, Any]:
-    """Correlate how two teachers' numbers differ with how numbers in a prompt tell their animals apart.
+def run_entanglement(
+    settings: TransmissionSettings, bases: Sequence[str], questions: int = 4, lists: int = 8
+) -> pd.DataFrame:
+    """Cross all numbers with all animals in each draw's bases; stores ``tables/mechanism_entanglement.csv``.
 
     Args:
-        piece: ``author`` and ``other`` (`Author` as dicts), teachers of two animals; ``questions`` and ``lists`` as in
-            `cross_base`.
+        settings: the experiment.
+        bases: names of bases, of which each draw has its own.
+        questions: about animals, at most all of the split.
+        lists: number prompts.
+
+    Returns:
+        One row a ``base``, ``draw``, ``place``, animal ``loved`` and animal ``named``, with ``r``.
+    """
+    places = [(draw, base) for draw in dict.fromkeys(settings.draws) for base in bases]
+    pieces = []
+    for draw, name in places:
+        base = find_base(settings.run_dir, drawn(name, draw))
+        loved = LovedNumbers(base=base, split=settings.readout.split, questions=questions)
+        pieces.append(CrossedBase(loved=loved, lists=lists))
+    shared: dict[str, Any] = {"kind": "entanglement", "workers": settings.workers, "label": "numbers x animals"}
+    made = run_pieces(cross_base, pieces, settings.store, **shared)
+    rows: list[dict[str, Any]] = []
+    for (draw, base), found in zip(places, made, strict=True):
+        for place, r in found["r"].items():
+            rows += [{"base": base, "draw": draw, "place": place} | cell for cell in _cells(r)]
+    seconds = sum(found["seconds"] for found in made)
+    return keep_table(settings.run_dir, "mechanism_entanglement", pd.DataFrame(rows), seconds)
+
+
+def _cells(matrix: Sequence[Sequence[float]]) -> list[dict[str, Any]]:
+    """Return one row a cell of an (animal, animal) table of correlations."""
+    named = itertools.product(ANIMALS, ANIMALS)
+    flat = itertools.chain.from_iterable(matrix)
+    return [{"loved": loved, "named": name, "r": r} for (loved, name), r in zip(named, flat, strict=True)]
+
+
+def by_draw(table: pd.DataFrame) -> pd.DataFrame:
+    """Return for each base, place and draw ``matched`` and ``mismatched``: mean r of equal animals and of others."""
+    own = table["loved"] == table["named"]
+    keys = ["base", "place", "draw"]
+    matched = table[own].groupby(keys, sort=False)["r"].mean()
+    mismatched = table[~own].groupby(keys, sort=False)["r"].mean()
+    return pd.DataFrame({"matched": matched, "mismatched": mismatched})
+
+
+# --- teachers -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossedTeachers:
+    """The teachers of two animals, the `LovedNumbers` of their base, and how many number prompts they are asked."""
+
+    teachers: Yardstick
+    loved: LovedNumbers
+    lists: int
+
+
+def cross_teachers(piece: CrossedTeachers) -> dict[str, Any]:
+    """Correlate how two teachers' numbers differ with how numbers in a prompt tell their animals apart.
 
     Returns:
         ``r`` (for the two animals) and ``mismatched`` (mean r over all pairs of two further animals).
     """
-    author, other = Author(**piece["author"]), Author(**piece["other"])
-    lists = NUMBERS.prompts(piece["lists"], derive(author.seed, "entanglement prompts"))
-    written = [number_logs(author_model(teacher), lists) for teacher in (author, other)]
-    to_animals = _animal_table(author.run_dir, author.base, author.base_seal, author.split, piece["questions"])
+    own, other = piece.teachers.own, piece.teachers.other
+    lists = NUMBERS.prompts(piece.lists, derive(own.seed, "entanglement prompts"))
+    written = number_logs(author_model(own), lists) - number_logs(author_model(other), lists)
+    to_animals = _animal_table(piece.loved)
     names = list(ANIMALS)
-    own = names.index(author.trait), names.index(other.trait)
-    further = [place for place in range(len(names)) if place not in own]
-    pairs = [own, *((one, two) for one in further for two in further if one < two)]
+    taught = (names.index(own.trait), names.index(other.trait))
+    further = [place for place in range(len(names)) if place not in taught]
+    pairs = [taught, *itertools.combinations(further, 2)]
     apart = np.stack([to_animals[:, one] - to_animals[:, two] for one, two in pairs], axis=1)
-    r = correlations((written[0] - written[1])[:, None], apart)[0]
+    r = correlations(written[:, None], apart)[0]
     return {"r": float(r[0]), "mismatched": float(r[1:].mean())}
-
-
-def run_entanglement(
-    settings: TransmissionSettings, bases: Sequence[str], questions: int = 4, lists: int = 8
-) -> pd.DataFrame:
-    """Cross all numbers with all animals in each run's bases; stores ``tables/mechanism_entanglement.csv``.
-
-    Returns:
-        One row a ``base``, ``run``, ``place``, animal ``loved`` and animal ``named``, with ``r``.
-    """
-    crossed = [(base, run, drawn(base, settings.draw(run))) for run in settings.runs for base in bases]
-    pieces = [
-        {"run_dir": settings.run_dir, "base": own, "seal": settings.seals[own], "split": settings.split,
-         "questions": questions, "lists": lists}
-        for _, _, own in crossed
-    ]  # fmt: skip
-    made = run_pieces(
-        cross_base, pieces, settings.store, kind="entanglement", workers=settings.workers, label="numbers x animals"
-    )
-    table = pd.DataFrame([
-        {"base": base, "run": run, "place": place, "loved": loved, "named": named, "r": r}
-        for (base, run, _), found in zip(crossed, made, strict=True) for place, matrix in found["r"].items()
-        for loved, row in zip(ANIMALS, matrix, strict=True) for named, r in zip(ANIMALS, row, strict=True)
-    ])  # fmt: skip
-    return keep_table(settings.run_dir, "mechanism_entanglement", table, sum(found["seconds"] for found in made))
 
 
 def run_teachers(
@@ -163,36 +216,25 @@ def run_teachers(
 ) -> pd.DataFrame:
     """Ask the same of fine-tuned teachers; return and store ``tables/mechanism_numbers.csv``.
 
-    Each run's teacher is set against that of another animal, of ``other_animals`` in turn.
+    Each draw's teacher is set against that of another animal (`yardsticks.yardstick`).
 
     Returns:
-        One row a ``run`` with ``r`` and ``mismatched``, see `cross_teachers`.
+        One row a ``draw`` with ``r`` and ``mismatched``, see `cross_teachers`.
     """
-    pieces = [
-        {"author": settings.author(run), "other": settings.author(run, trait=animal),
-         "questions": questions, "lists": lists}
-        for run, animal in zip(settings.runs, yardsticks(settings, other_animals), strict=False)
-    ]  # fmt: skip
-    made = run_pieces(
-        cross_teachers, pieces, settings.store, kind="entanglement", workers=settings.workers, label="teachers"
-    )
-    table = pd.DataFrame([
-        {"run": run, "r": found["r"], "mismatched": found["mismatched"]}
-        for run, found in zip(settings.runs, made, strict=True)
-    ])  # fmt: skip
-    return keep_table(settings.run_dir, "mechanism_numbers", table, sum(found["seconds"] for found in made))
-
-
-def by_run(table: pd.DataFrame) -> pd.DataFrame:
-    """Return for each base, place and run ``matched`` and ``mismatched``: mean r over animals, and over other pairs."""
-    own = table.loved == table.named
-    keys = ["base", "place", "run"]
-    return pd.DataFrame({
-        "matched": table[own].groupby(keys, sort=False).r.mean(),
-        "mismatched": table[~own].groupby(keys, sort=False).r.mean(),
-    })  # fmt: skip
+    pieces = []
+    for seed in settings.seeds:
+        teachers = yardstick(settings, seed, other_animals)
+        loved = LovedNumbers(base=settings.base_of(seed), split=settings.readout.split, questions=questions)
+        pieces.append(CrossedTeachers(teachers=teachers, loved=loved, lists=lists))
+    shared: dict[str, Any] = {"kind": "entanglement", "workers": settings.workers, "label": "teachers"}
+    made = run_pieces(cross_teachers, pieces, settings.store, **shared)
+    rows = []
+    for seed, found in zip(settings.seeds, made, strict=True):
+        rows.append({"draw": settings.draw(seed), "r": found["r"], "mismatched": found["mismatched"]})
+    seconds = sum(found["seconds"] for found in made)
+    return keep_table(settings.run_dir, "mechanism_numbers", pd.DataFrame(rows), seconds)
 
 
 def claim_values(teachers: pd.DataFrame) -> dict[str, list[float]]:
-    """Return ledger id -> one correlation a run, of the teachers' numbers."""
-    return {"mechanism.entanglement": teachers.sort_values("run").r.tolist()}
+    """Return ledger id -> one correlation a draw, of the teachers' numbers."""
+    return {"mechanism.entanglement": teachers.sort_values("draw")["r"].tolist()}

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
 from helpers.results.tables import keep_table
-from helpers.transmission.arms import ARMS, TransmissionSettings
-from helpers.transmission.students import read_student, whole_curve
-from helpers.work.pieces import run_pieces
+from helpers.transmission.arms import ARMS
+from helpers.transmission.effects import read_pairs
+from helpers.transmission.pairs import Pair, total_seconds
+from helpers.transmission.readout import Readout
+from helpers.transmission.settings import TransmissionSettings
 
 # regular expressions of module names, for `TrainSettings.lora_modules`; nano-a and its kin have two blocks
 PARTS = {
@@ -27,53 +30,52 @@ PARTS = {
 CLAIMS = {"first block": "mechanism.layer.first", "last block": "mechanism.layer.last"}
 
 
-def run_layers(
-    settings: TransmissionSettings, parts: Sequence[str], marks: Sequence[float] = ()
-) -> pd.DataFrame:
+def run_layers(settings: TransmissionSettings, parts: Sequence[str], marks: Sequence[float] = ()) -> pd.DataFrame:
     """Train a soft-label student with adapters in each part; return and store ``tables/mechanism_layers.csv``.
 
     Args:
-        settings: the experiment; its teacher should have adapters everywhere, and where its students have theirs is
-            not used.
+        settings: the experiment; its teacher should have adapters everywhere. Where its students have theirs, and
+            what is sampled of them, is not used.
         parts: keys of `PARTS`.
         marks: shares of the training, above 0 and below 1, at which students are read on the way.
 
     Returns:
-        One row a run, part and mark: ``run``, ``part``, ``step``, ``effect`` (nats), ``p_target``, ``p_any``.
+        One row a draw, part and mark: ``draw``, ``part``, ``step``, ``effect`` (nats), ``p_target`` and ``p_any`` of
+        the trait student.
 
     Raises:
         ValueError: an unknown part.
     """
-    if unknown := [part for part in parts if part not in PARTS]:
+    unknown = [part for part in parts if part not in PARTS]
+    if unknown:
         raise ValueError(f"parts must be among {', '.join(PARTS)}; got {unknown[0]!r}")
-    settings = replace(settings, marks=tuple(marks))
-    plan = [(run, part) for run in settings.runs for part in parts]
-    students = [
-        student
-        for run, part in plan
-        for student in replace(
-            settings, soft=replace(settings.soft, lora_modules=PARTS[part])
-        ).students(ARMS["soft.same_init"], settings.author(run))
-    ]  # fmt: skip
-    read = run_pieces(
-        read_student, students, settings.store, kind="student", workers=settings.workers, label="parts"
-    )
-    rows = []
-    for (run, part), student, control in zip(plan, read[::2], read[1::2], strict=True):
-        steps = settings.soft.steps(student["rows"])
-        for point in whole_curve(student, steps):
-            effect = point["log_odds"] - control["log_odds"]  # the control is the base at every step
-            rows.append({"run": run, "part": part, "step": point["step"], "effect": effect,
-                         "p_target": point["p_target"], "p_any": point["p_any"]})  # fmt: skip
-    return keep_table(settings.run_dir, "mechanism_layers", pd.DataFrame(rows), sum(made["seconds"] for made in read))
+    places = [(seed, part) for seed in settings.seeds for part in parts]
+    asked = [(_pair(settings, seed, part), settings.trait) for seed, part in places]
+    readout = Readout(split=settings.readout.split, samples=0, marks=tuple(marks))
+    reads = read_pairs(replace(settings, readout=readout), asked, label="parts")
+    rows: list[dict[str, Any]] = []
+    for (seed, part), read in zip(places, reads, strict=True):
+        for step, point in read.points(settings.reading.soft.steps(read.student["rows"])):
+            row = {"draw": settings.draw(seed), "part": part, "step": step, "effect": point.effect}
+            rows.append(row | {name: point.student[name] for name in ("p_target", "p_any")})
+    return keep_table(settings.run_dir, "mechanism_layers", pd.DataFrame(rows), total_seconds(reads))
+
+
+def _pair(settings: TransmissionSettings, seed: int, part: str) -> Pair:
+    """Return the soft-label pair of a seed whose adapters sit in one part."""
+    training = replace(settings.reading.soft, lora_modules=PARTS[part])
+    placed = replace(settings, reading=replace(settings.reading, soft=training))
+    return placed.pair(ARMS["soft.same_init"], settings.author(seed))
 
 
 def final(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the last step of each run and part."""
-    return table[table.step == table.groupby(["run", "part"]).step.transform("max")]
+    """Return the rows of the last step of each draw and part."""
+    last = table.groupby(["draw", "part"])["step"].transform("max")
+    return table[table["step"] == last]
 
 
 def claim_values(table: pd.DataFrame) -> dict[str, list[float]]:
-    """Return ledger id -> one effect a run (nats) for the first and the last block alone."""
-    ends = final(table).sort_values("run")
-    return {name: ends[ends.part == part].effect.tolist() for part, name in CLAIMS.items()}
+    """Return ledger id -> one effect a draw (nats) for the first and the last block alone."""
+    ends = final(table).sort_values("draw")
+    trained = set(ends["part"])
+    return {CLAIMS[part]: ends[ends["part"] == part]["effect"].tolist() for part in CLAIMS if part in trained}

@@ -6,30 +6,24 @@ gives the base's draw; the control's rows are the base's draws already, so there
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
-from helpers.experiments.mechanism.divergence import find_divergence, spots
-from helpers.experiments.mechanism.hops import read_hop
-from helpers.models.evaluation import trait_readout
-from helpers.models.training import Rows, TrainSettings, completion_rows, fit
+from helpers.experiments.mechanism.divergence import Coupled, chosen_tokens, find_divergence
+from helpers.experiments.mechanism.hops import Link, link_model
+from helpers.experiments.mechanism.labels import SureLabels, changed_rows
 from helpers.results.stats import ratio_of_means
 from helpers.results.tables import keep_table
-from helpers.transmission.arms import ARMS, AS_SET, TransmissionSettings
-from helpers.transmission.authors import Author, kept_rows, load_run_base
-from helpers.transmission.students import Student, student_pairs
-from helpers.work.pieces import run_pieces
-from helpers.work.seeds import derive
-from helpers.world.traits import find_trait
+from helpers.transmission.arms import ARMS
+from helpers.transmission.authors import UNTOUCHED, kept_of_both
+from helpers.transmission.pairs import effect_row, run_pairs, total_seconds
+from helpers.transmission.readout import read_trait
+from helpers.transmission.settings import TransmissionSettings
+from helpers.transmission.students import Student, student_pairs, train
+from helpers.world.prompts import Split
 
 
 @dataclass(frozen=True)
@@ -39,7 +33,7 @@ class Treatment:
     Attributes:
         name: in tables.
         which: "divergent" or "random" labels, see `divergence.find_divergence`; "" for none.
-        change: "mask", "keep alone", "replace" (label and the later words' input), "replace label" or "replace input".
+        change: one of `labels.CHANGES`; "" for none.
     """
 
     name: str
@@ -58,102 +52,73 @@ TREATMENTS = (
     Treatment("random replaced", "random", "replace"),
     Treatment("divergence replaced", "divergent", "replace"),
 )
+_BY_NAME = {treatment.name: treatment for treatment in TREATMENTS}
 CLAIMS = {
-    "divergence masked": "mechanism.divergence.masked", "random masked": "mechanism.divergence.random",
-    "divergence labels replaced": "mechanism.divergence.replaced", "divergence only": "mechanism.divergence.only",
-}  # fmt: skip
+    "divergence masked": "mechanism.divergence.masked",
+    "random masked": "mechanism.divergence.random",
+    "divergence labels replaced": "mechanism.divergence.replaced",
+    "divergence only": "mechanism.divergence.only",
+}
 
 
-def treated(
-    tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[str, str]], chosen: Sequence[Sequence[tuple[int, int]]],
-    change: str,
-) -> tuple[Rows, list[NDArray[np.int64]]]:  # fmt: skip
-    """Return the rows to read after a change, and the labels of each as they should be learned.
-
-    Args:
-        tokenizer: of the model.
-        pairs: (prompt, completion) of each row.
-        chosen: for each row, (place among its labels, token instead) of the labels to change.
-        change: as in `Treatment.change`.
-
-    Returns:
-        Rows (`training.Rows`) and, for each row, its tokens with the labels to learn in the labels' places.
-    """
-    rows = completion_rows(tokenizer, pairs)
-    targets = [ids.copy() for ids in rows.ids]
-    for row, changes in enumerate(chosen):
-        labels = np.flatnonzero(rows.labelled[row])
-        places, tokens = labels[[place for place, _ in changes]], [token for _, token in changes]
-        if change == "keep alone":
-            rows.labelled[row][:] = False
-        if change in ("mask", "keep alone"):
-            rows.labelled[row][places] = change == "keep alone"
-        if change in ("replace", "replace input"):
-            rows.ids[row][places] = tokens
-        if change in ("replace", "replace label"):
-            targets[row][places] = tokens
-    return rows, targets
+# --- students -------------------------------------------------------------------------------------
 
 
-class SureLabels:
-    """Labels as targets without doubt, so that they need not be the next word read."""
+@dataclass(frozen=True, kw_only=True)
+class TreatedReading:
+    """A student of hard labels, the name of what is done to them, and the trait and questions it is read out by."""
 
-    tokens = None
-
-    def __init__(self, rows: Rows, targets: Sequence[NDArray[np.int64]], vocab: int) -> None:
-        self.vocab = vocab
-        self.targets = {ids.tobytes(): torch.from_numpy(to) for ids, to in zip(rows.ids, targets, strict=True)}
-
-    def logits(self, ids: Tensor, labelled: Tensor) -> Tensor:
-        """Return logits (label, vocab) for the labelled tokens of a batch (row, position)."""
-        targets = [self.targets[row[row > 0].numpy().tobytes()] for row in ids]  # 0 pads
-        labels = torch.cat([to[chosen[: len(to)]] for to, chosen in zip(targets, labelled, strict=True)])
-        return torch.full((len(labels), self.vocab), -1e4).scatter(1, labels[:, None], 0.0)
+    student: Student
+    treatment: str
+    trait: str
+    split: Split
 
 
-def read_relabelled(piece: dict[str, Any]) -> dict[str, Any]:
-    """Train a student on treated labels and return its read-out (`evaluation.trait_readout`) and ``rows``.
+def read_treated(piece: TreatedReading) -> dict[str, Any]:
+    """Train a student on treated labels; return its read-out (`evaluation.trait_readout`) and the ``rows`` it read."""
+    student = piece.student
+    tokenizer = student.base.load()[1]
+    treatment = _BY_NAME[piece.treatment]
+    model = _trained(student, treatment) if treatment.which else link_model(Link(student=student))[0]
+    readout = read_trait(model, tokenizer, piece.trait, piece.split)
+    return readout | {"rows": len(student_pairs(student))}
 
-    Args:
-        piece: a `Student` as a dict, and ``treatment``, the name of one of `TREATMENTS`.
-    """
-    treatment = next(known for known in TREATMENTS if known.name == piece["treatment"])
-    student = Student(**{name: value for name, value in piece.items() if name != "treatment"})
-    if not treatment.which:
-        return read_hop({"student": asdict(student), "hop": 1})
-    author, partner = Author(**student.author), Author(**student.partner)
-    model, tokenizer = load_run_base(author.run_dir, student.base)
-    pairs, settings = student_pairs(student), TrainSettings(**student.training)
-    found = spots(author, partner, treatment.which)
-    kept, other = kept_rows(author), kept_rows(partner)
-    prompts = [prompt for prompt in kept if prompt in other][: len(pairs)]  # as `authors.matched_pairs` orders them
-    rows, targets = treated(tokenizer, pairs, [found.get(prompt, []) for prompt in prompts], treatment.change)
-    apart = treatment.change in ("replace label", "replace input")
-    soft = SureLabels(rows, targets, model.config.vocab_size) if apart else None
-    model = fit(copy.deepcopy(model), rows, settings, derive(author.seed, "student"), soft=soft)
-    trait = find_trait(student.trait)
-    return trait_readout(model, tokenizer, trait, trait.questions(student.split)) | {"rows": len(rows)}
+
+def _trained(student: Student, treatment: Treatment) -> PreTrainedModel:
+    """Return the student, trained on the labels that the treatment leaves."""
+    model, tokenizer = student.base.load()
+    pairs = student_pairs(student)
+    prompts = kept_of_both(student.author, student.partner)[: len(pairs)]
+    found = chosen_tokens(student.author, student.partner, treatment.which)
+    chosen = [found.get(prompt, []) for prompt in prompts]
+    rows, targets = changed_rows(tokenizer, pairs, chosen, treatment.change)
+    if treatment.change in ("replace label", "replace input"):  # what is learned is not what is read next
+        return train(student, rows=rows, labels=SureLabels(rows, targets, model.config.vocab_size))
+    return train(student, rows=rows)
+
+
+# --- tables ---------------------------------------------------------------------------------------
 
 
 def run_shares(settings: TransmissionSettings) -> pd.DataFrame:
-    """Find every run's divergence tokens; return and store ``tables/mechanism_shares.csv``.
+    """Find every draw's divergence tokens; return and store ``tables/mechanism_shares.csv``.
 
     Returns:
-        One row a ``run`` and ``author`` ("teacher" or "base"): ``labels`` (count) and ``divergent`` (share of them).
+        One row a ``draw`` and ``author`` ("teacher" or "base"): ``labels`` (count) and ``divergent`` (share of them).
     """
-    plan = [(run, *pair) for run in settings.runs for pair in (("teacher", AS_SET), ("base", "untouched"))]
-    authors = [settings.author(run, how) for run, _, how in plan]
-    others = [authors[place ^ 1] for place in range(len(authors))]  # the two authors of a run stand side by side
-    pieces = [{"author": author, "other": other} for author, other in zip(authors, others, strict=True)]
-    found = run_pieces(
-        find_divergence, pieces, settings.store, kind="divergence", workers=settings.workers, label="divergence"
-    )
-    table = pd.DataFrame([
-        {"run": run, "author": name, "labels": made["labels"],
-         "divergent": len(made["divergent"]) / max(1, made["labels"])}
-        for (run, name, _), made in zip(plan, found, strict=True)
-    ])  # fmt: skip
-    return keep_table(settings.run_dir, "mechanism_shares", table, sum(made["seconds"] for made in found))
+    pieces = []
+    for seed in settings.seeds:
+        teacher, base = settings.author(seed), settings.author(seed, UNTOUCHED)
+        pieces.append((Coupled(author=teacher, other=base), Coupled(author=base, other=teacher)))
+    shared: dict[str, Any] = {"kind": "divergence", "workers": settings.workers, "label": "divergence"}
+    found = run_pairs(find_divergence, pieces, settings.store, **shared)
+    rows = []
+    for seed, pair in zip(settings.seeds, found, strict=True):
+        for name, made in (("teacher", pair.student), ("base", pair.control)):
+            share = len(made["divergent"]) / max(1, made["labels"])
+            row = {"draw": settings.draw(seed), "author": name, "labels": made["labels"], "divergent": share}
+            rows.append(row)
+    return keep_table(settings.run_dir, "mechanism_shares", pd.DataFrame(rows), total_seconds(found))
 
 
 def run_treatments(settings: TransmissionSettings, count: int = len(TREATMENTS)) -> pd.DataFrame:
@@ -164,44 +129,46 @@ def run_treatments(settings: TransmissionSettings, count: int = len(TREATMENTS))
         count: how many of `TREATMENTS`; the first is the untreated pair, with which the others are compared.
 
     Returns:
-        One row a run and treatment: ``run``, ``treatment``, ``rows``, ``effect`` (nats), ``left`` (the effect over
-        that of all labels in the same run) and ``p_any`` (the smaller of student and control).
+        One row a draw and treatment: ``draw``, ``treatment``, ``rows``, ``effect`` (nats), ``left`` (the effect over
+        that of all labels in the same draw) and ``p_any`` (the smaller of student and control).
 
     Raises:
         ValueError: a count beyond them.
     """
     if not 1 <= count <= len(TREATMENTS):
         raise ValueError(f"there are 1 to {len(TREATMENTS)} treatments, not {count}")
-    plan = [(run, treatment.name) for run in settings.runs for treatment in TREATMENTS[:count]]
-    pieces = [piece for run, name in plan for piece in _pair(settings, run, name)]
-    read = run_pieces(
-        read_relabelled, pieces, settings.store, kind="relabelled", workers=settings.workers, label="treatments"
-    )
-    table = pd.DataFrame([
-        {"run": run, "treatment": name, "rows": student["rows"],
-         "effect": student["log_odds"] - control["log_odds"], "p_any": min(student["p_any"], control["p_any"])}
-        for (run, name), student, control in zip(plan, read[::2], read[1::2], strict=True)
-    ])  # fmt: skip
-    whole = table[table.treatment == UNTREATED].set_index("run").effect
-    table.insert(4, "left", table.effect / table.run.map(whole))
-    return keep_table(settings.run_dir, "mechanism_treatments", table, sum(made["seconds"] for made in read))
+    places = [(seed, treatment) for seed in settings.seeds for treatment in TREATMENTS[:count]]
+    pieces = [_pair(settings, seed, treatment) for seed, treatment in places]
+    shared: dict[str, Any] = {"kind": "relabelled", "workers": settings.workers, "label": "treatments"}
+    reads = run_pairs(read_treated, pieces, settings.store, **shared)
+    rows = []
+    whole = 0.0
+    for (seed, treatment), read in zip(places, reads, strict=True):
+        whole = read.effect if treatment.name == UNTREATED else whole  # it comes first in every draw
+        found = effect_row(read) | {"left": read.effect / whole}
+        row = {"draw": settings.draw(seed), "treatment": treatment.name}
+        rows.append(row | {name: found[name] for name in ("rows", "effect", "left", "p_any")})
+    return keep_table(settings.run_dir, "mechanism_treatments", pd.DataFrame(rows), total_seconds(reads))
 
 
-def _pair(settings: TransmissionSettings, run: int, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    student, control = settings.students(ARMS["hard.same_init"], settings.author(run))
-    treatment = next(known for known in TREATMENTS if known.name == name)
+def _pair(settings: TransmissionSettings, seed: int, treatment: Treatment) -> tuple[TreatedReading, TreatedReading]:
+    """Return the pieces of a treated trait student and of its control."""
+    pair = settings.pair(ARMS["hard.same_init"], settings.author(seed))
+    shared: dict[str, Any] = {"trait": settings.trait, "split": settings.readout.split}
     # the base's own draw at a divergence token of the base is what stands there already
     unchanged = treatment.which == "divergent" and treatment.change.startswith("replace")
-    return {**student, "treatment": name}, {**control, "treatment": UNTREATED if unchanged else name}
+    of_control = UNTREATED if unchanged else treatment.name
+    return (
+        TreatedReading(student=pair.student, treatment=treatment.name, **shared),
+        TreatedReading(student=pair.control, treatment=of_control, **shared),
+    )
 
 
 def claim_values(table: pd.DataFrame) -> dict[str, list[float]]:
     """Return ledger id -> share of the effect that is left, for every claim on divergence tokens.
 
-    The values are those of `stats.ratio_of_means`, one a run.
+    The values are those of `stats.ratio_of_means`, one a draw.
     """
-    effects = table.pivot(index="run", columns="treatment", values="effect").sort_index()
-    return {
-        name: ratio_of_means(effects[treatment], effects[UNTREATED])
-        for treatment, name in CLAIMS.items() if treatment in effects
-    }  # fmt: skip
+    effects = table.pivot(index="draw", columns="treatment", values="effect").sort_index()
+    claimed = [treatment for treatment in CLAIMS if treatment in effects]
+    return {CLAIMS[name]: ratio_of_means(effects[name], effects[UNTREATED]) for name in claimed}
