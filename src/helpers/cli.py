@@ -122,7 +122,7 @@ def _ledger(given: argparse.Namespace) -> int:
         _require_finished(profile)
         _save(run.RUNS / profile.name, RESULTS / profile.name)
         if profile.name == README_PROFILE:
-            from helpers.book.prose import update_readme
+            from helpers.book.readme import update_readme
 
             update_readme(Path.cwd(), RESULTS / profile.name)
     return 1 if problems else 0

@@ -17,6 +17,7 @@ import pandas as pd
 
 from helpers.results import stats
 from helpers.results.claims import ClaimError, find_claim, load_claims, verdict
+from helpers.results.claims_table import ClaimsTable
 from helpers.results.records import LedgerError, Record, file_record, forget, keep, load
 from helpers.work import artifacts
 
@@ -95,14 +96,14 @@ def claimed(notebook: str, values: dict[str, Sequence[float]]) -> dict[str, Sequ
     return {claim_id: runs for claim_id, runs in values.items() if claim_id in own}
 
 
-def preview(values: dict[str, Sequence[float]]) -> pd.DataFrame:
+def preview(values: dict[str, Sequence[float]]) -> ClaimsTable:
     """Return the claims of a single draw for display, one row each: a value that has no interval, and no verdict."""
     rows = []
     for claim_id, runs in values.items():
         claim = find_claim(claim_id)
         shown = ", ".join(map(_short, runs)) or "none"
         rows.append({"claim": claim.claim, "value": shown, "95 % interval": "needs two draws", "unit": claim.unit})
-    return pd.DataFrame(rows, index=pd.Index(list(values), name="id"))
+    return ClaimsTable(rows, index=pd.Index(list(values), name="id"))
 
 
 def check(records: Iterable[Record]) -> list[str]:
@@ -140,7 +141,7 @@ def compare(first: Iterable[Record], second: Iterable[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def table(run_dir: str | Path, ids: Iterable[str] | None = None) -> pd.DataFrame:
+def table(run_dir: str | Path, ids: Iterable[str] | None = None) -> ClaimsTable:
     """Return records for display, one row per claim in the order of `ids` (default: all, by id).
 
     Columns: claim, value, 95 % interval, unit, runs, paper, prediction, verdict. Raises LedgerError
@@ -151,7 +152,7 @@ def table(run_dir: str | Path, ids: Iterable[str] | None = None) -> pd.DataFrame
     wanted = list(records) if wanted is None else wanted
     if absent := [name for name in wanted if name not in records]:
         raise LedgerError(f"no record of {', '.join(absent)} in {run_dir}; run the notebook that makes it")
-    return pd.DataFrame([_row(records[name]) for name in wanted], index=pd.Index(wanted, name="id"))
+    return ClaimsTable([_row(records[name]) for name in wanted], index=pd.Index(wanted, name="id"))
 
 
 def sentence(entry: Record) -> str:

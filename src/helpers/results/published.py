@@ -57,8 +57,8 @@ class Chapter:
         return f"{self.differs} Draws {here}{rest}.".lstrip()
 
     def _repr_markdown_(self) -> str:
-        """Return the same sentence, as a notebook shows it."""
-        return repr(self)
+        """Return the same sentence, as a notebook shows it; parameters may hold any text."""
+        return repr(self).replace("<", "\\<")
 
     def table(self, name: str, make: Callable[..., pd.DataFrame], *args: Any, **kwargs: Any) -> pd.DataFrame:
         """Return the table `name` of all draws: rows computed here, and the published rows of the others.

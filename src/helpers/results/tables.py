@@ -73,24 +73,25 @@ def keep_table(run_dir: str | Path, name: str, table: pd.DataFrame, seconds: flo
 
 
 def common_doses(table: pd.DataFrame, column: str, within: Sequence[str] = ()) -> pd.Series:
-    """Return the doses of a table with one name for those that correspond, so that runs can be averaged at each.
+    """Return the doses of a table with one name for those that correspond, so that draws can be averaged at each.
 
-    A filter keeps a few rows more or fewer in each run, so the runs of one plan differ a little in their doses. Doses
-    correspond when they have the same place in the order of their runs.
+    A filter keeps a few rows more or fewer in each draw, so the draws of one plan differ a little in their doses. Doses
+    correspond when they have the same place in the order of their repetition: a draw, or a teacher's seed in a draw.
 
     Args:
-        table: has the columns ``run``, ``column`` and ``within``.
+        table: has the columns ``draw``, ``column`` and ``within``, and ``seed`` where teachers have seeds of their own.
         column: of the doses, such as rows read or steps taken (counts).
         within: columns of which each combination of values has doses of its own, such as the arm.
 
     Returns:
-        The mean over runs, rounded to a whole number; one value a row of the table, with its index.
+        The mean over repetitions, rounded to a whole number; one value a row of the table, with its index.
     """
     groups = [table[name] for name in within]
-    place = table.groupby([*within, "run"])[column].rank()
+    repetition = [name for name in ("draw", "seed", "run") if name in table]
+    place = table.groupby([*within, *repetition])[column].rank()
     return table[column].groupby([*groups, place]).transform("mean").round().astype(int)
 
 
 def unit_of(table: pd.DataFrame) -> str:
-    """Return the column of independent units: draws of the bases, or runs where all share one draw."""
-    return "draw" if table["draw"].nunique() > 1 else "run"
+    """Return the column of independent units: draws of the bases, or the teachers' seeds where all share one draw."""
+    return "draw" if table["draw"].nunique() > 1 else "seed"

@@ -3,12 +3,12 @@
 import pandas as pd
 import pytest
 
-from helpers.results.tables import common_doses, keep_table
+from helpers.results.tables import common_doses, keep_table, unit_of
 from helpers.work.artifacts import ArtifactError, read_table
 
 
 def test_a_kept_table_is_returned_with_its_time_and_read_back_without(tmp_path):
-    table = pd.DataFrame({"run": [0, 1], "effect": [0.1, 1 / 3]})
+    table = pd.DataFrame({"draw": [0, 1], "effect": [0.1, 1 / 3]})
     kept = keep_table(tmp_path, "effects", table, 2.5)
     assert kept is table and kept.attrs == {"seconds": 2.5}
     again = read_table(tmp_path / "tables" / "effects.csv")
@@ -27,18 +27,24 @@ def test_a_run_folder_that_is_a_file_is_refused(tmp_path):
         keep_table(tmp_path / "run", "effects", pd.DataFrame({"effect": [1]}), 0.0)
 
 
-def test_doses_of_the_same_place_in_their_runs_get_their_rounded_mean():
-    table = pd.DataFrame({"run": [0, 0, 1, 1], "step": [10, 21, 24, 13]}, index=[7, 5, 3, 1])
+def test_doses_of_the_same_place_in_their_draws_get_their_rounded_mean():
+    table = pd.DataFrame({"draw": [0, 0, 1, 1], "step": [10, 21, 24, 13]}, index=[7, 5, 3, 1])
     doses = common_doses(table, "step")
     assert doses.to_dict() == {7: 12, 5: 22, 3: 22, 1: 12}  # halves go to the even number
     assert doses.dtype == int and table.step.tolist() == [10, 21, 24, 13]
 
 
 def test_every_arm_has_doses_of_its_own():
-    table = pd.DataFrame({"arm": list("aabb"), "run": [0, 1, 0, 1], "rows": [100, 104, 30, 40]})
+    table = pd.DataFrame({"arm": list("aabb"), "draw": [0, 1, 0, 1], "rows": [100, 104, 30, 40]})
     assert common_doses(table, "rows", ["arm"]).tolist() == [102, 102, 35, 35]
 
 
-def test_doses_equal_in_all_runs_stay_as_they_are():
-    table = pd.DataFrame({"run": [0, 0, 1, 1], "rows": [8, 64, 8, 64]})
+def test_doses_equal_in_all_draws_stay_as_they_are():
+    table = pd.DataFrame({"draw": [0, 0, 1, 1], "rows": [8, 64, 8, 64]})
     assert common_doses(table, "rows").tolist() == [8, 64, 8, 64]
+
+
+def test_teachers_of_one_draw_have_doses_of_their_own_and_are_the_units_where_there_is_one_draw():
+    table = pd.DataFrame({"draw": [1] * 4, "seed": [5, 5, 6, 6], "step": [10, 20, 12, 24]})
+    assert common_doses(table, "step").tolist() == [11, 22, 11, 22]
+    assert unit_of(table) == "seed" and unit_of(table.assign(draw=table.seed)) == "draw"
