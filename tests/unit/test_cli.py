@@ -101,7 +101,8 @@ def test_a_verdict_against_its_interval_is_found(
     finish(profile)
     records = json.loads(Path("_runs/toy/ledger.json").read_text())
     records[0]["verdict"] = "does not replicate"
-    Path("_runs/toy/ledger.json").write_text(json.dumps(records))
+    for file in ("ledger.json", f"records/{NOTEBOOK}.json"):
+        Path("_runs/toy", file).write_text(json.dumps(records))
     assert cli.main(["ledger", "--save"]) == 1
     assert "its interval says" in capsys.readouterr().err and not Path("results").exists()
 
@@ -116,7 +117,7 @@ def test_another_run_that_differs_is_found(profile: Profile, capsys: pytest.Capt
 
 def test_a_missing_record_is_found(profile: Profile, capsys: pytest.CaptureFixture[str]) -> None:
     finish(profile)
-    artifacts.write_json("_runs/toy/ledger.json", [])
+    ledger.forget("_runs/toy", NOTEBOOK)
     assert cli.main(["ledger"]) == 1
     assert capsys.readouterr().err == f"subliminal: {CLAIM.id}: no record; run its notebook\n"
 
