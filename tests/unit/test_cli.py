@@ -38,7 +38,7 @@ def finish(profile: Profile, shift: float = 0.0) -> None:
     ledger.record(step.run_dir, step.notebook.stem, CLAIM.id, values, range(5), {}, 1.0)
     artifacts.write_text(step.run_dir / "tables" / "t.csv", "a\n1\n")
     artifacts.write_json(step.output, {"metadata": {}})
-    step.mark_done([], step.read_digest())
+    step.mark_done(["tables/t.csv"], step.read_digest(), 2.0)
 
 
 def test_outside_the_repository_the_cure_is_told(
@@ -81,14 +81,12 @@ def test_the_book_wants_a_finished_run(profile: Profile, capsys: pytest.CaptureF
 
 def test_a_sound_ledger_is_shown_and_saved(profile: Profile, capsys: pytest.CaptureFixture[str]) -> None:
     finish(profile)
-    Path("results/toy/tables").mkdir(parents=True)
-    Path("results/toy/tables/old.csv").write_text("a\n")
     assert cli.main(["ledger", "--profile", "toy", "--save"]) == 0
     assert CLAIM.id in (told := capsys.readouterr().out) and "replicates" in told
     saved = sorted(path.relative_to("results/toy").as_posix() for path in Path("results").rglob("*.*"))
-    assert saved == ["ledger.json", "made_by.json", "tables/t.csv"]
+    assert saved == ["ledger.json", "made_by.json", "parameters.json", "tables/t.csv"]
     made_by = artifacts.read_json("results/toy/made_by.json")
-    assert made_by["commit"] == "an unknown commit" and list(made_by["notebook_keys"]) == [NOTEBOOK]
+    assert made_by["commit"] == "an unknown commit" and made_by["seconds"] == {NOTEBOOK: 2.0}
     assert cli.main(["ledger", "--against", "results/toy/ledger.json"]) == 0
     assert "identical" in capsys.readouterr().out
     shutil.rmtree("_runs")  # a fresh clone shows the reference run

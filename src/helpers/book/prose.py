@@ -19,6 +19,7 @@ from helpers.figures.effects import MAIN
 from helpers.results.claims import load_claims
 from helpers.results.ledger import Record
 from helpers.work import escaping
+from helpers.work.errors import CurableError
 
 # The first page's table: the effects of its figure, and what is not measured in nats.
 FIRST_PAGE = (
@@ -46,7 +47,7 @@ _TABLE_HEAD = """\
 """
 
 
-class ProseError(ValueError):
+class ProseError(CurableError, ValueError):
     """The ledger cannot be put into words; the message names the id or notebook and the cure."""
 
 

@@ -22,6 +22,7 @@ from helpers.figures.effects import save_effects
 from helpers.results import ledger
 from helpers.results.claims import load_claims
 from helpers.work import artifacts, escaping
+from helpers.work.errors import CurableError
 
 _SUBSTITUTION = re.compile(r"\{\{ *([\w.]+)\.\w+ *\}\}")
 _WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -29,7 +30,7 @@ _CELL_METADATA_KEPT = ("mystnb", "tags", "editable", "deletable")
 _NOTEBOOK_METADATA_KEPT = ("kernelspec", "language_info", "widgets")
 
 
-class BookError(RuntimeError):
+class BookError(CurableError, RuntimeError):
     """The book cannot be built; the message names the page or file and the cure."""
 
 

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from helpers.results.stats import t_interval
+from helpers.work.errors import CurableError
 
 WIDTH = 7.2  # inches; at 144 dots an inch a little over the book's text column
 EFFECT_LABEL = "Effect: log-odds of the target, against the control student (nats)"
@@ -50,7 +51,7 @@ _RULES = {
 }
 
 
-class FigureError(ValueError):
+class FigureError(CurableError, ValueError):
     """A table cannot be drawn; the message names the missing column or value."""
 
 

@@ -19,6 +19,7 @@ import traitlets
 
 from helpers.figures import arms as naming
 from helpers.results.stats import t_interval
+from helpers.work.errors import CurableError
 
 _ASSETS = Path(__file__).parent / "assets"
 _TRANSMISSION_COLUMNS = ("draw", "arm", "trait", "share", "rows", "effect")
@@ -47,7 +48,7 @@ _SHAPES = {
 }
 
 
-class WidgetError(ValueError):
+class WidgetError(CurableError, ValueError):
     """The table given to an explorer lacks a column or has no rows; the message names it and the cure."""
 
 

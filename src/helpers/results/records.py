@@ -16,11 +16,12 @@ from typing import Any
 
 from helpers.results.claims import VERDICTS
 from helpers.work import artifacts
+from helpers.work.errors import CurableError
 
 LEDGER = "ledger.json"
 
 
-class LedgerError(ValueError):
+class LedgerError(CurableError, ValueError):
     """Values that cannot become a record, or a ledger file with a bad record; the message says what to do."""
 
 

@@ -14,10 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 from scipy import stats as scipy_stats
 
+from helpers.work.errors import CurableError
+
 _EXACT_RUNS = 14  # 2**14 sign patterns take a fifth of a second; beyond that we sample them
 
 
-class StatsError(ValueError):
+class StatsError(CurableError, ValueError):
     """The values given cannot carry the statistic asked for; the message says what would."""
 
 
