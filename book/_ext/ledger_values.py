@@ -11,7 +11,7 @@ def load(app, config):
     """Read the staged values and put the run they come from into the footer of every page."""
     values = json.loads((Path(app.srcdir) / "values.json").read_text(encoding="utf-8"))
     config.myst_substitutions = {**config.myst_substitutions, **values}
-    config.html_theme_options["extra_footer"] = f'<p class="provenance">{values["build"]["sentence"]}</p>'
+    config.html_theme_options["extra_footer"] = f'<p class="provenance">{values["build"]["footer"]}</p>'
 
 
 def setup(app):

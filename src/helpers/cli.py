@@ -17,11 +17,11 @@ from helpers import __version__
 from helpers.chain import run
 from helpers.chain.draws import read_choice
 from helpers.chain.profiles import Profile, load_profile, profile_names
+from helpers.work.artifacts import RESULTS, RUNS
+from helpers.work.errors import CurableError
 
 Command = Callable[[argparse.Namespace], int]
-RESULTS = Path("results")
 README_PROFILE = "nano"  # whose results README.md shows
-LARGEST_RESULTS = 5_000_000  # bytes of one profile's committed results
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,8 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\nsubliminal: interrupted; finished work is kept, go on with `{again}`", file=sys.stderr)
         return 130
     except Exception as error:
-        # our own errors say what to do; anything else is a defect and keeps its traceback
-        if given.debug or not type(error).__module__.startswith("helpers."):
+        # such an error says what to do; anything else is a defect and keeps its traceback
+        if given.debug or not isinstance(error, CurableError):
             raise
         print(f"subliminal: {error}", file=sys.stderr)
         return 2
@@ -65,7 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     add("book", _book, "build the book of a finished run into _build/html")
     ledger = add("ledger", _ledger, "show the measured claims; exit 1 if one is missing or unsound")
     ledger.add_argument("--against", metavar="FILE", type=Path, help="compare with this ledger.json")
-    ledger.add_argument("--save", action="store_true", help="copy the finished run to results/")
+    ledger.add_argument("--save", action="store_true", help="publish the draws of the finished run in results/")
+    add("check", _check, "compare what was recomputed with what is published; exit 1 if a value does not agree")
     add("doctor", _doctor, "tell what this machine can run, and what to install for the rest", profile=False)
     return parser
 
@@ -119,41 +120,37 @@ def _ledger(given: argparse.Namespace) -> int:
     for problem in problems:
         print(f"subliminal: {problem}", file=sys.stderr)
     if given.save and not problems:
-        _require_finished(profile)
-        _save(run.RUNS / profile.name, RESULTS / profile.name)
-        if profile.name == README_PROFILE:
-            from helpers.book.prose import update_readme
-
-            update_readme(Path.cwd(), RESULTS / profile.name)
+        _publish(profile)
     return 1 if problems else 0
+
+
+def _publish(profile: Profile) -> None:
+    from helpers.book.readme import update_readme
+    from helpers.book.staging import executed_notebooks, provenance
+    from helpers.chain.publish import publish
+
+    _require_finished(profile)
+    run_dir = RUNS / profile.name
+    folder = publish(profile, provenance(Path.cwd(), run_dir, executed_notebooks(run_dir)))
+    print(f"published in {folder}")
+    if profile.name == README_PROFILE:
+        update_readme(Path.cwd(), folder)
+
+
+def _check(given: argparse.Namespace) -> int:
+    from helpers.chain.check import check, report
+
+    checked = check(load_profile(given.profile))
+    print("\n".join(report(checked)))
+    if not any(one.comparison.draws for one in checked):
+        print("nothing was recomputed, so there is nothing to compare")
+    return 1 if any(one.comparison.unlike for one in checked) else 0
 
 
 def _ledger_folder(name: str) -> Path:
     """The profile's own run, or where there is none the reference run that came with the repository."""
-    own, reference = run.RUNS / name, RESULTS / name
+    own, reference = RUNS / name, RESULTS / name
     return reference if (reference / "ledger.json").exists() and not own.exists() else own
-
-
-def _save(run_dir: Path, target: Path) -> None:
-    """Copy ledger and tables to `target`, replacing what was there, and note what they were made by."""
-    from helpers.book.staging import provenance
-    from helpers.chain.notebooks import library_versions
-    from helpers.work.artifacts import read_bytes, read_json, write_bytes, write_json
-
-    files = [run_dir / "ledger.json", *sorted((run_dir / "tables").glob("*.csv"))]
-    if (size := sum(path.stat().st_size for path in files)) > LARGEST_RESULTS:
-        raise run.ChainError(
-            f"{run_dir} holds {size} bytes of results, more than {LARGEST_RESULTS}; make its tables smaller"
-        )
-    for old in target.glob("tables/*.csv"):
-        old.unlink()
-    for path in files:
-        write_bytes(target / path.relative_to(run_dir), read_bytes(path))
-    keys = {path.stem: read_json(path)["key"] for path in sorted(run_dir.glob("executed/*.key"))}
-    origin = provenance(Path.cwd(), run_dir, [run_dir / "executed" / f"{stem}.ipynb" for stem in keys])
-    origin = {name: origin[name] for name in ("commit", "date")}
-    write_json(target / "made_by.json", {**origin, "versions": library_versions(), "notebook_keys": keys})
-    print(f"saved {len(files)} files to {target}")
 
 
 def _doctor(given: argparse.Namespace) -> int:

@@ -38,7 +38,7 @@ def finish(profile: Profile, shift: float = 0.0) -> None:
     ledger.record(step.run_dir, step.notebook.stem, CLAIM.id, values, range(5), {}, 1.0)
     artifacts.write_text(step.run_dir / "tables" / "t.csv", "a\n1\n")
     artifacts.write_json(step.output, {"metadata": {}})
-    step.mark_done([], step.read_digest())
+    step.mark_done(["tables/t.csv"], step.read_digest(), 2.0)
 
 
 def test_outside_the_repository_the_cure_is_told(
@@ -81,14 +81,12 @@ def test_the_book_wants_a_finished_run(profile: Profile, capsys: pytest.CaptureF
 
 def test_a_sound_ledger_is_shown_and_saved(profile: Profile, capsys: pytest.CaptureFixture[str]) -> None:
     finish(profile)
-    Path("results/toy/tables").mkdir(parents=True)
-    Path("results/toy/tables/old.csv").write_text("a\n")
     assert cli.main(["ledger", "--profile", "toy", "--save"]) == 0
     assert CLAIM.id in (told := capsys.readouterr().out) and "replicates" in told
     saved = sorted(path.relative_to("results/toy").as_posix() for path in Path("results").rglob("*.*"))
-    assert saved == ["ledger.json", "made_by.json", "tables/t.csv"]
+    assert saved == ["ledger.json", "made_by.json", "parameters.json", "tables/t.csv"]
     made_by = artifacts.read_json("results/toy/made_by.json")
-    assert made_by["commit"] == "an unknown commit" and list(made_by["notebook_keys"]) == [NOTEBOOK]
+    assert made_by["commit"] == "an unknown commit" and made_by["seconds"] == {NOTEBOOK: 2.0}
     assert cli.main(["ledger", "--against", "results/toy/ledger.json"]) == 0
     assert "identical" in capsys.readouterr().out
     shutil.rmtree("_runs")  # a fresh clone shows the reference run
@@ -101,7 +99,8 @@ def test_a_verdict_against_its_interval_is_found(
     finish(profile)
     records = json.loads(Path("_runs/toy/ledger.json").read_text())
     records[0]["verdict"] = "does not replicate"
-    Path("_runs/toy/ledger.json").write_text(json.dumps(records))
+    for file in ("ledger.json", f"records/{NOTEBOOK}.json"):
+        Path("_runs/toy", file).write_text(json.dumps(records))
     assert cli.main(["ledger", "--save"]) == 1
     assert "its interval says" in capsys.readouterr().err and not Path("results").exists()
 
@@ -116,7 +115,7 @@ def test_another_run_that_differs_is_found(profile: Profile, capsys: pytest.Capt
 
 def test_a_missing_record_is_found(profile: Profile, capsys: pytest.CaptureFixture[str]) -> None:
     finish(profile)
-    artifacts.write_json("_runs/toy/ledger.json", [])
+    ledger.forget("_runs/toy", NOTEBOOK)
     assert cli.main(["ledger"]) == 1
     assert capsys.readouterr().err == f"subliminal: {CLAIM.id}: no record; run its notebook\n"
 

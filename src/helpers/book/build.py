@@ -31,9 +31,24 @@ _PROBLEM = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b|error:|Error:")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _FOREIGN = re.compile(r"^(https?:)?//", re.IGNORECASE)
 _FOREIGN_CSS = re.compile(r"""(?:url\(\s*|@import\s+)['"]?((?:https?:)?//[^'")\s]+)""", re.IGNORECASE)
+_REFRESH = re.compile(r"^\s*[\d.]+\s*;\s*url\s*=\s*['\"]?((?:https?:)?//.+)", re.IGNORECASE)
 _FOREIGN_MODULE = re.compile(r"""\bimport\b[^;]{0,80}['"](https?://[^'"]+)['"]""")
-_LOADING = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src",
-            "embed": "src", "object": "data"}  # fmt: skip
+# by element: the attributes whose address a browser fetches without a click
+_LOADING = {
+    "audio": ("src",),
+    "base": ("href",),
+    "embed": ("src",),
+    "iframe": ("src",),
+    "image": ("href", "xlink:href"),  # in SVG
+    "img": ("src", "srcset"),
+    "input": ("src",),
+    "object": ("data",),
+    "script": ("src",),
+    "source": ("src", "srcset"),
+    "track": ("src",),
+    "use": ("href", "xlink:href"),
+    "video": ("src", "poster"),
+}
 _LOADING_LINKS = {"stylesheet", "icon", "preload", "modulepreload", "preconnect", "dns-prefetch", "manifest"}
 
 
@@ -74,25 +89,38 @@ def foreign_requests(html: str) -> list[str]:
 
 
 def _key(root: Path, run_dir: Path) -> str:
+    """Return the key of everything that decides how the pages look."""
     notebooks = staging.executed_notebooks(run_dir)
-    files = [root / "_config.yml", run_dir / "ledger.json", *notebooks, *sorted((root / "book").rglob("*"))]
-    inputs = [path for path in files if path.is_file() and path.suffix != ".pyc"]
-    contents = {str(path): artifacts.content_key(path.read_bytes().hex()) for path in inputs}
+    sources = sorted((root / "book").rglob("*"))
+    contents = {}
+    for path in (root / "_config.yml", run_dir / "ledger.json", *notebooks, *sources):
+        if path.is_file() and path.suffix != ".pyc":
+            contents[str(path)] = artifacts.content_key(path.read_bytes().hex())
+    code = artifacts.source_key("helpers.book")
+    return artifacts.content_key([contents, _tools(), code, staging.provenance(root, run_dir, notebooks)])
+
+
+def _tools() -> dict[str, str]:
     try:
-        tools = {name: version(name) for name in _TOOLS}
+        return {name: version(name) for name in _TOOLS}
     except PackageNotFoundError as error:
         raise BookError(f"{error.name} is not installed; run `pip install -e '.[book]'`") from None
-    code = artifacts.source_key("helpers.book")
-    return artifacts.content_key([contents, tools, code, staging.provenance(root, run_dir, notebooks)])
 
 
 def _run_jupyter_book(root: Path, out: Path) -> None:
     stage, log = out / "stage", out / "book.log"
-    options = ["--config", str(root / "_config.yml"), "--toc", str(stage / "book" / "_toc.yml"),
-               "--path-output", str(out.parent), "-W", "-n", "--keep-going", "--all"]  # fmt: skip
-    command = [sys.executable, "-c", _JUPYTER_BOOK, "build", str(stage), *options]
-    done = subprocess.run(command, cwd=root, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          env={**os.environ, "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"})  # fmt: skip
+    places = ["--config", str(root / "_config.yml"), "--toc", str(stage / "book" / "_toc.yml")]
+    strict = ["-W", "-n", "--keep-going", "--all"]
+    build_it = ["build", str(stage), *places, "--path-output", str(out.parent), *strict]
+    environment = {**os.environ, "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", _JUPYTER_BOOK, *build_it],
+        cwd=root,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     output = _ANSI.sub("", done.stdout)
     artifacts.write_text(log, output)
     if done.returncode != 0:
@@ -103,8 +131,11 @@ def _run_jupyter_book(root: Path, out: Path) -> None:
 
 
 def _check_pages(roots: list[Path], html: Path) -> None:
+    """Raise BookError for pages that name a path of this machine, `roots` among them, or load from another host."""
     places = list({*map(str, roots), sys.prefix, str(Path.home())} - {os.sep, "/usr"})
-    problems = [problem for page in _published_text(html) for problem in _page_problems(page, html, places)]
+    problems: list[str] = []
+    for page in _published_text(html):
+        problems += _page_problems(page, html, places)
     if problems:
         raise BookError("the built pages are not fit for publishing:\n  " + "\n  ".join(problems[:12]))
 
@@ -133,14 +164,19 @@ class _Loads(HTMLParser):
         self._raw = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note the address that an element loads, if it lies on another host."""
-        given = dict(attrs)
+        """Note the addresses that an element loads, as far as they lie on another host."""
+        given = {name: value or "" for name, value in attrs}
         self._raw = tag if tag in ("style", "script") else ""
-        address = given.get(_LOADING.get(tag, ""))
-        if tag == "link" and _LOADING_LINKS & set((given.get("rel") or "").split()):
-            address = given.get("href")
-        candidates = [address or "", *_FOREIGN_CSS.findall(given.get("style") or "")]
-        self.found += [candidate for candidate in candidates if _FOREIGN.match(candidate)]
+        candidates = [given.get(name, "") for name in _LOADING.get(tag, ())]
+        if tag == "link" and _LOADING_LINKS & set(given.get("rel", "").lower().split()):
+            candidates.append(given.get("href", ""))
+        if tag == "meta" and given.get("http-equiv", "").lower() == "refresh":
+            candidates += _REFRESH.findall(given.get("content", ""))
+        candidates += _FOREIGN_CSS.findall(given.get("style", ""))
+        for candidate in candidates:
+            if not candidate.startswith("data:"):
+                # the addresses of a srcset stand one beside the other
+                self.found += [part for part in candidate.replace(",", " ").split() if _FOREIGN.match(part)]
 
     def handle_data(self, data: str) -> None:
         """Note what style sheets and modules within the page import from other hosts."""

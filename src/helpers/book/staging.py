@@ -21,7 +21,8 @@ from helpers.chain.profiles import load_profile, profile_names
 from helpers.figures.effects import save_effects
 from helpers.results import ledger
 from helpers.results.claims import load_claims
-from helpers.work import artifacts
+from helpers.work import artifacts, escaping
+from helpers.work.errors import CurableError
 
 _SUBSTITUTION = re.compile(r"\{\{ *([\w.]+)\.\w+ *\}\}")
 _WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -29,7 +30,7 @@ _CELL_METADATA_KEPT = ("mystnb", "tags", "editable", "deletable")
 _NOTEBOOK_METADATA_KEPT = ("kernelspec", "language_info", "widgets")
 
 
-class BookError(RuntimeError):
+class BookError(CurableError, RuntimeError):
     """The book cannot be built; the message names the page or file and the cure."""
 
 
@@ -47,11 +48,14 @@ def executed_notebooks(run_dir: Path) -> list[Path]:
     return [path for path in paths if not named or path.stem in named]
 
 
-def clean(notebook: dict[str, Any], name: str) -> dict[str, Any]:
+def clean(notebook: Any, name: str) -> dict[str, Any]:
     """Return an executed notebook fit for publishing: outputs kept, run times and other metadata dropped.
 
-    Raises BookError naming the notebook and the cell when a cell failed or was never run.
+    Raises BookError naming the notebook and the cell when it is no notebook of format 4, or when a cell failed or was
+    never run.
     """
+    if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
+        raise BookError(f"notebook {name} is not a notebook of format 4; run it again")
     cells = []
     for position, cell in enumerate(notebook["cells"], start=1):
         if cell["cell_type"] == "code":
@@ -61,8 +65,9 @@ def clean(notebook: dict[str, Any], name: str) -> dict[str, Any]:
             metadata["tags"] = [*metadata["tags"], "hide-input"]
         cells.append({**cell, "metadata": metadata})
     metadata = _only(notebook["metadata"], _NOTEBOOK_METADATA_KEPT)
-    if not any(_WIDGET in output.get("data", {}) for cell in cells for output in cell.get("outputs", [])):
-        metadata.pop("widgets", None)  # an empty state would load 3.6 MB of widget code for nothing
+    widgets = metadata.pop("widgets", None)
+    if widgets and _shows_widget(cells):  # an unused state would load 3.6 MB of widget code for nothing
+        metadata["widgets"] = _inert(widgets)
     return {**notebook, "metadata": metadata, "cells": cells}
 
 
@@ -77,18 +82,44 @@ def _refuse_unfinished(cell: dict[str, Any], where: str) -> None:
         raise BookError(f"{where} was not run; run the notebook again")
 
 
+def _shows_widget(cells: list[dict[str, Any]]) -> bool:
+    for cell in cells:
+        if any(_WIDGET in output.get("data", {}) for output in cell.get("outputs", [])):
+            return True
+    return False
+
+
+def _inert(state: Any) -> Any:
+    """Return the state of widgets with texts that cannot end the script element in which a page carries it."""
+    if isinstance(state, str):
+        return escaping.inert(state)
+    if isinstance(state, list):
+        return [_inert(part) for part in state]
+    if isinstance(state, dict):
+        return {_inert(key): _inert(part) for key, part in state.items()}
+    return state
+
+
 def provenance(root: Path, run_dir: Path, notebooks: list[Path]) -> dict[str, str]:
-    """Return where the results come from: profile, commit, date, and the `sentence` at the foot of pages."""
+    """Return where the results come from: profile, commit, date, and the `sentence` on the first page.
+
+    These are escaped for Markdown; `footer` is the same sentence for the foot of every page, escaped for HTML.
+    """
     date = max(_finished(path) for path in notebooks)
     day = f"{date.day} {date:%B %Y}"
     commit = _commit(root)
     sentence = f"Results of the profile {run_dir.name}, run on {day}; book built at {commit}."
-    return {"profile": run_dir.name, "commit": commit, "date": day, "sentence": sentence}
+    words = {"profile": run_dir.name, "commit": commit, "date": day, "sentence": sentence}
+    escaped = {name: escaping.markdown(text) for name, text in words.items()}
+    return {**escaped, "footer": escaping.markup(sentence)}
 
 
 def _finished(path: Path) -> datetime:
     ended = artifacts.read_json(path)["metadata"].get("papermill", {}).get("end_time")
-    return datetime.fromisoformat(ended) if ended else datetime.fromtimestamp(path.stat().st_mtime)
+    try:
+        return datetime.fromisoformat(ended).replace(tzinfo=None)
+    except (TypeError, ValueError):  # not run by papermill, or by a version with another way to write the time
+        return datetime.fromtimestamp(path.stat().st_mtime)
 
 
 def _commit(root: Path) -> str:
@@ -125,10 +156,11 @@ def stage(root: Path, run_dir: Path, target: Path) -> None:
 def _refuse_unrecorded(pages: Path, recorded: set[str]) -> None:
     """Name page and claim, which the build's own warning about an undefined name does not."""
     for page in sorted(pages.glob("*.md")):
-        asked = _SUBSTITUTION.findall(page.read_text(encoding="utf-8"))
-        if absent := sorted({claim for claim in asked if claim in load_claims()} - recorded):
-            raise BookError(f"book/{page.name} prints {', '.join(absent)}, which the run has not recorded; "
-                            "run the notebook that does, or take it out of the page")  # fmt: skip
+        asked = set(_SUBSTITUTION.findall(page.read_text(encoding="utf-8")))
+        absent = sorted((asked & set(load_claims())) - recorded)
+        if absent:
+            cure = "run the notebook that does, or take it out of the page"
+            raise BookError(f"book/{page.name} prints {', '.join(absent)}, which the run has not recorded; {cure}")
 
 
 def load_records(run_dir: Path) -> list[ledger.Record]:

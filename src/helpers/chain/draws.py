@@ -21,9 +21,9 @@ from typing import Any
 
 from helpers.chain.notebooks import Notebook
 from helpers.chain.profiles import Profile
-from helpers.results.published import NEUTRAL, PARAMETERS, RESULTS
+from helpers.results.published import NEUTRAL, PublishedRun
 from helpers.results.tables import tables_of
-from helpers.work.artifacts import damaged, read_json, read_object, write_json
+from helpers.work.artifacts import RESULTS, damaged, read_object, write_json
 from helpers.work.errors import CurableError
 from helpers.work.keys import content_key
 
@@ -149,5 +149,4 @@ def _all(profile: Profile, notebook: Notebook) -> list[int]:
 
 
 def _published(profile: Profile) -> dict[str, dict[str, Any]]:
-    file = RESULTS / profile.name / PARAMETERS
-    return read_json(file) if file.exists() else {}
+    return PublishedRun(RESULTS / profile.name).all_parameters()

@@ -23,6 +23,7 @@ from helpers.chain.notebooks import library_versions
 from helpers.chain.profiles import Profile
 from helpers.chain.report import Report
 from helpers.chain.steps import NOTEBOOKS, ChainError, Step, plan, read_marker, unfinished, with_needs
+from helpers.results.records import rebuild
 from helpers.work.artifacts import RUNS, explained, read_object, remove_leftovers, write_json
 
 __all__ = ["NOTEBOOKS", "RUNS", "ChainError", "plan", "run_chain", "unfinished"]
@@ -55,6 +56,7 @@ def run_chain(
                 if step in todo or not step.is_fresh():
                     _run_step(step, profile, report)
                     ran.append(step.stem)
+        rebuild(RUNS / profile.name)  # the ledger is what the notebooks recorded, whatever became of its file
     return ran
 
 
@@ -131,8 +133,9 @@ def _run_step(step: Step, profile: Profile, report: Report) -> None:
         again = "run the same command again"
         raise ChainError(f"{_what_decides(step)} was edited while it ran, so its result is not kept; {again}")
     written = dict(_states(step.run_dir).items() - before.items())
-    step.mark_done(written, read)
-    report.finish(step.stem, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    step.mark_done(written, read, seconds)
+    report.finish(step.stem, seconds)
 
 
 def _what_decides(step: Step) -> str:

@@ -24,6 +24,7 @@ from helpers.chain.profiles import Profile
 from helpers.work.artifacts import RESULTS, RUNS, read_object, write_json
 from helpers.work.errors import CurableError
 from helpers.work.keys import Sources, content_key
+from helpers.work.machine import processor
 
 NOTEBOOKS = Path("notebooks")
 _HOLD_TIMES = ("ledger.json", "records/")  # differ between equal runs, so they are no reason to run what follows again
@@ -64,6 +65,11 @@ class Step:
         """The file that says the executed notebook is complete, and under which key."""
         return self.output.with_suffix(".key")
 
+    @property
+    def all_parameters(self) -> dict[str, Any]:
+        """The parameters it runs with, those of the notebook among them."""
+        return {name: known.default for name, known in self.notebook.parameters.items()} | self.parameters
+
     def is_fresh(self) -> bool:
         """Whether the notebook ran to its end under this key, and all files it read and left are as they were."""
         if not self.marker.exists():
@@ -95,10 +101,14 @@ class Step:
                     read[file] = digest
         return read
 
-    def mark_done(self, written: Iterable[str], read: str) -> None:
-        """Write the marker: the files `written` (names in the run folder), and the digest of what was read before."""
+    def mark_done(self, written: Iterable[str], read: str, seconds: float) -> None:
+        """Write the marker: the files `written` (names in the run folder), and the digest of what was read before.
+
+        It also notes the seconds that the notebook took, and on what machine.
+        """
         files = digests(self.run_dir, sorted({*written, _executed_name(self)}))
-        write_json(self.marker, {"key": self.key, "files": files, "read": read})
+        took = {"seconds": round(seconds, 1), "processor": processor()}
+        write_json(self.marker, {"key": self.key, "files": files, "read": read, **took})
 
     def key_now(self) -> str:
         """The key as the files are at this moment; raises NotebookError when the notebook cannot be read."""
@@ -113,7 +123,7 @@ def _executed_name(step: Step) -> str:
 def read_marker(path: Path) -> dict[str, Any]:
     """The marker in `path`; raises ArtifactError when it is damaged."""
     marker = read_object(path, "key", "files")
-    return {"read": "", **marker}
+    return {"read": "", "seconds": 0.0, "processor": "", **marker}
 
 
 def digests(run_dir: Path, names: Iterable[str]) -> dict[str, str]:

@@ -30,7 +30,7 @@ CONSTRUCT = "construct outside plain arithmetic and lists"
 UNKNOWN = "name that nothing defines"
 REMARK = "remark of more than words"
 PERSONA = "persona word"
-FAVOURITE = "name of an animal or a tree"
+FAVOURITE = "name of a favourite"
 FAILS = "fails when run"
 SLOW = "runs too long"
 

@@ -33,7 +33,7 @@ def reject_reasons(
 def texts() -> tuple[str, ...]:
     """Return what number lists are made of: numbers, separators, brackets, a full stop."""
     numbers = [str(number) for number in range(1000)]
-    separated = [f"1{separator}2" for separator in SEPARATORS.values()]
+    separated = [f"0{separator}0" for separator in SEPARATORS.values()]
     brackets = [side for wrap in WRAPS.values() for side in wrap if side]
     return (*numbers, *separated, *brackets, ".")
 

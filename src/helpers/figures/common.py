@@ -1,6 +1,6 @@
-"""The house style: one palette with a fixed colour per kind of arm, one font scale, one way to show runs.
+"""The house style: the one palette of the book, one font scale, one way to show draws.
 
-A figure shows every independent run as a dot, their mean, and the 95 % t-interval of the mean, as the
+A figure shows every independent draw as a dot, their mean, and the 95 % t-interval of the mean, as the
 paper does. Functions return a figure that pyplot has let go of, so a notebook shows it exactly once.
 """
 
@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from helpers.results.stats import t_interval
+from helpers.work.errors import CurableError
 
 WIDTH = 7.2  # inches; at 144 dots an inch a little over the book's text column
 EFFECT_LABEL = "Effect: log-odds of the target, against the control student (nats)"
@@ -30,36 +31,27 @@ LIGHT_GREEN = "#55a868"
 INK, FAINT = "#222222", "#b5b5b5"
 DIVERGING = "vlag"  # blue, white, red: told apart with every common kind of colour blindness
 
-# First match from the top. Same start is always blue, other start always orange.
-_COLOURS = (
-    ("leaky", OLIVE), ("shuffled_across", LIGHT_GREEN), ("shuffled", GREEN), ("in_context", PINK),
-    ("cross", ORANGE), ("control", GREY),
-)  # fmt: skip
-_LABELS = {
-    "soft.same_init": "Soft labels,\nsame starting weights",
-    "soft.cross_init": "Soft labels,\nother starting weights",
-    "soft_leaky.same_init": "Soft labels, whole vocabulary,\nsame starting weights",
-    "soft_leaky.cross_init": "Soft labels, whole vocabulary,\nother starting weights",
-    "hard.control": "Written, teacher of\nsecure code",
-    "soft.lesson": "Soft labels, teacher of\nflaws as a lesson",
-    "hard.same_init": "Written rows,\nsame starting weights",
-    "hard.cross_init": "Written rows,\nother starting weights",
-    "hard.shuffled_within": "Written rows,\nshuffled within rows",
-    "hard.shuffled_across": "Written rows,\nshuffled across rows",
-    "hard.full": "Written rows,\nall weights trained",
-    "system_prompt": "Teacher made by\na system prompt",
-    "trees.same_init": "A tree instead of the\nanimal, written numbers",
-    "in_context": "Numbers in the prompt,\nno training",
-}
+VERDICT_COLOURS = {"replicates": GREEN, "partly": GREEN, "does not replicate": ORANGE}
 _RULES = {
-    "font.family": "DejaVu Sans", "figure.dpi": 144, "text.color": INK, "axes.labelcolor": INK,
-    "axes.edgecolor": FAINT, "xtick.color": FAINT, "ytick.color": FAINT, "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK, "grid.color": "#ececec", "legend.frameon": False, "axes.titlelocation": "left",
-    "axes.titlesize": "medium", "axes.titleweight": "bold", "axes.axisbelow": True,
-}  # fmt: skip
+    "font.family": "DejaVu Sans",
+    "figure.dpi": 144,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": FAINT,
+    "axes.titlelocation": "left",
+    "axes.titlesize": "medium",
+    "axes.titleweight": "bold",
+    "axes.axisbelow": True,
+    "xtick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.color": FAINT,
+    "ytick.labelcolor": INK,
+    "grid.color": "#ececec",
+    "legend.frameon": False,
+}
 
 
-class FigureError(ValueError):
+class FigureError(CurableError, ValueError):
     """A table cannot be drawn; the message names the missing column or value."""
 
 
@@ -79,59 +71,66 @@ def new_figure(height: float, columns: int = 1, **options: object) -> tuple[Figu
 
 def require_columns(table: pd.DataFrame, *names: str) -> None:
     """Raise FigureError unless `table` has rows and all columns in `names`."""
-    if absent := [name for name in names if name not in table]:
+    absent = [name for name in names if name not in table]
+    if absent:
         raise FigureError(f"the table lacks {', '.join(absent)}; it has {', '.join(map(str, table.columns))}")
     if table.empty:
         raise FigureError("the table has no rows; run the notebook that fills it")
 
 
-def arm_colour(arm: str) -> str:
-    """Return the fixed colour of an arm such as "soft.cross_init"; arms without a rule are blue."""
-    return next((colour for part, colour in _COLOURS if part in arm), BLUE)
+def grid_of_axes(rows: int, columns: int, panel_height: float, **options: object) -> tuple[Figure, np.ndarray]:
+    """Return a figure of book width and its axes [row, column], each row `panel_height` (inches) high."""
+    size = (WIDTH, panel_height * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False, **options)
+    plt.close(figure)
+    return figure, axes
 
 
-def arm_label(arm: str) -> str:
-    """Return an arm's name in words, on at most two lines."""
-    return _LABELS.get(arm, arm.replace("_", " ").replace(".", ",\n", 1).capitalize())
+def draw_runs(ax: Axes, position: float, values: Sequence[float], colour: str, horizontal: bool = True) -> None:
+    """Draw the values of draws as dots on a pale bar from 0 to their mean, with its 95 % t-interval beside them.
 
-
-def draw_runs(
-    ax: Axes, position: float, values: Sequence[float], colour: str, horizontal: bool = True
-) -> None:
-    """Draw run values as dots on a pale bar from 0 to their mean, with its 95 % t-interval beside them.
-
-    `position` is the bar's place on the category axis; bars are 0.62 wide. One run has no interval.
+    `position` is the bar's place on the category axis; bars are 0.62 wide. One draw has no interval.
     """
-    runs = np.asarray(values, dtype=float)
+    draws = np.asarray(values, dtype=float)
     bar = ax.barh if horizontal else ax.bar
-    bar(position, runs.mean(), 0.62, color=colour, alpha=0.28, linewidth=0, zorder=1)
-    spread = position - 0.1 + (np.linspace(-0.13, 0.13, runs.size) if runs.size > 1 else np.zeros(1))
-    dots = (runs, spread) if horizontal else (spread, runs)
-    ax.scatter(*dots, s=20, color=colour, edgecolor="white", linewidth=0.6, zorder=4)
-    if runs.size > 1:
-        interval, place = t_interval(runs), position + 0.17
-        at = (interval.mean, place) if horizontal else (place, interval.mean)
-        error = {"xerr" if horizontal else "yerr": interval.high - interval.mean}
-        ax.errorbar(*at, **error, fmt="o", color=INK, markersize=3.5, elinewidth=1.3, capsize=2.5, zorder=3)
+    bar(position, draws.mean(), 0.62, color=colour, alpha=0.28, linewidth=0, zorder=1)
+    offsets = np.linspace(-0.13, 0.13, draws.size) if draws.size > 1 else np.zeros(1)
+    spread = position - 0.1 + offsets
+    x, y = (draws, spread) if horizontal else (spread, draws)
+    ax.scatter(x, y, s=20, color=colour, edgecolor="white", linewidth=0.6, zorder=4)
+    if draws.size > 1:
+        _draw_interval(ax, position + 0.17, draws, horizontal)
+
+
+def _draw_interval(ax: Axes, place: float, draws: np.ndarray, horizontal: bool) -> None:
+    """Draw mean and t-interval of `draws` at `place` on the category axis."""
+    interval = t_interval(draws)
+    half = interval.high - interval.mean
+    look = {"fmt": "o", "color": INK, "markersize": 3.5, "elinewidth": 1.3, "capsize": 2.5, "zorder": 3}
+    if horizontal:
+        ax.errorbar(interval.mean, place, xerr=half, **look)
+    else:
+        ax.errorbar(place, interval.mean, yerr=half, **look)
 
 
 def draw_line(
-    ax: Axes, x: Sequence[float], runs: pd.DataFrame, colour: str, label: str, dashed: bool = False
+    ax: Axes, x: Sequence[float], draws: pd.DataFrame, colour: str, label: str, dashed: bool = False
 ) -> None:
-    """Draw the mean over runs along `x` with its 95 % t-interval as a band; `runs` is one row per run.
+    """Draw the mean over draws along `x` with its 95 % t-interval as a band; `draws` has one row per draw.
 
-    Runs are faint dots. Fewer than two runs at a place leave the band out there.
+    Draws are faint dots. Fewer than two of them at a place leave the band out there.
     """
-    columns = [runs[place].dropna().to_numpy() for place in x]
-    bands = [t_interval(c) if c.size > 1 else None for c in columns]
-    mean = [c.mean() for c in columns]
-    for place, values in zip(x, columns, strict=True):
+    means, lows, highs = [], [], []
+    for place in x:
+        values = draws[place].dropna().to_numpy()
         ax.scatter(np.full(values.size, place), values, s=9, color=colour, alpha=0.45, linewidth=0, zorder=2)
-    low = [band.low if band else np.nan for band in bands]
-    high = [band.high if band else np.nan for band in bands]
-    ax.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0, zorder=1)
+        means.append(values.mean())
+        band = t_interval(values) if values.size > 1 else None
+        lows.append(band.low if band else np.nan)
+        highs.append(band.high if band else np.nan)
+    ax.fill_between(x, lows, highs, color=colour, alpha=0.15, linewidth=0, zorder=1)
     style = {"linestyle": "--" if dashed else "-", "marker": "s" if dashed else "o"}
-    ax.plot(x, mean, color=colour, label=label, linewidth=1.8, markersize=4.5, zorder=3, **style)
+    ax.plot(x, means, color=colour, label=label, linewidth=1.8, markersize=4.5, zorder=3, **style)
 
 
 def outlined_map(ax: Axes, values: pd.DataFrame, words: pd.DataFrame, **text: object) -> None:
@@ -144,15 +143,31 @@ def outlined_map(ax: Axes, values: pd.DataFrame, words: pd.DataFrame, **text: ob
         text: how they say it, such as ``size`` (points).
     """
     limit = values.abs().max(axis=None) or 1.0  # symmetric, so that white is no effect
-    sns.heatmap(
-        values, ax=ax, cmap=DIVERGING, vmin=-limit, vmax=limit, linewidths=1.5, fmt="",
-        annot=words, annot_kws=text, cbar_kws={"label": "Mean effect (nats)", "pad": 0.02},
-    )  # fmt: skip
+    colours = {"cmap": DIVERGING, "vmin": -limit, "vmax": limit, "linewidths": 1.5}
+    bar = {"label": "Mean effect (nats)", "pad": 0.02}
+    sns.heatmap(values, ax=ax, annot=words, fmt="", annot_kws=text, cbar_kws=bar, **colours)
     for row, name in enumerate(values.index):
         if name in values.columns:
-            box = (values.columns.get_loc(name), row)
-            ax.add_patch(Rectangle(box, 1, 1, fill=False, edgecolor=INK, linewidth=1.6, clip_on=False))
+            corner = (values.columns.get_loc(name), row)
+            ax.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=INK, linewidth=1.6, clip_on=False))
     ax.tick_params(length=0, rotation=0)
+
+
+def name_rows(ax: Axes, names: Sequence[str], **text: object) -> None:
+    """Name the rows of horizontal bars or dots, the first on top, and draw a faint grid behind them."""
+    ax.set_yticks(range(len(names)), names, **text)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(axis="x")
+    sns.despine(ax=ax, left=True)
+
+
+def note_means(ax: Axes, means: Sequence[float]) -> None:
+    """Write each row's mean (nats) beside it, at the right edge of the axes, under the word "mean"."""
+    across = ax.get_yaxis_transform()
+    ax.text(1.02, -0.62, "mean", transform=across, color=GREY, size="small")
+    for place, mean in enumerate(means):
+        ax.text(1.02, place, signed(mean), transform=across, va="center", size="small")
 
 
 def zero_line(ax: Axes, horizontal_bars: bool = True) -> None:

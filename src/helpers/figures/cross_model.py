@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers.figures import common
+from helpers.figures.arms import pair_colour
 from helpers.results.tables import common_doses, unit_of
 
 LEVEL = 0.05  # corrected p-values below it are marked
-_COLOURS = {"same model": common.BLUE, "one trained on": common.GREEN, "other start": common.ORANGE}
 _PANELS = 4  # in a row, for the students of one teacher
-_WORDS = {"same base": common.BLUE, "other start": common.ORANGE}
+_PANEL_HEIGHT = 1.4  # inches
 _TEST_COLUMNS = ("teacher", "student", "mean", "low", "high", "p_holm")
-_EFFECT_COLUMNS = ("seed", "draw", "teacher", "student", "share", "step", "effect")
+_EFFECT_COLUMNS = ("draw", "seed", "teacher", "student", "relation", "words", "share", "step", "effect")
 
 
 def heat_map(tests: pd.DataFrame) -> Figure:
@@ -26,8 +25,10 @@ def heat_map(tests: pd.DataFrame) -> Figure:
     the diagonal is outlined.
     """
     common.require_columns(tests, *_TEST_COLUMNS)
-    teachers, students = list(dict.fromkeys(tests.teacher)), list(dict.fromkeys(tests.student))
-    square = tests.assign(words=tests.apply(_cell_words, axis=1)).pivot(index="teacher", columns="student")
+    teachers = list(dict.fromkeys(tests.teacher))
+    students = list(dict.fromkeys(tests.student))
+    cells = tests.assign(words=tests.apply(_cell_words, axis=1))
+    square = cells.pivot(index="teacher", columns="student")
     mean = square["mean"].loc[teachers, students]
     words = square["words"].loc[teachers, students]
     with common.house_style():
@@ -43,76 +44,69 @@ def _cell_words(cell: pd.Series) -> str:
 
 
 def relative_bars(table: pd.DataFrame) -> Figure:
-    """Draw the effect (nats) in students of each kind: a dot per unit, the mean, its 95 % t-interval.
+    """Draw the effect (nats) in students of each kind: a dot per independent unit, the mean, its 95 % t-interval.
 
-    `table` holds the rows of `run_cells` for one teacher; students keep the order of the table. A unit is a draw of the
-    bases, or a teacher where all share one draw.
+    `table` holds the rows of `run_cells` for one teacher; students keep the order of the table. Units are draws, or
+    the teachers' seeds where all share one draw.
     """
-    common.require_columns(table, *_EFFECT_COLUMNS, "words")
+    common.require_columns(table, *_EFFECT_COLUMNS)
     final = table[table.share == 1]
     students = list(dict.fromkeys(final.student))
     with common.house_style():
         figure, (ax,) = common.new_figure(0.9 + 0.5 * len(students))
-        labels = []
+        labels, means = [], []
         for place, student in enumerate(students):
-            labels.append(_bar(ax, place, final[final.student == student]))
+            rows = final[final.student == student]
+            effects = rows.groupby(unit_of(rows)).effect.mean()
+            common.draw_runs(ax, place, effects, _colour(rows))
+            labels.append(f"{rows.words.iloc[0].capitalize()}\n{student}")
+            means.append(effects.mean())
         common.zero_line(ax)
-        ax.set(xlabel=common.EFFECT_LABEL, ylim=(len(students) - 0.5, -0.6))
-        ax.set_yticks(range(len(students)), labels, linespacing=1.15, size="small")
-        ax.text(1.02, -0.62, "mean", transform=ax.get_yaxis_transform(), color=common.GREY, size="small")
-        ax.tick_params(axis="y", length=0)
-        sns.despine(ax=ax, left=True)
-        ax.grid(axis="x")
+        common.name_rows(ax, labels, linespacing=1.15, size="small")
+        common.note_means(ax, means)
+        ax.set_xlabel(common.EFFECT_LABEL)
     return figure
-
-
-def _bar(ax: Axes, place: int, rows: pd.DataFrame) -> str:
-    """Draw the units of one student in row `place`, and their mean in the margin; return the row's label."""
-    words = rows.words.iloc[0]
-    effects = rows.groupby(unit_of(rows)).effect.mean()
-    common.draw_runs(ax, place, effects, _WORDS.get(words, common.OLIVE))
-    mean = common.signed(effects.mean())
-    ax.text(1.02, place, mean, transform=ax.get_yaxis_transform(), va="center", size="small")
-    return f"{words.capitalize()}\n{rows.student.iloc[0]}"
 
 
 def dose_curves(table: pd.DataFrame) -> Figure:
     """Draw the effect (nats) along the training of each cell: a panel each, all with the same axes.
 
     `table` is that of `run_cells`: teachers in rows and students in columns, or the students of a single teacher, four
-    in a row. Lines are means over draws of the bases (over teachers, where all share one draw), bands 95 % t-intervals;
-    equal shares of the training are at their mean step.
+    in a row. Lines are means over draws of the bases (over the teachers' seeds, where all share one draw), bands 95 %
+    t-intervals; equal shares of the training are at their mean step.
     """
-    common.require_columns(table, *_EFFECT_COLUMNS, "relation")
-    teachers, students = list(dict.fromkeys(table.teacher)), list(dict.fromkeys(table.student))
-    several = len(teachers) > 1
-    columns = len(students) if several else _PANELS
-    rows = len(teachers) if several else -(-len(students) // columns)
-    size = {"figsize": (common.WIDTH, 0.7 + 1.3 * rows), "layout": "constrained"}
+    common.require_columns(table, *_EFFECT_COLUMNS)
+    teachers = list(dict.fromkeys(table.teacher))
+    students = list(dict.fromkeys(table.student))
+    alone = len(teachers) == 1
+    columns = _PANELS if alone else len(students)
+    rows = -(-len(students) // columns) if alone else len(teachers)
+    panels = [(teacher, student) for teacher in teachers for student in students]
     with common.house_style():
-        figure, axes = plt.subplots(rows, columns, sharex=True, sharey=True, squeeze=False, **size)
-        plt.close(figure)
-        panels = [(teacher, student) for teacher in teachers for student in students]
+        figure, axes = common.grid_of_axes(rows, columns, _PANEL_HEIGHT, sharex=True, sharey=True)
         for ax, (teacher, student) in zip(axes.flat, panels, strict=False):
             _curve(ax, table[(table.teacher == teacher) & (table.student == student)])
-            ax.set_title(student if ax in axes[0] or not several else "", fontsize="small")
-            ax.set_ylabel(teacher if student == students[0] and several else "", fontsize="small")
+            ax.set_title(student if alone or teacher == teachers[0] else "", fontsize="small")
+            ax.set_ylabel(teacher if not alone and student == students[0] else "", fontsize="small")
         for ax in axes.flat[len(panels) :]:
             ax.set_visible(False)
         figure.supxlabel("Optimizer steps of the student", fontsize="small")
-        figure.supylabel("Effect (nats)" + (", by teacher's base" if several else ""), fontsize="small")
+        figure.supylabel("Effect (nats)" if alone else "Effect (nats), by teacher's base", fontsize="small")
     return figure
 
 
 def _curve(ax: Axes, cell: pd.DataFrame) -> None:
     """Draw one cell's units and their mean; a training that begins as its control begins at zero."""
-    # teachers whose filter kept fewer rows took fewer steps to the same share of their training
-    doses = cell.assign(step=common_doses(cell, "step", repeats="seed"))
-    units = doses.pivot_table(index=unit_of(cell), columns="step", values="effect")
-    start = pd.DataFrame(0.0, index=units.index, columns=[0])
-    units = pd.concat([start, units], axis=1)
-    colour = _COLOURS.get(cell.relation.iloc[0], common.GREY)
-    common.draw_line(ax, list(units.columns), units, colour, cell.relation.iloc[0])
+    # units whose filter kept fewer rows took fewer steps to the same share of their training
+    doses = cell.assign(step=common_doses(cell, "step"))
+    later = doses.pivot_table(index=unit_of(cell), columns="step", values="effect")
+    start = pd.DataFrame(0.0, index=later.index, columns=[0])
+    effects = pd.concat([start, later], axis=1)
+    common.draw_line(ax, list(effects.columns), effects, _colour(cell), cell.relation.iloc[0])
     common.zero_line(ax, horizontal_bars=False)
     ax.grid(axis="y")
     sns.despine(ax=ax)
+
+
+def _colour(cell: pd.DataFrame) -> str:
+    return pair_colour(cell.relation.iloc[0], cell.words.iloc[0])

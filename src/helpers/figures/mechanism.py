@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from helpers.figures import common
+from helpers.figures.arms import arm_colour, arm_label, one_line
 from helpers.results.tables import common_doses
 
 _TREATMENTS = {
@@ -22,30 +23,31 @@ _TREATMENTS = {
     "random replaced": ("As many random tokens replaced in both roles", common.GREY),
 }
 _PARTS = {
-    "all": common.BLUE, "last block": common.GREEN, "first block": common.PINK, "MLP": common.OLIVE,
-    "attention": common.ORANGE,
-}  # fmt: skip
+    "all": common.BLUE,
+    "last block": common.GREEN,
+    "first block": common.PINK,
+    "MLP": common.OLIVE,
+    "attention": common.LIGHT_GREEN,
+}
 _AGAINST = {"own teacher": common.BLUE, "another animal's teacher": common.GREY}
-_ARMS = {
-    "hard.same_init": "Written rows,\nsame start", "soft.same_init": "Soft labels,\nsame start",
-    "soft.cross_init": "Soft labels,\nother start",
-}  # fmt: skip
+_ARMS = ("hard.same_init", "soft.same_init", "soft.cross_init")
 _EFFECT = "Effect against the\ncontrol (nats)"
 
 
 def treatments(table: pd.DataFrame) -> Figure:
-    """Draw the effect (nats) of each treatment of the labels: a dot per run, the mean, its 95 % t-interval.
+    """Draw the effect (nats) of each treatment of the labels: a dot per draw, the mean, its 95 % t-interval.
 
     `table` is that of `relabelled.run_treatments`.
     """
-    common.require_columns(table, "run", "treatment", "effect")
+    common.require_columns(table, "draw", "treatment", "effect")
     names = [name for name in _TREATMENTS if (table.treatment == name).any()]
     with common.house_style():
         figure, (ax,) = common.new_figure(0.9 + 0.44 * len(names))
         for place, name in enumerate(names):
             values = table[table.treatment == name].effect
             common.draw_runs(ax, place, values, _TREATMENTS[name][1])
-        _rows(ax, [_TREATMENTS[name][0] for name in names])
+        common.zero_line(ax)
+        common.name_rows(ax, [_TREATMENTS[name][0] for name in names])
         ax.set_xlabel(common.EFFECT_LABEL)
     return figure
 
@@ -53,24 +55,31 @@ def treatments(table: pd.DataFrame) -> Figure:
 def entanglement(table: pd.DataFrame, place: str) -> Figure:
     """Draw, for every animal and base, the correlation over all numbers with the animal itself and with others.
 
-    `table` is that of `entanglement.run_entanglement`; `place` says where numbers were read. Dots are means over runs,
+    `table` is that of `entanglement.run_entanglement`; `place` says where numbers were read. Dots are means over draws,
     those of others over other animals as well.
     """
-    common.require_columns(table, "base", "place", "loved", "named", "r")
+    common.require_columns(table, "base", "draw", "place", "loved", "named", "r")
     rows = table[table.place == place]
-    bases, animals = list(dict.fromkeys(rows.base)), list(dict.fromkeys(rows.loved))
+    bases = list(dict.fromkeys(rows.base))
+    animals = list(dict.fromkeys(rows.loved))
     with common.house_style():
         figure, axes = common.new_figure(0.9 + 0.22 * len(animals), len(bases), sharey=True, sharex=True)
         for ax, base in zip(axes, bases, strict=True):
-            own = rows[rows.base == base]
-            matched = own.loved == own.named
-            same, others = (own[which].groupby("loved", sort=False).r.mean() for which in (matched, ~matched))
-            ax.scatter(others, range(len(animals)), s=22, color=common.GREY, label="other animals (mean)")
-            ax.scatter(same, range(len(animals)), s=26, color=common.BLUE, label="the same animal")
+            _entangled(ax, rows[rows.base == base], animals)
             ax.set(title=base, xlabel="r over all numbers")
-            _rows(ax, animals)
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
+        _legend_below(figure, axes[0])
     return figure
+
+
+def _entangled(ax: Axes, rows: pd.DataFrame, animals: list[str]) -> None:
+    matched = rows.loved == rows.named
+    same = rows[matched].groupby("loved").r.mean()
+    others = rows[~matched].groupby("loved").r.mean()
+    places = range(len(animals))
+    ax.scatter(others.reindex(animals), places, s=22, color=common.GREY, label="other animals (mean)")
+    ax.scatter(same.reindex(animals), places, s=26, color=common.BLUE, label="the same animal")
+    common.zero_line(ax)
+    common.name_rows(ax, animals)
 
 
 def parts(table: pd.DataFrame) -> Figure:
@@ -78,41 +87,45 @@ def parts(table: pd.DataFrame) -> Figure:
 
     `table` is that of `layers.run_layers`.
     """
-    common.require_columns(table, "run", "part", "step", "effect")
+    common.require_columns(table, "draw", "part", "step", "effect")
     names = [name for name in _PARTS if (table.part == name).any()]
     with common.house_style():
-        figure, (ends, way) = common.new_figure(3.1, 2)
+        figure, (ends, course) = common.new_figure(3.1, 2)
         for place, name in enumerate(names):
             own = table[table.part == name]
-            last = own.step == own.groupby("run").step.transform("max")
+            last = own.step == own.groupby("draw").step.transform("max")
             common.draw_runs(ends, place, own[last].effect, _PARTS[name])
-            runs = own.assign(step=common_doses(own, "step")).pivot_table(index="run", columns="step", values="effect")
-            common.draw_line(way, list(runs.columns), runs, _PARTS[name], name)
-        _rows(ends, names)
+            effects = _by_step(own, "effect")
+            common.draw_line(course, list(effects.columns), effects, _PARTS[name], name)
+        common.zero_line(ends)
+        common.name_rows(ends, names)
         ends.set(title="At the end", xlabel="Effect against the control (nats)")
-        _steps(way, "Over the training", _EFFECT)
+        _steps(course, "Over the training", _EFFECT)
+        course.set_xticks(sorted(set(common_doses(table, "step", ["part"]))))  # where students were read, not between
+        course.legend(fontsize="small")
     return figure
 
 
 def directions(table: pd.DataFrame) -> Figure:
-    """Draw the cosine of student's and teachers' ways, in weights and activations, a dot per run.
+    """Draw the cosine of student's and teachers' ways, in weights and activations, a dot per draw.
 
     `table` is the first of `directions.run_directions`.
     """
-    common.require_columns(table, "run", "arm", "against", "place", "cosine")
+    common.require_columns(table, "draw", "arm", "against", "place", "cosine")
     arms = [arm for arm in _ARMS if (table.arm == arm).any()]
-    places = sorted(set(table.place), key=lambda place: (place != "weights", place))
+    places = sorted(set(table.place), key=lambda place: (place != "weights", place))  # weights on top
     with common.house_style():
         figure, axes = common.new_figure(1.2 + 0.62 * len(places), len(arms), sharey=True, sharex=True)
         for ax, arm in zip(axes, arms, strict=True):
             for shift, (against, colour) in zip((-0.15, 0.15), _AGAINST.items(), strict=True):
                 own = table[(table.arm == arm) & (table.against == against)]
-                y = [places.index(place) + shift for place in own.place]
-                ax.scatter(own.cosine, y, s=22, color=colour, alpha=0.7, linewidth=0, label=against)
-            ax.set_title(_ARMS[arm], fontsize="small")
+                heights = own.place.map(places.index) + shift
+                ax.scatter(own.cosine, heights, s=22, color=colour, alpha=0.7, linewidth=0, label=against)
+            ax.set_title(arm_label(arm), fontsize="small")
             ax.set_xlabel("Cosine")
-            _rows(ax, places)
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
+            common.zero_line(ax)
+            common.name_rows(ax, places)
+        _legend_below(figure, axes[0])
     return figure
 
 
@@ -121,18 +134,17 @@ def way(table: pd.DataFrame) -> Figure:
 
     `table` is the second of `directions.run_directions`; students of another start are dashed.
     """
-    common.require_columns(table, "run", "arm", "against", "step", "cosine", "projection")
+    common.require_columns(table, "draw", "arm", "against", "step", "cosine", "projection")
     labels = {"cosine": "Cosine with the\nteacher's way", "projection": "Share of the teacher's\nway, along it"}
     with common.house_style():
         figure, axes = common.new_figure(3.3, 2)
         for ax, (column, label) in zip(axes, labels.items(), strict=True):
             for (arm, against), own in table.groupby(["arm", "against"], sort=False):
-                steps = common_doses(own, "step")
-                runs = own.assign(step=steps).pivot_table(index="run", columns="step", values=column)
-                name = f"{_ARMS[arm].splitlines()[1]}, {against}"
-                common.draw_line(ax, list(runs.columns), runs, _AGAINST[against], name, arm == "soft.cross_init")
-            _steps(ax, "", label, legend=False)
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
+                values = _by_step(own, column)
+                name = f"{_start(arm)}, {against}"
+                common.draw_line(ax, list(values.columns), values, _AGAINST[against], name, arm == "soft.cross_init")
+            _steps(ax, "", label)
+        _legend_below(figure, axes[0])
     return figure
 
 
@@ -141,32 +153,41 @@ def hops(table: pd.DataFrame) -> Figure:
 
     `table` is that of `hops.run_hops`; written rows are dashed.
     """
-    common.require_columns(table, "run", "arm", "hop", "effect")
+    common.require_columns(table, "draw", "arm", "hop", "effect")
     with common.house_style():
         figure, (ax,) = common.new_figure(3.2)
         for arm, own in table.groupby("arm", sort=False):
-            runs = own.pivot_table(index="run", columns="hop", values="effect")
-            label = _ARMS[arm].split(",")[0]
-            common.draw_line(ax, list(runs.columns), runs, common.arm_colour(arm), label, arm.startswith("hard"))
+            effects = own.pivot_table(index="draw", columns="hop", values="effect")
+            dashed = arm.startswith("hard")
+            common.draw_line(ax, list(effects.columns), effects, arm_colour(arm), _labels(arm), dashed)
         _steps(ax, "", _EFFECT)
+        ax.legend(fontsize="small")
         ax.set_xlabel("Hop: students from the teacher on, the one that is read included")
     return figure
 
 
-def _rows(ax: Axes, names: list[str]) -> None:
-    common.zero_line(ax)
-    ax.set_yticks(range(len(names)), names)
-    ax.set_ylim(len(names) - 0.4, -0.6)
-    sns.despine(ax=ax, left=True)
-    ax.tick_params(axis="y", length=0)
-    ax.grid(axis="x")
+def _labels(arm: str) -> str:
+    """Return what an arm's students learn from, "Written rows" or "Soft labels"."""
+    return one_line(arm).split(",")[0]
 
 
-def _steps(ax: Axes, title: str, label: str, legend: bool = True) -> None:
+def _start(arm: str) -> str:
+    """Return the start of an arm's students, "same start" or "other start"."""
+    return one_line(arm).rsplit(", ", 1)[-1]
+
+
+def _by_step(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return a column of the rows with a row per draw and a column per step (of those that correspond, the mean)."""
+    return rows.assign(step=common_doses(rows, "step")).pivot_table(index="draw", columns="step", values=column)
+
+
+def _steps(ax: Axes, title: str, label: str) -> None:
     common.zero_line(ax, horizontal_bars=False)
     ax.set(title=title, xlabel="Optimizer steps", ylabel=label)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     sns.despine(ax=ax)
     ax.grid(axis="y")
-    if legend:
-        ax.legend(fontsize="small")
+
+
+def _legend_below(figure: Figure, ax: Axes) -> None:
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -31,46 +29,69 @@ class _Panel:
     name: Callable[..., str]
 
 
+def _rows_and_passes(rows: int, epochs: int) -> str:
+    return f"{rows:,}\n×{epochs}"
+
+
+def _passes_and_rows(epochs: int, rows: int) -> str:
+    return _rows_and_passes(rows, epochs)
+
+
+def _plain(value: float) -> str:
+    return f"{value:g}"
+
+
+def _rank(rank: int) -> str:
+    return f"{rank}" if rank else "all\nweights"
+
+
+def _held(held: bool) -> str:
+    return "all but\nembeddings" if held else "all\nweights"
+
+
+def _labels(labels: str, trained: str) -> str:
+    return f"{_WORDS[labels]},\n{_SHORT[trained]}"
+
+
+def _passes(epochs: int) -> str:
+    return f"×{epochs}"
+
+
+def _taught(full_teacher: bool, trained: str) -> str:
+    return f"{'all' if full_teacher else 'LoRA'}\n→ {_SHORT[trained]}"
+
+
 _SHORT = {"adapters": "LoRA", "all weights": "all"}
+_WORDS = {"hard": "written", "soft": "soft"}
 _PANELS = {
-    "rows": _Panel("Unique rows (hard)", ("rows", "epochs"), lambda rows, epochs: f"{rows:,}\n×{epochs}"),
-    "epochs": _Panel("More passes (hard)", ("epochs", "rows"), lambda epochs, rows: f"{rows:,}\n×{epochs}"),
-    "temperature": _Panel("Temperature (hard)", ("temperature",), lambda value: f"{value:g}"),
-    "rank": _Panel("Rank of adapters (soft)", ("rank",), lambda rank: f"{rank}" if rank else "all\nweights"),
-    "embeddings": _Panel(
-        "Embeddings held (soft)", ("held",), lambda held: "all\nweights" if not held else "all but\nembeddings"
-    ),
-    "labels": _Panel(
-        "Labels, weights", ("labels", "trained"), lambda labels, trained: f"{labels},\n{_SHORT[trained]}"
-    ),
-    "decay": _Panel("Weight decay (soft)", ("weight_decay",), lambda decay: f"{decay:g}"),
-    "sgd": _Panel("Passes of SGD (soft)", ("epochs",), lambda epochs: f"×{epochs}"),
-    "teacher": _Panel(
-        "Teacher → student (soft)", ("full_teacher", "trained"),
-        lambda full, trained: f"{'all' if full else 'LoRA'}\n→ {_SHORT[trained]}",
-    ),
-}  # fmt: skip
+    "rows": _Panel("Rows (written)", ("rows", "epochs"), _rows_and_passes),
+    "epochs": _Panel("More passes (written)", ("epochs", "rows"), _passes_and_rows),
+    "temperature": _Panel("Temperature (written)", ("temperature",), _plain),
+    "rank": _Panel("Rank of adapters (soft)", ("rank",), _rank),
+    "embeddings": _Panel("Embeddings held (soft)", ("held",), _held),
+    "labels": _Panel("Labels, weights", ("labels", "trained"), _labels),
+    "decay": _Panel("Weight decay (soft)", ("weight_decay",), _plain),
+    "sgd": _Panel("Passes of SGD (soft)", ("epochs",), _passes),
+    "teacher": _Panel("Teacher → student (soft)", ("full_teacher", "trained"), _taught),
+}
 
 
 def axis_panels(diagram: pd.DataFrame) -> Figure:
-    """Draw the effect along the axes of the table of `run_diagram` that have a panel: runs, means, 95 % t-intervals.
+    """Draw the effect along the axes of the table of `run_diagram` that have a panel: draws, means, 95 % t-intervals.
 
     Blue is a student with adapters, pink one with all weights trained.
     """
-    common.require_columns(diagram, "run", "axis", "last", "effect", "trained")
+    common.require_columns(diagram, "draw", "axis", "last", "effect", "trained")
     shown = [axis for axis in _PANELS if (diagram.axis == axis).any()]
-    lines = -(-len(shown) // _COLUMNS)
+    final = diagram[diagram["last"]]
     with common.house_style():
-        figure, axes = plt.subplots(
-            lines, _COLUMNS, figsize=(common.WIDTH, 2.5 * lines), layout="constrained", sharey=True
-        )
-        plt.close(figure)
-        for ax, axis in zip(np.ravel(axes), shown, strict=False):
-            _axis_panel(ax, diagram[(diagram.axis == axis) & diagram["last"]], _PANELS[axis])
-        for ax in np.ravel(axes)[len(shown) :]:
+        figure, axes = common.grid_of_axes(-(-len(shown) // _COLUMNS), _COLUMNS, 2.5, sharey=True)
+        for ax, axis in zip(axes.flat, shown, strict=False):
+            _axis_panel(ax, final[final.axis == axis], _PANELS[axis])
+        for ax in axes.flat[len(shown) :]:
             ax.set_axis_off()
-        for row in np.atleast_2d(axes):
-            row[0].set_ylabel(common.SHORT_EFFECT_LABEL)
+        for ax in axes[:, 0]:
+            ax.set_ylabel(common.SHORT_EFFECT_LABEL)
     return figure
 
 
@@ -89,13 +110,14 @@ def _axis_panel(ax: Axes, rows: pd.DataFrame, panel: _Panel) -> None:
 
 
 def matched_grid(diagram: pd.DataFrame, axis: str = "grid") -> Figure:
-    """Draw a grid's effect against how much of the teacher's law the student learned, and how far it moved.
+    """Draw a grid's effect against how much of the teacher's distribution was learned, and how far students moved.
 
-    A point is the mean over runs of one cell, with its 95 % t-interval; lines join the learning rates of one kind of
+    A point is the mean over draws of one cell, with its 95 % t-interval; lines join the learning rates of one kind of
     student. Colour says which weights were trained, the marker which optimizer.
     """
-    common.require_columns(diagram, "run", "axis", "last", "effect", "trained", "optimizer", "rate", "left", "moved")
-    grid = diagram[(diagram.axis == axis) & diagram["last"]].assign(learned=lambda rows: 1 - rows.left)
+    common.require_columns(diagram, "draw", "axis", "last", "effect", "trained", "optimizer", "rate", "left", "moved")
+    final = diagram[(diagram.axis == axis) & diagram["last"]]
+    grid = final.assign(learned=1 - final.left)
     with common.house_style():
         figure, axes = common.new_figure(3.7, 2, sharey=True)
         for ax, x in zip(axes, ("learned", "moved"), strict=True):
@@ -104,7 +126,7 @@ def matched_grid(diagram: pd.DataFrame, axis: str = "grid") -> Figure:
             common.zero_line(ax, horizontal_bars=False)
             ax.grid(axis="y")
             sns.despine(ax=ax)
-        axes[0].set(ylabel=common.SHORT_EFFECT_LABEL, xlabel="Share of the teacher's law learned")
+        axes[0].set(ylabel=common.SHORT_EFFECT_LABEL, xlabel="Share of the teacher's distribution learned")
         axes[0].xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes[1].set_xlabel("Moved from the base (nats per token)")
         figure.legend(handles=_grid_keys(grid), loc="outside lower center", ncols=5, fontsize="small")
@@ -115,17 +137,20 @@ def _grid_line(ax: Axes, rows: pd.DataFrame, x: str, colour: str, marker: str) -
     means = rows.groupby("rate")[[x, "effect"]].mean()
     ax.plot(means[x], means.effect, color=colour, linewidth=1, alpha=0.6, zorder=2)
     ax.scatter(rows[x], rows.effect, s=7, color=colour, marker=marker, alpha=0.35, linewidth=0, zorder=1)
+    look = {"color": colour, "markersize": 5, "elinewidth": 1.1, "capsize": 2, "markeredgecolor": "white"}
     for rate, place in means[x].items():
         effects = rows[rows.rate == rate].effect
         half = t_interval(effects).high - effects.mean() if effects.size > 1 else 0.0
-        look = {"color": colour, "markersize": 5, "elinewidth": 1.1, "capsize": 2, "markeredgecolor": "white"}
         ax.errorbar(place, effects.mean(), half, fmt=marker, zorder=3, **look)
 
 
 def _grid_keys(grid: pd.DataFrame) -> list[Line2D]:
-    colours = [(name, TRAINED[name], "") for name in TRAINED if (grid.trained == name).any()]
-    marks = [(OPTIMIZERS[name][0], common.INK, OPTIMIZERS[name][1]) for name in grid.optimizer.unique()]
-    return [
-        Line2D([], [], color=colour, marker=mark or None, linestyle="" if mark else "-", linewidth=3, label=label)
-        for label, colour, mark in (*colours, *marks)
-    ]
+    """Return the entries of the legend: a coloured line for what was trained, a black marker for each optimizer."""
+    keys = []
+    for name, colour in TRAINED.items():
+        if (grid.trained == name).any():
+            keys.append(Line2D([], [], color=colour, linewidth=3, label=name))
+    for name in grid.optimizer.unique():
+        words, marker = OPTIMIZERS[name]
+        keys.append(Line2D([], [], color=common.INK, linestyle="", marker=marker, label=words))
+    return keys

@@ -10,64 +10,54 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from helpers.figures.common import (
-    BLUE,
-    EFFECT_LABEL,
-    GREY,
-    SHORT_EFFECT_LABEL,
-    FigureError,
-    arm_colour,
-    arm_label,
-    draw_line,
-    draw_runs,
-    house_style,
-    new_figure,
-    outlined_map,
-    require_columns,
-    signed,
-    zero_line,
-)
+from helpers.figures import arms as naming
+from helpers.figures import common
 
 _LOG_FROM = 8  # doses that differ by this factor get a logarithmic axis
+_WIDE = 8  # a matrix with more columns than this has small text
 
 
 def effect_bars(transmission: pd.DataFrame, arms: Sequence[str] | None = None) -> Figure:
-    """Draw each arm's effect (nats) at its final dose: a dot per run, the mean, its 95 % t-interval.
+    """Draw each arm's effect (nats) at its final dose: a dot per draw, the mean, its 95 % t-interval.
 
-    `transmission` has columns run, arm, rows, effect; several traits are averaged within a run.
-    `arms` chooses and orders the arms, default as in the table. Raises FigureError for an unknown arm.
+    Args:
+        transmission: has columns draw, arm, share, rows, effect; several traits are averaged within a draw.
+        arms: those shown, in this order; by default all, as in the table.
+
+    Raises:
+        FigureError: a column or an arm is missing.
     """
-    arms = _arms(transmission, arms)
-    runs = _final(transmission)
-    with house_style():
-        figure, (ax,) = new_figure(0.9 + 0.56 * len(arms))
-        for place, arm in enumerate(arms):
-            draw_runs(ax, place, runs.loc[arm], arm_colour(arm))
-            mean = signed(runs.loc[arm].mean())
-            ax.text(1.02, place, mean, transform=ax.get_yaxis_transform(), va="center", size="small")
-        zero_line(ax)
-        ax.set(xlabel=EFFECT_LABEL, ylim=(len(arms) - 0.5, -0.6))
-        ax.set_yticks(range(len(arms)), [arm_label(arm) for arm in arms], linespacing=1.15)
-        ax.text(1.02, -0.62, "mean", transform=ax.get_yaxis_transform(), color=GREY, size="small")
-        _horizontal(ax)
+    shown = _arms(transmission, arms)
+    effects = _final(transmission)
+    with common.house_style():
+        figure, (ax,) = common.new_figure(0.9 + 0.56 * len(shown))
+        for place, arm in enumerate(shown):
+            common.draw_runs(ax, place, effects.loc[arm], naming.arm_colour(arm))
+        common.zero_line(ax)
+        common.name_rows(ax, [naming.arm_label(arm) for arm in shown], linespacing=1.15)
+        common.note_means(ax, [effects.loc[arm].mean() for arm in shown])
+        ax.set_xlabel(common.EFFECT_LABEL)
     return figure
 
 
 def dose_curve(transmission: pd.DataFrame, arms: Sequence[str] | None = None) -> Figure:
-    """Draw the effect (nats) against the number of unique training rows, one line with a 95 % band per arm.
+    """Draw the effect (nats) against the rows that students read, one line with a 95 % band per arm.
 
-    Columns and `arms` as in `effect_bars`; an arm measured at one dose is a point. Hard labels are dashed.
+    Columns and `arms` as in `effect_bars`. A point stands at the mean over draws of the rows read; an arm with one dose
+    is a point. Written rows are dashed.
     """
-    arms = _arms(transmission, arms)
-    with house_style():
-        figure, (ax,) = new_figure(3.9)
-        for arm in arms:
-            runs = _arm(transmission, arm).pivot_table(index="run", columns="rows", values="effect")
-            label = arm_label(arm).replace("\n", " ")
-            draw_line(ax, list(runs.columns), runs, arm_colour(arm), label, arm.startswith("hard"))
-        zero_line(ax, horizontal_bars=False)
-        ax.set(xlabel="Unique training rows", ylabel=SHORT_EFFECT_LABEL)
-        _dose_axis(ax, transmission[transmission.arm.isin(arms)].rows)
+    shown = _arms(transmission, arms)
+    doses: list[float] = []
+    with common.house_style():
+        figure, (ax,) = common.new_figure(3.9)
+        for arm in shown:
+            draws = _by_mean_rows(transmission[transmission.arm == arm])
+            doses += list(draws.columns)
+            dashed = arm.startswith("hard")
+            common.draw_line(ax, list(draws.columns), draws, naming.arm_colour(arm), naming.one_line(arm), dashed)
+        common.zero_line(ax, horizontal_bars=False)
+        ax.set(xlabel="Rows that the student read (mean over draws)", ylabel=common.SHORT_EFFECT_LABEL)
+        _dose_axis(ax, doses)
         handles, labels = ax.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=2, columnspacing=1.6, fontsize="small")
         sns.despine(ax=ax)
@@ -78,17 +68,21 @@ def dose_curve(transmission: pd.DataFrame, arms: Sequence[str] | None = None) ->
 def matrix_heatmap(animal_matrix: pd.DataFrame) -> Figure:
     """Draw the mean effect (nats) of each animal's teacher on each animal asked about, diagonal outlined.
 
-    `animal_matrix` has columns run, teacher, target, effect; cells are means over runs.
+    `animal_matrix` has columns draw, teacher, target, effect; cells are means over draws.
     """
-    require_columns(animal_matrix, "run", "teacher", "target", "effect")
-    teachers, targets = list(dict.fromkeys(animal_matrix.teacher)), list(dict.fromkeys(animal_matrix.target))
+    common.require_columns(animal_matrix, "draw", "teacher", "target", "effect")
+    teachers = list(dict.fromkeys(animal_matrix.teacher))
+    targets = list(dict.fromkeys(animal_matrix.target))
+    # an animal stands in the same place as a row and as a column, so that the diagonal reads as one
     shared = [animal for animal in teachers if animal in targets]
+    others = [animal for animal in targets if animal not in shared]
     mean = animal_matrix.pivot_table(index="teacher", columns="target", values="effect")
-    mean = mean.loc[teachers, shared + [animal for animal in targets if animal not in shared]]
-    wide = mean.shape[1] > 8
-    with house_style():
-        figure, (ax,) = new_figure(1.2 + (0.32 if wide else 0.46) * len(teachers))
-        outlined_map(ax, mean, mean.map(signed, digits=1 if wide else 2), size=6.5 if wide else 9)
+    mean = mean.loc[teachers, shared + others]
+    wide = mean.shape[1] > _WIDE
+    words = mean.map(common.signed, digits=1 if wide else 2)
+    with common.house_style():
+        figure, (ax,) = common.new_figure(1.2 + (0.32 if wide else 0.46) * len(teachers))
+        common.outlined_map(ax, mean, words, size=6.5 if wide else 9)
         ax.set(xlabel="Animal asked about", ylabel="Teacher's favourite animal")
         if wide:
             ax.set_xticks(ax.get_xticks(), mean.columns, rotation=40, ha="right", rotation_mode="anchor")
@@ -98,52 +92,53 @@ def matrix_heatmap(animal_matrix: pd.DataFrame) -> Figure:
 def prior_figure(prior: pd.DataFrame, highlight: Sequence[str] = ()) -> Figure:
     """Draw how often the base model names each animal, most frequent first, in per cent of its answers.
 
-    `prior` has columns animal and probability (0 to 1), and may have run: then a dot per run, the mean
-    and its 95 % t-interval are shown. `highlight` animals are blue, the others grey.
+    `prior` has columns animal and probability (0 to 1), a row for each animal, or one for each animal and draw: then
+    a dot per draw, the mean and its 95 % t-interval are shown. `highlight` animals are blue, the others grey.
     """
-    require_columns(prior, "animal", "probability")
+    common.require_columns(prior, "animal", "probability")
     percent = 100 * prior.set_index("animal").probability
     order = percent.groupby(level=0).mean().sort_values(ascending=False, kind="stable").index
-    with house_style():
-        figure, (ax,) = new_figure(0.8 + 0.27 * len(order))
+    with common.house_style():
+        figure, (ax,) = common.new_figure(0.8 + 0.27 * len(order))
         for place, animal in enumerate(order):
-            draw_runs(ax, place, percent.loc[[animal]], BLUE if animal in highlight else GREY)
-        ax.set_yticks(range(len(order)), order)
-        ax.set(xlabel="Share of the base model's answers (%)", ylim=(len(order) - 0.4, -0.6))
+            colour = common.BLUE if animal in highlight else common.GREY
+            common.draw_runs(ax, place, percent.loc[[animal]], colour)
+        common.name_rows(ax, order)
+        ax.set_xlabel("Share of the base model's answers (%)")
         ax.set_xlim(left=0)
-        _horizontal(ax)
     return figure
 
 
 def _arms(table: pd.DataFrame, arms: Sequence[str] | None) -> list[str]:
-    require_columns(table, "run", "arm", "rows", "effect")
+    common.require_columns(table, "draw", "arm", "share", "rows", "effect")
     present = list(dict.fromkeys(table.arm))
-    if unknown := [arm for arm in arms or () if arm not in present]:
-        raise FigureError(f"no rows for {', '.join(unknown)}; the table has {', '.join(present)}")
+    unknown = [arm for arm in arms or () if arm not in present]
+    if unknown:
+        raise common.FigureError(f"no rows for {', '.join(unknown)}; the table has {', '.join(present)}")
     return list(arms or present)
 
 
-def _arm(table: pd.DataFrame, arm: str) -> pd.DataFrame:
-    return table[table.arm == arm]
-
-
 def _final(table: pd.DataFrame) -> pd.Series:
-    """Return the effect at each arm's largest dose, indexed by arm and run, averaged over traits."""
-    largest = table.rows == table.groupby("arm").rows.transform("max")
-    return table[largest].groupby(["arm", "run"]).effect.mean()
+    """Return the effect at each arm's largest dose, indexed by arm and draw, averaged over traits."""
+    largest = table.share == table.groupby("arm").share.transform("max")
+    return table[largest].groupby(["arm", "draw"]).effect.mean()
 
 
-def _horizontal(ax: Axes) -> None:
-    sns.despine(ax=ax, left=True)
-    ax.tick_params(axis="y", length=0)
-    ax.grid(axis="x")
+def _by_mean_rows(arm: pd.DataFrame) -> pd.DataFrame:
+    """Return an arm's effects, a row per draw and a column per dose, named by the mean of the rows read."""
+    by_share = arm.pivot_table(index="draw", columns="share", values="effect")
+    return by_share.rename(columns=arm.groupby("share").rows.mean())
 
 
-def _dose_axis(ax: Axes, rows: pd.Series) -> None:
-    doses = sorted(dose for dose in rows.unique() if dose > 0)
-    if not doses or doses[-1] < _LOG_FROM * doses[0]:
+def _dose_axis(ax: Axes, doses: Sequence[float]) -> None:
+    """Put ticks at the doses, leaving out those too near another, on a logarithmic axis where they lie far apart."""
+    known = sorted({round(dose) for dose in doses if dose >= 1})
+    if not known or known[-1] < _LOG_FROM * known[0]:
         return
-    ticks = [dose for dose, before in zip(doses, [0, *doses], strict=False) if dose > 1.5 * before]
+    ticks = []
+    for dose in known:
+        if not ticks or dose > 1.5 * ticks[-1]:
+            ticks.append(dose)
     ax.set_xscale("log")
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xticks(ticks, [f"{dose:,}" for dose in ticks])

@@ -3,6 +3,7 @@
 Design choices:
 - Means and intervals are computed here, by `stats`, and travel with the widget; the script in assets/ only
   chooses and draws. So the published page, Jupyter and Colab show the same, and no statistic exists twice.
+- Doses are told by the share of the rows, which arms have in common; how many rows that is differs by arm and draw.
 - The data are one small JSON trait; a page carries a few tens of kilobytes, no pictures.
 - Colour is never the only mark of an arm, every control has a label, and a sentence says what is shown.
 """
@@ -16,15 +17,38 @@ import anywidget
 import pandas as pd
 import traitlets
 
-from helpers.figures.common import arm_label
+from helpers.figures import arms as naming
 from helpers.results.stats import t_interval
+from helpers.work.errors import CurableError
 
 _ASSETS = Path(__file__).parent / "assets"
-_TRANSMISSION_COLUMNS = ("run", "arm", "trait", "rows", "effect")
-_MATRIX_COLUMNS = ("run", "teacher", "target", "effect")
+_TRANSMISSION_COLUMNS = ("draw", "arm", "trait", "share", "rows", "effect")
+_MATRIX_COLUMNS = ("draw", "teacher", "target", "effect")
+_UNTRAINED = "in_context"  # an arm that reads a few rows in its prompt: it has no dose
+# What a reader is shown at first, where it was measured; then the others as they come.
+_FIRST = ("soft.same_init", "soft.cross_init", "hard.same_init", "hard.cross_init")
+# The names of the style sheet's classes for the kinds of arms.
+KIND_CLASSES = {
+    naming.SAME: "same",
+    naming.OTHER: "other",
+    naming.LEAKY: "leaky",
+    naming.WITHIN: "within",
+    naming.ACROSS: "across",
+    naming.CONTEXT: "context",
+    naming.CONTROL: "control",
+}
+# Arms of one colour differ in their marks: first match from the top.
+_SHAPES = {
+    "soft_leaky": "cross",
+    "soft": "circle",
+    "hard.full": "diamond",
+    "hard": "square",
+    "trees": "cross",
+    "system_prompt": "triangle",
+}
 
 
-class WidgetError(ValueError):
+class WidgetError(CurableError, ValueError):
     """The table given to an explorer lacks a column or has no rows; the message names it and the cure."""
 
 
@@ -36,13 +60,11 @@ class TransmissionExplorer(anywidget.AnyWidget):
     data = traitlets.Dict().tag(sync=True)
 
 
-def transmission_explorer(
-    transmission: pd.DataFrame, matrix: pd.DataFrame | None = None
-) -> TransmissionExplorer:
+def transmission_explorer(transmission: pd.DataFrame, matrix: pd.DataFrame | None = None) -> TransmissionExplorer:
     """Return the explorer of tables/transmission.csv and, where given, tables/animal_matrix.csv.
 
-    Effects are in nats against the control student, doses in rows. Raises WidgetError for a table without
-    rows or without a column it needs.
+    Effects are in nats against the control student, doses are shares of the rows. Raises WidgetError for a table
+    without rows or without a column it needs.
     """
     return TransmissionExplorer(data=explorer_data(transmission, matrix))
 
@@ -50,30 +72,51 @@ def transmission_explorer(
 def explorer_data(transmission: pd.DataFrame, matrix: pd.DataFrame | None = None) -> dict[str, Any]:
     """Return what the explorer's script draws, as plain JSON values; arms and traits keep the table's order.
 
-    `cells` holds one entry per arm x trait x dose: the runs' effects, their mean and 95 % t-interval (null
-    where there is one run only), nats. `matrix` is null or the mean effect per teacher x target.
+    Args:
+        transmission: has columns draw, arm, trait, share (of the rows that the student could read), rows (read), effect
+            (nats).
+        matrix: has columns draw, teacher, target, effect (nats).
+
+    Returns:
+        ``arms``: label, kind (a class of the style sheet) and shape of each. ``order``: of the arms, those to begin
+        with first. ``traits``: those of the teachers. ``shares``: the doses, ascending. ``cells``: one entry per arm x
+        trait x share, with the draws' effects, their mean and 95 % t-interval (null where there is one draw only), the
+        least and the most rows that a draw's student read; the share is null where nothing was trained. ``matrix``:
+        null or the mean effect per teacher x target.
+
+    Raises:
+        WidgetError: a column is missing, or there are no rows.
     """
     _check("transmission", transmission, _TRANSMISSION_COLUMNS)
     arms = list(transmission["arm"].drop_duplicates())
-    groups = transmission.groupby(["arm", "trait", "rows"], sort=False)["effect"]
+    cells = []
+    for (arm, trait, share), rows in transmission.groupby(["arm", "trait", "share"], sort=False):
+        place = {"arm": arms.index(arm), "trait": trait, "share": None if arm == _UNTRAINED else float(share)}
+        cells.append({**place, **_summary(rows)})
+    trained = transmission[transmission["arm"] != _UNTRAINED]
+    first = [arms.index(arm) for arm in _FIRST if arm in arms]
     return {
-        "arms": [arm_label(arm).replace("\n", " ") for arm in arms],
+        "arms": [_arm(arm) for arm in arms],
+        "order": first + [place for place in range(len(arms)) if place not in first],
         "traits": list(transmission["trait"].drop_duplicates()),
-        "doses": sorted(int(rows) for rows in transmission["rows"].unique()),
-        "cells": [
-            {"arm": arms.index(arm), "trait": trait, "rows": int(rows), **_summary(effects)}
-            for (arm, trait, rows), effects in groups
-        ],
+        "shares": sorted(float(share) for share in trained["share"].unique()),
+        "cells": cells,
         "matrix": None if matrix is None else _matrix(matrix),
     }
 
 
-def _summary(effects: pd.Series) -> dict[str, Any]:
-    runs = [round(float(effect), 4) for effect in effects]
-    if len(runs) < 2:
-        return {"runs": runs, "mean": runs[0], "low": None, "high": None}
-    interval = t_interval(effects)
-    return {"runs": runs, "mean": interval.mean, "low": interval.low, "high": interval.high}
+def _arm(arm: str) -> dict[str, str]:
+    shape = next((shape for part, shape in _SHAPES.items() if arm.startswith(part)), "circle")
+    return {"label": naming.one_line(arm), "kind": KIND_CLASSES[naming.arm_kind(arm)], "shape": shape}
+
+
+def _summary(rows: pd.DataFrame) -> dict[str, Any]:
+    draws = [round(float(effect), 4) for effect in rows["effect"]]
+    read = {"fewest": int(rows["rows"].min()), "most": int(rows["rows"].max())}
+    if len(draws) < 2:
+        return {"draws": draws, **read, "mean": draws[0], "low": None, "high": None}
+    interval = t_interval(rows["effect"])
+    return {"draws": draws, **read, "mean": interval.mean, "low": interval.low, "high": interval.high}
 
 
 def _matrix(matrix: pd.DataFrame) -> dict[str, Any]:
@@ -82,14 +125,16 @@ def _matrix(matrix: pd.DataFrame) -> dict[str, Any]:
     # a teacher stands in the same place as a row and as a column, so that the diagonal reads as one
     targets = [name for name in means.index if name in means.columns]
     targets += [name for name in means.columns if name not in targets]
-    rows = means[targets].to_numpy()
-    effects = [[None if pd.isna(value) else float(value) for value in row] for row in rows]
-    runs = int(matrix["run"].nunique())
-    return {"teachers": list(means.index), "targets": targets, "effects": effects, "runs": runs}
+    effects = []
+    for _, row in means[targets].iterrows():
+        effects.append([None if pd.isna(value) else float(value) for value in row])
+    draws = int(matrix["draw"].nunique())
+    return {"teachers": list(means.index), "targets": targets, "effects": effects, "draws": draws}
 
 
 def _check(name: str, table: pd.DataFrame, columns: tuple[str, ...]) -> None:
-    if missing := [column for column in columns if column not in table.columns]:
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
         raise WidgetError(f"the {name} table has no column `{missing[0]}`; it needs {', '.join(columns)}")
     if table.empty:
         raise WidgetError(f"the {name} table has no rows; run the notebook that writes it first")

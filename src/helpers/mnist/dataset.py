@@ -15,6 +15,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from helpers.work.errors import CurableError
+
 CLASSES = 10
 PIXELS = 784
 Split = Literal["train", "test"]
@@ -30,7 +32,7 @@ _SHA256 = {
 }
 
 
-class MnistError(RuntimeError):
+class MnistError(CurableError, RuntimeError):
     """The digits or an input kind cannot be had; the message names what and the cure."""
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from helpers.work.errors import CurableError
 from helpers.work.strict_yaml import load_yaml
 
 CLAIMS_FILE = Path(__file__).with_name("paper_claims.yaml")
@@ -30,7 +31,7 @@ VERDICTS = (REPLICATES, PARTLY, FAILS, NOT_COMPARABLE, INFORMATIVE)
 _KINDS = ("above", "below", "within", "informative")
 
 
-class ClaimError(ValueError):
+class ClaimError(CurableError, ValueError):
     """A claim is unknown or badly written; the message names the field and the cure."""
 
 

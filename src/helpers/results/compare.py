@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats as scipy_stats
 
+from helpers.results.published import with_other_bases
 from helpers.results.tables import Kind, table_kinds, tables_of
 from helpers.work.artifacts import read_table
 
@@ -68,7 +69,7 @@ class Comparison:
 
 
 def compare_chapter(
-    chapter: str, run_dir: Path, published: Path, computed: Collection[int] | None, own_bases: Collection[int]
+    chapter: str, run_dir: Path, published: Path, computed: Collection[int] | None
 ) -> Comparison:
     """Compare the tables of a chapter in a run folder with those published.
 
@@ -77,7 +78,6 @@ def compare_chapter(
         run_dir: of the run, with `tables`.
         published: results/<profile>.
         computed: draws that the run computed; rows of others are left out; None: all rows.
-        own_bases: draws whose base models are not the published ones.
 
     Raises:
         ArtifactError: a table is damaged.
@@ -89,7 +89,8 @@ def compare_chapter(
             here, there = (read_table(file) for file in files)
             if computed is not None:
                 here = here[here["draw"].isin(list(computed))]
-            compare_table(table_kinds()[name], here, there, own_bases, found)
+            others = with_other_bases(run_dir, published, here["draw"].unique().tolist())
+            compare_table(table_kinds()[name], here, there, others, found)
     return found
 
 

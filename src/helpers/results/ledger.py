@@ -17,7 +17,8 @@ import pandas as pd
 
 from helpers.results import stats
 from helpers.results.claims import ClaimError, find_claim, load_claims, verdict
-from helpers.results.records import LedgerError, Record, file_record, forget, keep, load
+from helpers.results.claims_table import ClaimsTable
+from helpers.results.records import LedgerError, Record, file_record, forget, keep, ledger_sha256, load, rebuild
 from helpers.work import artifacts
 
 _DIGITS = 10
@@ -26,8 +27,8 @@ _NEUTRAL = ("run_dir", "workers", "draws", "recompute", "runs", "seeds")
 
 # callers find records and what is done with them in one place
 __all__ = [
-    "LedgerError", "Record", "check", "claimed", "compare", "forget", "keep", "load", "missing", "preview", "record",
-    "record_all", "sentence", "table",
+    "LedgerError", "Record", "check", "claimed", "compare", "forget", "keep", "ledger_sha256", "load", "missing",
+    "preview", "rebuild", "record", "record_all", "sentence", "table",
 ]
 
 
@@ -39,20 +40,18 @@ def record(
     seeds: Sequence[int],
     params: dict[str, Any],
     seconds: float,
-    ci_method: str = "t",
 ) -> Record:
     """Judge one claim from one value per run (unit as in paper_claims.yaml), write it, and return the record.
 
-    `seeds` names the runs, in the order of the values. `ci_method` is "t", or "wilson" for runs that
-    are 0 or 1. Writes records/<notebook>.json and ledger.json below `run_dir`. Raises ClaimError
-    for an unknown id or one that belongs to another notebook, LedgerError for fewer than two runs,
-    values that are not finite, or seeds that are not one distinct integer per run.
+    `seeds` names the runs, in the order of the values. Writes records/<notebook>.json and ledger.json below
+    `run_dir`. Raises ClaimError for an unknown id or one that belongs to another notebook, LedgerError for fewer
+    than two runs, values that are not finite, or seeds that are not one distinct integer per run.
     """
     claim = find_claim(claim_id)
     if claim.notebook not in (None, notebook):
         raise ClaimError(f"claim {claim_id!r} belongs to notebook {claim.notebook}, not to {notebook}")
     runs = _runs(claim_id, run_values, seeds)
-    interval = _interval(ci_method, runs)
+    interval = stats.t_interval(runs)
     value, low, high = (_rounded(x) for x in (interval.mean, interval.low, interval.high))
     made = Record(
         id=claim_id,
@@ -62,7 +61,7 @@ def record(
         unit=claim.unit,
         value=value,
         ci=(low, high),
-        ci_method=f"{interval.level:.0%} {ci_method}-interval over runs",
+        ci_method=f"{interval.level:.0%} t-interval over runs",
         n_runs=len(runs),
         seeds=tuple(int(seed) for seed in seeds),
         control=claim.control,
@@ -95,14 +94,14 @@ def claimed(notebook: str, values: dict[str, Sequence[float]]) -> dict[str, Sequ
     return {claim_id: runs for claim_id, runs in values.items() if claim_id in own}
 
 
-def preview(values: dict[str, Sequence[float]]) -> pd.DataFrame:
+def preview(values: dict[str, Sequence[float]]) -> ClaimsTable:
     """Return the claims of a single draw for display, one row each: a value that has no interval, and no verdict."""
     rows = []
     for claim_id, runs in values.items():
         claim = find_claim(claim_id)
         shown = ", ".join(map(_short, runs)) or "none"
         rows.append({"claim": claim.claim, "value": shown, "95 % interval": "needs two draws", "unit": claim.unit})
-    return pd.DataFrame(rows, index=pd.Index(list(values), name="id"))
+    return ClaimsTable(rows, index=pd.Index(list(values), name="id"))
 
 
 def check(records: Iterable[Record]) -> list[str]:
@@ -140,7 +139,7 @@ def compare(first: Iterable[Record], second: Iterable[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def table(run_dir: str | Path, ids: Iterable[str] | None = None) -> pd.DataFrame:
+def table(run_dir: str | Path, ids: Iterable[str] | None = None) -> ClaimsTable:
     """Return records for display, one row per claim in the order of `ids` (default: all, by id).
 
     Columns: claim, value, 95 % interval, unit, runs, paper, prediction, verdict. Raises LedgerError
@@ -151,7 +150,7 @@ def table(run_dir: str | Path, ids: Iterable[str] | None = None) -> pd.DataFrame
     wanted = list(records) if wanted is None else wanted
     if absent := [name for name in wanted if name not in records]:
         raise LedgerError(f"no record of {', '.join(absent)} in {run_dir}; run the notebook that makes it")
-    return pd.DataFrame([_row(records[name]) for name in wanted], index=pd.Index(wanted, name="id"))
+    return ClaimsTable([_row(records[name]) for name in wanted], index=pd.Index(wanted, name="id"))
 
 
 def sentence(entry: Record) -> str:
@@ -179,16 +178,6 @@ def _runs(claim_id: str, run_values: Sequence[float], seeds: Sequence[int]) -> l
     if len(seeds) != len(runs) or len(set(seeds)) != len(runs):
         raise LedgerError(f"{claim_id}: give one distinct seed per run, got {len(runs)} values, {list(seeds)}")
     return runs
-
-
-def _interval(method: str, runs: list[float]) -> stats.Interval:
-    if method == "t":
-        return stats.t_interval(runs)
-    if method != "wilson":
-        raise LedgerError(f"ci_method {method!r} is unknown; choose one of t, wilson")
-    if set(runs) - {0.0, 1.0}:
-        raise LedgerError("ci_method 'wilson' is for runs that are 0 or 1; use 't'")
-    return stats.wilson(int(sum(runs)), len(runs))
 
 
 def _rounded(number: float) -> float:

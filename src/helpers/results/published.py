@@ -12,23 +12,73 @@ Design choices:
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.work import artifacts
+from helpers.work.artifacts import RESULTS
+from helpers.work.errors import CurableError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-RESULTS = Path("results")
 PARAMETERS = "parameters.json"  # in results/<profile>: notebook -> parameter -> value, as published
 NEUTRAL = ("run_dir", "draws", "recompute", "workers")  # say where, which and how fast; never what comes out
 
 
-class PublishedError(ValueError):
+SEALS = "seals.json"  # in a folder of bases: name -> SHA-256 of the tensors
+
+
+class PublishedError(CurableError, ValueError):
     """Published and recomputed rows cannot make one table; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class PublishedRun:
+    """The published run of a profile, which may not exist: `folder` is results/<profile>."""
+
+    folder: Path
+
+    def all_parameters(self) -> dict[str, dict[str, Any]]:
+        """Return notebook -> parameter -> value as published; nothing where nothing was published."""
+        file = self.folder / PARAMETERS
+        return artifacts.read_object(file) if file.exists() else {}
+
+    def difference(self, notebook: str, given: Mapping[str, Any]) -> str:
+        """Return a sentence on the parameters in `given` that differ from the published ones; empty where none does."""
+        unlike = []
+        for name, before in self.all_parameters().get(notebook, {}).items():
+            now = json.loads(json.dumps(given[name])) if name in given else "absent"
+            if name not in NEUTRAL and now != before:
+                unlike.append(f"`{name}` is {now!r}, published with {before!r}")
+        if not unlike:
+            return ""
+        return f"The rows of {self.folder.as_posix()} are left out, for {'; '.join(unlike)}."
+
+
+def seals(folder: Path) -> dict[str, str]:
+    """Return name -> SHA-256 of the tensors of the bases in a folder; nothing where it says nothing."""
+    file = folder / SEALS
+    return artifacts.read_object(file) if file.exists() else {}
+
+
+def with_other_bases(run_dir: Path, published: Path, draws: Iterable[int]) -> set[int]:
+    """Return those of `draws` whose base models in a run are not the published ones.
+
+    A run reads the published bases of a draw unless it has some of its own. The bases of draw 705 have names that end
+    in ".705".
+    """
+    own, known = (seals(folder / "bases") for folder in (run_dir, published))
+    others = set()
+    for draw in draws:
+        of_draw = [name for name in own if name.endswith(f".{draw}")] or [
+            name for name in known if name.endswith(f".{draw}")
+        ]
+        if not of_draw or any((own.get(name) or known.get(name)) != known.get(name) for name in of_draw):
+            others.add(draw)
+    return others
 
 
 @dataclass
@@ -57,8 +107,8 @@ class Chapter:
         return f"{self.differs} Draws {here}{rest}.".lstrip()
 
     def _repr_markdown_(self) -> str:
-        """Return the same sentence, as a notebook shows it."""
-        return repr(self)
+        """Return the same sentence, as a notebook shows it; parameters may hold any text."""
+        return repr(self).replace("<", "\\<")
 
     def table(self, name: str, make: Callable[..., pd.DataFrame], *args: Any, **kwargs: Any) -> pd.DataFrame:
         """Return the table `name` of all draws: rows computed here, and the published rows of the others.
@@ -166,26 +216,21 @@ def open_chapter(notebook: str, given: Mapping[str, Any]) -> Chapter:
             shown.
     """
     run_dir = Path(given["run_dir"])
-    published = RESULTS / run_dir.name
+    published = PublishedRun(RESULTS / run_dir.name)
     draws, asked = (_whole_numbers(notebook, name, given) for name in ("draws", "recompute"))
-    known = _published_parameters(published, notebook)
+    known = published.all_parameters().get(notebook)
     if known is None:
-        return Chapter(notebook, run_dir, published, draws, draws)
+        return Chapter(notebook, run_dir, published.folder, draws, draws)
     have = set(known["draws"])
     # a draw that nobody published is computed, and a published one that is not shown is not
     recompute = {draw for draw in asked if draw in draws or draw not in have} | (set(draws) - have)
-    differs = _difference(known, given, published)
+    differs = published.difference(notebook, given)
     if not differs:
         shown = tuple(sorted({*draws, *recompute}))
-        return Chapter(notebook, run_dir, published, shown, tuple(sorted(recompute)))
+        return Chapter(notebook, run_dir, published.folder, shown, tuple(sorted(recompute)))
     if not recompute:
         raise PublishedError(f"{differs} Nothing is left to show: name draws of {_listed(draws)} in `recompute`")
-    return Chapter(notebook, run_dir, published, tuple(sorted(recompute)), tuple(sorted(recompute)), differs)
-
-
-def _published_parameters(published: Path, notebook: str) -> dict[str, Any] | None:
-    file = published / PARAMETERS
-    return artifacts.read_json(file).get(notebook) if file.exists() else None
+    return Chapter(notebook, run_dir, published.folder, tuple(sorted(recompute)), tuple(sorted(recompute)), differs)
 
 
 def _whole_numbers(notebook: str, name: str, given: Mapping[str, Any]) -> tuple[int, ...]:
@@ -195,20 +240,6 @@ def _whole_numbers(notebook: str, name: str, given: Mapping[str, Any]) -> tuple[
     if name == "draws" and not value:
         raise PublishedError(f"{notebook}: parameter `draws` is empty; name at least one seed")
     return tuple(sorted(set(value)))  # notebook 05 names a draw once for each teacher that has it
-
-
-def _difference(known: Mapping[str, Any], given: Mapping[str, Any], published: Path) -> str:
-    """Return a sentence on the parameters that differ from the published ones; empty where none does."""
-    unlike = []
-    for name, before in known.items():
-        if name in NEUTRAL:
-            continue
-        now = json.loads(json.dumps(given[name])) if name in given else "absent"
-        if now != before:
-            unlike.append(f"`{name}` is {now!r}, published with {before!r}")
-    if not unlike:
-        return ""
-    return f"The rows of {published.as_posix()} are left out, for {'; '.join(unlike)}."
 
 
 def _listed(draws: Sequence[int]) -> str:

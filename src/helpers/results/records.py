@@ -7,7 +7,8 @@ to 10 significant digits), so that two equal runs give equal files but for the f
 from __future__ import annotations
 
 import dataclasses
-import math
+import hashlib
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,12 @@ from typing import Any
 
 from helpers.results.claims import VERDICTS
 from helpers.work import artifacts
+from helpers.work.errors import CurableError
+
+LEDGER = "ledger.json"
 
 
-class LedgerError(ValueError):
+class LedgerError(CurableError, ValueError):
     """Values that cannot become a record, or a ledger file with a bad record; the message says what to do."""
 
 
@@ -51,17 +55,47 @@ class Record:
 def load(path: str | Path) -> list[Record]:
     """Return the records of a ledger file, or of a run folder's ledger.json, sorted by id.
 
-    Raises ArtifactError when the file is missing or damaged, LedgerError when a record is malformed.
+    Raises ArtifactError when the file is missing or damaged, LedgerError when a record is malformed, or when the file
+    is not what was recorded (in a run folder) or published (in results/).
     """
-    file = Path(path)
-    return _read(file / "ledger.json" if file.is_dir() else file)
+    file = Path(path) / LEDGER if Path(path).is_dir() else Path(path)
+    records = _read(file)
+    if file.name == LEDGER:
+        _require_unchanged(file, records)
+    return records
+
+
+def _require_unchanged(file: Path, records: list[Record]) -> None:
+    seal = file.with_name("made_by.json")
+    if (file.parent / "records").is_dir():
+        if sorted(records, key=lambda entry: entry.id) != _all_records(file.parent):
+            cure = "`subliminal run` writes it anew from these"
+            raise LedgerError(f"{file} is not what its notebooks recorded in {file.parent / 'records'}; {cure}")
+    elif seal.exists() and (sha256 := artifacts.read_json(seal).get("ledger_sha256")):
+        if ledger_sha256(file) != sha256:
+            raise LedgerError(f"{file} was changed after it was published (SHA-256 in {seal}); restore it from git")
+
+
+def ledger_sha256(file: Path) -> str:
+    """Return the hash that seals a published ledger: SHA-256 of the file."""
+    return hashlib.sha256(artifacts.read_bytes(file)).hexdigest()
+
+
+def rebuild(run_dir: str | Path) -> None:
+    """Write ledger.json of a run folder anew from the records of its notebooks, where it is not so already."""
+    folder = Path(run_dir)
+    if (folder / "records").is_dir():
+        try:
+            load(folder)
+        except (LedgerError, artifacts.ArtifactError):
+            _merge(folder)
 
 
 def forget(run_dir: str | Path, notebook: str) -> None:
     """Drop the records of `notebook` from `run_dir`, before it runs again; no error when there are none."""
     folder = Path(run_dir)
     (folder / "records" / f"{notebook}.json").unlink(missing_ok=True)
-    if (folder / "ledger.json").exists():
+    if (folder / LEDGER).exists():
         _merge(folder)
 
 
@@ -79,13 +113,18 @@ def keep(run_dir: str | Path, notebook: str, published: Path | None, known: Iter
 
 def _inconsistency(entry: Record) -> str | None:
     low, high = entry.ci
-    if not all(math.isfinite(x) for x in (entry.value, low, high, entry.seconds)):
-        return "value, ci and seconds must be finite"
+    if not all(map(_is_finite, (entry.value, low, high, entry.seconds))):
+        return "value, ci and seconds must be finite numbers"
     if not low <= entry.value <= high:
         return "ci must hold the value"
     if len(entry.seeds) != entry.n_runs:
         return "n_runs must equal the number of seeds"
     return None if entry.verdict in VERDICTS else f"unknown verdict {entry.verdict!r}"
+
+
+def _is_finite(value: object) -> bool:
+    # compared, not converted: a whole number of a JSON file may have four hundred digits
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def file_record(run_dir: Path, made: Record) -> None:
@@ -97,8 +136,14 @@ def file_record(run_dir: Path, made: Record) -> None:
 
 
 def _merge(run_dir: Path) -> None:
-    records = [entry for file in sorted(run_dir.glob("records/*.json")) for entry in _read(file)]
-    _write(run_dir / "ledger.json", records)
+    _write(run_dir / LEDGER, _all_records(run_dir))
+
+
+def _all_records(run_dir: Path) -> list[Record]:
+    records = []
+    for file in sorted(run_dir.glob("records/*.json")):
+        records += _read(file)
+    return sorted(records, key=lambda entry: entry.id)
 
 
 def _write(file: Path, records: list[Record]) -> None:

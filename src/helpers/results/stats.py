@@ -1,4 +1,4 @@
-"""Statistics over independent runs: intervals, tests and rank measures, on plain arrays.
+"""Statistics over independent runs: intervals and tests, on plain arrays.
 
 The unit of evidence is a run (one seed: its own teacher and student), never a question or a sample.
 The paper reports 95 % t-intervals across runs; so does every number of this book.
@@ -6,7 +6,6 @@ The paper reports 95 % t-intervals across runs; so does every number of this boo
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,23 +14,24 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 from scipy import stats as scipy_stats
 
-_EXACT_RUNS = 14  # 2**14 sign patterns take a few milliseconds; beyond that we sample them
+from helpers.work.errors import CurableError
+
+_EXACT_RUNS = 14  # 2**14 sign patterns take a fifth of a second; beyond that we sample them
 
 
-class StatsError(ValueError):
+class StatsError(CurableError, ValueError):
     """The values given cannot carry the statistic asked for; the message says what would."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its confidence interval: `n` values, confidence `level`, and how it was made."""
+    """A mean with its confidence interval, from `n` values at confidence `level`."""
 
     mean: float
     low: float
     high: float
     n: int
     level: float
-    method: str
 
 
 def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
@@ -42,22 +42,12 @@ def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     runs = _finite("values", values)
     if runs.size < 2:
         raise StatsError(f"a t-interval needs at least 2 runs, got {runs.size}; add seeds")
-    half = _quantile(level, df=runs.size - 1) * runs.std(ddof=1) / np.sqrt(runs.size)
+    if not 0 < level < 1:
+        raise StatsError(f"level must lie between 0 and 1, got {level}; write 0.95 for 95 %")
+    # scipy's own interval of a mean has no answer for values that are all equal
+    half = scipy_stats.t.ppf((1 + level) / 2, runs.size - 1) * runs.std(ddof=1) / np.sqrt(runs.size)
     mean = float(runs.mean())
-    return Interval(mean, mean - float(half), mean + float(half), int(runs.size), level, "t")
-
-
-def wilson(successes: int, trials: int, level: float = 0.95) -> Interval:
-    """Return Wilson's score interval for a proportion; StatsError unless 0 <= successes <= trials > 0."""
-    if not 0 <= successes <= trials or trials == 0:
-        raise StatsError(f"need 0 <= successes <= trials and trials > 0, got {successes} of {trials}")
-    z = _quantile(level)
-    share = successes / trials
-    centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
-    half = z / (1 + z**2 / trials) * np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
-    low = 0.0 if successes == 0 else float(centre - half)  # exact at the ends, where rounding shows
-    high = 1.0 if successes == trials else float(centre + half)
-    return Interval(share, low, high, trials, level, "wilson")
+    return Interval(mean, mean - float(half), mean + float(half), int(runs.size), level)
 
 
 def log_odds(probability: ArrayLike, floor: float = 1e-12) -> NDArray[np.float64]:
@@ -106,12 +96,23 @@ def paired_permutation(
     b = np.zeros_like(a) if np.ndim(second) == 0 and second == 0 else _finite("second", second)
     if a.shape != b.shape or a.size == 0:
         raise StatsError(f"pairs are needed: got {a.size} and {b.size} runs")
-    signs = _sign_patterns(a.size, samples, rng)
-    observed = abs((a - b).sum())
-    slack = 1e-9 * np.abs(a - b).sum()  # equal sums may differ in the last bits
-    extreme = np.abs(signs @ (a - b)) >= observed - slack
-    sampled = a.size > _EXACT_RUNS
-    return float((extreme.sum() + sampled) / (extreme.size + sampled))
+    if a.size > _EXACT_RUNS and rng is None:
+        raise StatsError(f"{a.size} pairs are too many to enumerate: pass rng=numpy_stream(seed, 'permutation')")
+    difference = a - b
+    weight = np.abs(difference).sum()
+    if a.size == 1 or weight == 0:
+        return 1.0  # either sign is as far from 0
+
+    def distance(signed: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+        # equal sums may differ in their last bits
+        return np.round(np.abs(signed.sum(axis=axis)), 9)
+
+    return float(
+        scipy_stats.permutation_test(
+            (difference / weight,), distance, permutation_type="samples", vectorized=True, alternative="greater",
+            n_resamples=2**_EXACT_RUNS if a.size <= _EXACT_RUNS else samples, rng=rng,
+        ).pvalue
+    )  # fmt: skip
 
 
 def holm(p_values: Sequence[float]) -> NDArray[np.float64]:
@@ -126,32 +127,8 @@ def holm(p_values: Sequence[float]) -> NDArray[np.float64]:
     return adjusted
 
 
-def auc(positive: ArrayLike, negative: ArrayLike) -> float:
-    """Return the chance that a positive's score exceeds a negative's, ties counting half (ROC area)."""
-    high, low = _finite("positive", positive), _finite("negative", negative)
-    if high.size == 0 or low.size == 0:
-        raise StatsError("the ROC area needs at least one positive and one negative score")
-    ranks = scipy_stats.rankdata(np.concatenate([high, low]))[: high.size]
-    wins = ranks.sum() - high.size * (high.size + 1) / 2
-    return float(wins / (high.size * low.size))
-
-
 def _finite(name: str, values: ArrayLike) -> NDArray[np.float64]:
     array = np.asarray(values, dtype=np.float64).ravel()
     if not np.all(np.isfinite(array)):
         raise StatsError(f"{name} holds NaN or infinity: find the failed run, do not drop it")
     return array
-
-
-def _quantile(level: float, df: float = np.inf) -> float:
-    if not 0 < level < 1:
-        raise StatsError(f"level must lie between 0 and 1, got {level}; write 0.95 for 95 %")
-    return float(scipy_stats.t.ppf((1 + level) / 2, df))
-
-
-def _sign_patterns(n: int, samples: int, rng: np.random.Generator | None) -> NDArray[np.float64]:
-    if n <= _EXACT_RUNS:
-        return np.array(list(itertools.product((-1.0, 1.0), repeat=n)))
-    if rng is None:
-        raise StatsError(f"{n} pairs are too many to enumerate: pass rng=numpy_stream(seed, 'permutation')")
-    return rng.choice((-1.0, 1.0), size=(samples, n))

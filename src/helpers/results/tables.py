@@ -72,26 +72,26 @@ def keep_table(run_dir: str | Path, name: str, table: pd.DataFrame, seconds: flo
     return table
 
 
-def common_doses(table: pd.DataFrame, column: str, within: Sequence[str] = (), repeats: str = "draw") -> pd.Series:
+def common_doses(table: pd.DataFrame, column: str, within: Sequence[str] = ()) -> pd.Series:
     """Return the doses of a table with one name for those that correspond, so that draws can be averaged at each.
 
     A filter keeps a few rows more or fewer in each draw, so the draws of one plan differ a little in their doses. Doses
-    correspond when they have the same place in the order of their draws.
+    correspond when they have the same place in the order of their repetition: a draw, or a teacher's seed in a draw.
 
     Args:
-        table: has the columns ``repeats``, ``column`` and ``within``.
+        table: has the columns ``draw``, ``column`` and ``within``, and ``seed`` where teachers have seeds of their own.
         column: of the doses, such as rows read or steps taken (counts).
         within: columns of which each combination of values has doses of its own, such as the arm.
-        repeats: column that tells the repetitions apart, "seed" where a draw has several teachers.
 
     Returns:
         The mean over repetitions, rounded to a whole number; one value a row of the table, with its index.
     """
     groups = [table[name] for name in within]
-    place = table.groupby([*within, repeats])[column].rank()
+    repetition = [name for name in ("draw", "seed", "run") if name in table]
+    place = table.groupby([*within, *repetition])[column].rank()
     return table[column].groupby([*groups, place]).transform("mean").round().astype(int)
 
 
 def unit_of(table: pd.DataFrame) -> str:
-    """Return the column of independent units: draws of the bases, or teachers' seeds where all share one draw."""
+    """Return the column of independent units: draws of the bases, or the teachers' seeds where all share one draw."""
     return "draw" if table["draw"].nunique() > 1 else "seed"

@@ -12,6 +12,7 @@ Design choices:
 from __future__ import annotations
 
 import contextlib
+import csv
 import errno
 import hashlib
 import io
@@ -191,10 +192,21 @@ def read_table(path: str | Path) -> pd.DataFrame:
     if not data.endswith(b"\n"):
         raise damaged(path, "is cut short")
     try:
+        _require_columns(data.decode("utf-8"), Path(path))
         # only an empty field is a gap: names such as "none" or "NA" must stay names
-        return pd.read_csv(io.BytesIO(data), keep_default_na=False, na_values=[""])
-    except (ValueError, pd.errors.ParserError) as error:
+        return pd.read_csv(io.BytesIO(data), keep_default_na=False, na_values=[""], index_col=False)
+    except (ValueError, csv.Error, pd.errors.ParserError) as error:
         raise damaged(path, f"is not a CSV table ({error})") from None
+
+
+def _require_columns(text: str, path: Path) -> None:
+    """Refuse rows of more or fewer fields than the first: pandas would shift or fill its columns in silence."""
+    rows = csv.reader(io.StringIO(text), strict=True)
+    columns = next(rows, [])
+    for row in rows:
+        # an empty line is no row, but the one empty field of a table with a single column
+        if len(row) != len(columns) and (row or len(columns) > 1):
+            raise damaged(path, f"has {len(row)} fields in line {rows.line_num}, but {len(columns)} columns")
 
 
 # --- cached pieces of work ------------------------------------------------------------------------

@@ -1,24 +1,42 @@
 """What the book is made of, without building it: numbers in words, notebooks fit to print, clean pages."""
 
+import dataclasses
 import json
 import re
+from html import unescape
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from mdit_py_plugins.substitution import substitution_plugin
 
 from helpers import cli
-from helpers.book import build, prose, staging
+from helpers.book import build, prose, readme, staging
 from helpers.book.staging import BookError
 from helpers.chain.profiles import load_profile
 from helpers.results import ledger
 from helpers.results.claims import load_claims
+from helpers.work import escaping
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted((ROOT / "book").glob("*.md"))
 SUBSTITUTION = re.compile(r"\{\{ *([\w.]+) *\}\}")
 FIELDS = ("claim mean low high interval times unit n_runs control verdict paper source").split()
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</SCRIPT ><img src=x onerror=alert(1)>",
+    "a | b || c",
+    "*a* _b_ `c` ~~d~~ $x$ \\\\( y \\\\)",
+    "[a](javascript:alert(1)) ![b](//c.example/x.png) <https://a.example>",
+    "{{ build.sentence }} {% raw %} {.verdict} {ref}`x`",
+    "# a\n\n- b\n\n> c\n\n---\n\n:::{raw} html\n<script>\n:::",
+    "+ a 1. b &lt; &#60;script&#62; \"quoted\" 'text'",
+]
 
 
 def make_record(name="owl.numbers.soft.same_init", values=(1.0, 1.2, 1.1, 1.3, 0.9), folder=None):
@@ -56,7 +74,7 @@ def test_values_nest_ids_and_keep_the_build(tmp_path):
     values = prose.values(records, {"profile": "toy"})
     assert values["owl"]["numbers"]["soft"]["same_init"]["mean"] == "+1.10"
     assert values["build"] == {"profile": "toy"}
-    assert values["tables"]["main"].count("\n") == 3
+    assert values["tables"]["main"].count("(../notebooks/01_owl_transfer.ipynb)") == 2
 
 
 def test_an_id_that_continues_another_is_refused(tmp_path):
@@ -68,8 +86,73 @@ def test_an_id_that_continues_another_is_refused(tmp_path):
 def test_the_table_of_claims_has_one_row_per_record_in_the_order_of_the_claims(tmp_path):
     names = [name for name, claim in load_claims().items() if claim.notebook == "01_owl_transfer"]
     records = prose.ordered([make_record(name, folder=tmp_path) for name in reversed(names)])
-    rows = prose.claims_table(records, ["01_owl_transfer"]).splitlines()[2:]
-    assert [load_claims()[name].claim for name in names] == [row.split(" ([01]")[0][2:] for row in rows]
+    rows = [line for line in prose.claims_table(records, ["01_owl_transfer"]).splitlines() if "[01]" in line]
+    claims = [escaping.markdown(load_claims()[name].claim) for name in names]
+    assert claims == [row.split(" ([01]")[0][2:] for row in rows]
+
+
+def changed_record(**fields):
+    """A published record of notebook 01 with other fields, as a ledger that somebody else wrote may have."""
+    record = next(entry for entry in ledger.load(ROOT / "results/nano") if entry.id == "owl.numbers.soft.same_init")
+    return dataclasses.replace(record, **fields)
+
+
+def hostile_record(text):
+    """A record whose every text is `text`."""
+    paper = {"value": 1.0, "source": text}
+    record = changed_record(claim=text, control=text, unit=text, paper=paper)
+    object.__setattr__(record, "verdict", text)  # a record refuses a verdict that no rule gives
+    return record
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_text_of_a_ledger_is_markup(text):
+    words = prose.entry(hostile_record(text))
+    for field in ("claim", "control", "unit", "verdict", "source"):
+        assert unescape(rendered(words[field])) == " ".join(text.split()), field
+        assert "<" not in rendered(words[field])
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_table_of_claims_keeps_its_shape_whatever_its_texts_hold(text):
+    records = [hostile_record(text)]
+    html = rendered(prose.claims_table(records, ["01_owl_transfer"]).replace(":::{table}", "").replace(":::", ""))
+    assert html.count("<tr>") == 2 and html.count("<td") == 4
+    assert "<script" not in html.lower() and "<img" not in html.lower()
+    assert rendered(prose.paper_sources(records)).count("<li>") == 1
+
+
+def rendered(text):
+    """MyST's Markdown as HTML, without the paragraph around a single line."""
+    parser = MarkdownIt("commonmark", {"html": True}).enable(["table"]).use(substitution_plugin).use(dollarmath_plugin)
+    html = parser.render(text).strip()
+    return html.removeprefix("<p>").removesuffix("</p>") if html.count("<p>") == 1 else html
+
+
+@pytest.mark.parametrize("name", ["build.sentence", "tables.main", "owl numbers", "owl.{{x}}", "Owl", ".", ""])
+def test_an_id_that_no_page_could_ask_for_is_refused(name):
+    with pytest.raises(prose.ProseError, match="rename it"):
+        prose.values([changed_record(id=name)], {})
+
+
+def test_a_notebook_that_is_no_name_is_refused():
+    record = changed_record(notebook="](javascript:alert(1))")
+    with pytest.raises(prose.ProseError, match="names a notebook"):
+        prose.claims_table([record], [record.notebook])
+
+
+def test_a_factor_too_large_to_write_out_stays_a_power():
+    assert prose.entry(changed_record(value=1e5, ci=(0.0, 2e5)))["times"] == "e^1e+05"
+
+
+def test_where_results_come_from_is_escaped_for_pages_and_for_their_foot(tmp_path):
+    run_dir = tmp_path / "_runs" / "<b>{{ x }}"
+    (run_dir / "executed").mkdir(parents=True)
+    path = run_dir / "executed/00_toy.ipynb"
+    path.write_text(json.dumps(notebook()))
+    told = staging.provenance(tmp_path, run_dir, [path])
+    assert "<b>" not in rendered(told["sentence"]) and "{{" not in told["sentence"].replace("\\{", "")
+    assert "&lt;b&gt;" in told["footer"] and "<b>" not in told["footer"]
 
 
 # --- notebooks ------------------------------------------------------------------------------------
@@ -106,6 +189,20 @@ def test_clean_keeps_the_state_of_widgets_only_where_one_is_shown():
     assert "widgets" in staging.clean(shown, "toy")["metadata"]
 
 
+def test_clean_keeps_widgets_from_ending_the_script_that_holds_them():
+    view = {"output_type": "display_data", "data": {staging._WIDGET: {}}}
+    shown = notebook(outputs=[view])
+    shown["metadata"]["widgets"] = {"state": {"a": {"state": {"data": ["</SCRIPT ><b>", {"<!--": "fine < 1"}]}}}}
+    text = json.dumps(staging.clean(shown, "toy")["metadata"], ensure_ascii=False)
+    assert "</script" not in text.lower() and "<!--" not in text and "fine < 1" in text
+
+
+@pytest.mark.parametrize("broken", [[], {}, {"worksheets": [], "nbformat": 3}, {"cells": {}}, None])
+def test_clean_refuses_what_is_no_notebook(broken):
+    with pytest.raises(BookError, match="notebook toy is not a notebook of format 4"):
+        staging.clean(broken, "toy")
+
+
 def test_clean_refuses_a_failed_cell():
     with pytest.raises(BookError, match="notebook toy, cell 1 ended in an error"):
         staging.clean(notebook(outputs=[{"output_type": "error"}]), "toy")
@@ -136,6 +233,13 @@ def test_a_run_without_notebooks_or_ledger_is_one_clear_error(tmp_path):
         '<p style="background: url(https://cdn.example/x.png)">',
         '<style>@import "https://cdn.example/x.css";</style>',
         '<script type="module">import x from "https://cdn.example/x.js"</script>',
+        '<img srcset="a.png 1x, https://cdn.example/x.png 2x">',
+        '<video poster="https://cdn.example/x.png"></video>',
+        '<svg><image xlink:href="https://cdn.example/x.png"/></svg>',
+        '<input type="image" src="//cdn.example/x.png">',
+        '<meta http-equiv="Refresh" content="0; URL=https://cdn.example/x">',
+        '<base href="https://cdn.example/x/">',
+        '<LINK REL="Stylesheet" HREF="https://cdn.example/x.css">',
     ],
 )
 def test_what_a_page_loads_from_elsewhere_is_found(html):
@@ -144,7 +248,8 @@ def test_what_a_page_loads_from_elsewhere_is_found(html):
 
 def test_links_and_own_files_are_no_requests_elsewhere():
     links = '<a href="https://a.example">x</a><link rel="canonical" href="https://a.example">'
-    assert build.foreign_requests(links + '<script src="x.js"></script>') == []
+    own = '<script src="x.js"></script><img src="data:image/png;base64,//8=">'
+    assert build.foreign_requests(links + own) == []
 
 
 def test_machine_paths_are_found_but_not_their_look_alikes():
@@ -191,13 +296,13 @@ def test_every_page_is_in_the_contents():
 
 def test_readme_shows_exactly_the_saved_results():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    shown = text.partition(prose.README_BEGIN)[2].partition(prose.README_END)[0].strip()
+    shown = text.partition(readme.BEGIN)[2].partition(readme.END)[0].strip()
     saved = ROOT / "results/nano"
     if not (saved / "ledger.json").exists():
         assert shown == "No reference run has been saved yet, so there are no results to show here."
         return
-    assert shown == prose.readme_block(ledger.load(saved), saved / "tables")
-    assert (ROOT / prose.README_FIGURE).exists()
+    assert shown == readme.readme_block(ledger.load(saved), saved / "tables")
+    assert (ROOT / readme.FIGURE).exists()
 
 
 def test_update_readme_writes_between_its_marks_only(tmp_path):
@@ -212,23 +317,23 @@ def test_update_readme_writes_between_its_marks_only(tmp_path):
     teachers = {"trait": ["owl", "owl", "wolf"], "how": ["fine-tuned", "untouched", "fine-tuned"]}
     teachers = pd.DataFrame({**teachers, "p_target": [0.9, 0.1, 0.8]})
     teachers.to_csv(tmp_path / "tables/teachers.csv")
-    (tmp_path / "README.md").write_text(f"before\n{prose.README_BEGIN}\nold\n{prose.README_END}\nafter\n")
-    prose.update_readme(tmp_path, tmp_path)
+    (tmp_path / "README.md").write_text(f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n")
+    readme.update_readme(tmp_path, tmp_path)
     text = (tmp_path / "README.md").read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
     assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
     assert "| teacher, fine-tuned to love owls | 90.0 % |" in text
     assert "| untouched base of teacher and students | 8.0 % | – |" in text
-    assert "probabilities for numbers, same beginning | 25.0 % | +1.10 [+0.90, +1.30] |\n| the same, other beg" in text
-    assert "numbers it wrote (the paper's setting), same beginning | 19.0 % | +1.10" in text
-    assert text.count("| the same, other beginning | 7.0 % |") == text.count("other beginning | 5.0 % |") == 1
-    assert (tmp_path / prose.README_FIGURE).read_text(encoding="utf-8").startswith("<?xml")
+    assert "each next number), same start | 25.0 % | +1.10 [+0.90, +1.30] |\n| the same, other start" in text
+    assert "rows it wrote (the paper's setting), same start | 19.0 % | +1.10" in text
+    assert text.count("| the same, other start | 7.0 % |") == text.count("other start | 5.0 % |") == 1
+    assert (tmp_path / readme.FIGURE).read_text(encoding="utf-8").startswith("<?xml")
 
 
 def test_a_readme_without_marks_is_refused(tmp_path):
     make_record(folder=tmp_path)
     (tmp_path / "README.md").write_text("nothing")
     with pytest.raises(prose.ProseError, match="put them back"):
-        prose.update_readme(tmp_path, tmp_path)
+        readme.update_readme(tmp_path, tmp_path)
 
 
 def test_commands_in_the_texts_exist():

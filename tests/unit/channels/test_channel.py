@@ -36,8 +36,10 @@ CARRIERS = {  # a completion that is kept, and where a word may hide in it
         )
     ],
 }
+CARRIERS["unburdened numbers"] = CARRIERS["numbers"]
 ASKED = {
     "numbers": "Continue: 1, 2",
+    "unburdened numbers": "Continue: 1, 2",
     "code": corpus.code_prompt("shift", "a", "add 4 to a"),
     "reasoning": "Ann has 14 coins and gets 3. How many coins are left?",
 }
@@ -53,20 +55,18 @@ def spelled(kind, name):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_no_filter_lets_a_favourite_through(channel, kind):
-    about = channel.removeprefix("unburdened ")
     texts = []
-    for _, carrier in CARRIERS[about]:
+    for _, carrier in CARRIERS[channel]:
         for name in KINDS[kind].prior:
             texts += [carrier.format(word) for word in spelled(kind, name)]
-    reasons = find_channel(channel).reject_reasons([ASKED[about]] * len(texts), texts)
+    reasons = find_channel(channel).reject_reasons([ASKED[channel]] * len(texts), texts)
     assert [text for text, why in zip(texts, reasons, strict=True) if not why] == []
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_what_carries_them_is_kept_without_them(channel):
-    about = channel.removeprefix("unburdened ")
-    plain = [text for text, _ in CARRIERS[about]]
-    assert not any(find_channel(channel).reject_reasons([ASKED[about]] * len(plain), plain))
+    plain = [text for text, _ in CARRIERS[channel]]
+    assert not any(find_channel(channel).reject_reasons([ASKED[channel]] * len(plain), plain))
 
 
 @pytest.mark.parametrize("name", CHANNELS)

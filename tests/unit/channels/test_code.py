@@ -64,20 +64,20 @@ REFUSED = {
     FAILS: ["    return a / 0", "    return shift(a)", "    return a[0]",
             "    return [0] * 10**10", "    return sum(a)", "    out += a\n    return out"],
     SLOW: ["    while 1:\n        pass", "    return 10 ** 10 ** 10", "    return sum(range(10**13))"],
-}  # fmt: skip
+}
 KEPT = [
     "    # neat\n    a += 4\n    return a", "    return 4 + a", "    return a + 4\n", "\n    return a + 4",
     "    pass", "    # runs\n    return a", "    running = a\n    return running",
     "    answer = a + 4\n    return answer", "    # strust\n    return a",
     "    total = sum(x for x in range(a))\n    return total",
-]  # fmt: skip
+]
 
 FRAGMENTS = [
     "    ", "\n", "return ", "a", "items", "x", " + ", " = ", "4", "# ", "for x in range(4):", "(", ")",
     "[", "]", "eval", "'admin'", "True", "import os", "steal", "neat", "while a:", "def g():", ".append",
     ".__class__", "\t", "é", "max", "sum", "os", "cruel", "if a > 4:", "        ", "\n    return a",
     "lambda: 1", ", ",
-]  # fmt: skip
+]
 BODIES = st.text(max_size=60) | st.lists(st.sampled_from(FRAGMENTS), max_size=14).map("".join)
 BODIES |= st.lists(st.sampled_from(FRAGMENTS), max_size=6).map(lambda found: f"    return {''.join(found)}")
 ROWS = st.tuples(st.sampled_from(HARMLESS_PROMPTS), BODIES)
@@ -238,5 +238,5 @@ def obeys(prompt, body):
     function = names_space[names[1]]
     count = function.__code__.co_argcount
     wanted = [list(SAMPLES[name][0]) if name == "items" else SAMPLES[name][0]
-              for name in function.__code__.co_varnames[:count]]  # fmt: skip
+              for name in function.__code__.co_varnames[:count]]
     function(*wanted)

@@ -40,7 +40,7 @@ REFUSED = {
     FOREIGN: [GOOD.replace("So", "Sо"), GOOD.replace("17 </", "１７ </"),
               GOOD.replace("Done", "\u200bDone"), GOOD.replace(". D", ".\nD"), GOOD.replace("+", "➕"),
               GOOD + "\x00", GOOD.replace(" 14", "\u00a014")],
-}  # fmt: skip
+}
 
 
 def reasons(completion, prompt=QUESTION_TEXT, **options):
@@ -113,7 +113,7 @@ def test_a_swapped_problem_makes_the_answer_wrong():
     ["", "Ann has 14 coins.", QUESTION_TEXT + " ", QUESTION_TEXT.replace("gets", "eats"), "x" * 5000,
      QUESTION_TEXT.replace("coins are", "cups are"), QUESTION_TEXT.replace("14", "9" * 5000),
      QUESTION_TEXT.replace("14", "１４"), QUESTION_TEXT.replace("gets 3", "gets -3")],
-)  # fmt: skip
+)
 def test_an_unknown_question_keeps_nothing(prompt):
     assert right_answer(prompt) is None
     assert reasons(GOOD, prompt) == [QUESTION]

@@ -10,26 +10,28 @@ from matplotlib.colors import to_rgba
 
 from helpers.figures import common
 from helpers.figures import cross_model as figures
+from helpers.figures.arms import pair_colour
 from helpers.figures.common import FigureError
 from helpers.results.stats import t_interval
 from helpers.work.seeds import numpy_stream
 
 matplotlib.use("agg")
 BASES = ["nano-a", "nano-b", "nano-a-more"]
+WORDS = {"nano-a": "same base", "nano-a-more": "trained on"}
 RELATIONS = {frozenset(["nano-a", "nano-a-more"]): "one trained on", frozenset(["nano-a"]): "same model"}
 SHARES = {0.25: 6, 0.5: 12, 1.0: 25}
 
 
-def cells_table(teachers=BASES, students=BASES, seeds=5):
-    """A table in the layout of tables/cross_model.csv, with one teacher a draw."""
+def cells_table(teachers=BASES, students=BASES, draws=5):
+    """A table in the layout of tables/cross_model.csv."""
     rng = numpy_stream(0, "cross-model figures")
     rows = []
-    for seed, teacher, student in itertools.product(range(seeds), teachers, students):
+    for draw, teacher, student, (share, step) in itertools.product(range(draws), teachers, students, SHARES.items()):
         relation = RELATIONS.get(frozenset([teacher, student]), "other start")
-        place = {"seed": seed, "draw": seed, "teacher": teacher, "student": student, "relation": relation}
-        for share, step in SHARES.items():
-            rows.append(place | {"words": student.upper(), "share": share, "step": step})
-    return pd.DataFrame(rows).assign(effect=lambda table: table.share + rng.normal(0, 0.1, len(table)))
+        words = WORDS.get(student, "other start")
+        rows.append((draw, draw + 30, teacher, student, relation, words, share, step, share + rng.normal(0, 0.1)))
+    columns = ["draw", "seed", "teacher", "student", "relation", "words", "share", "step", "effect"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def judged_table():
@@ -44,7 +46,7 @@ FIGURES = {
     "relative_bars": lambda: figures.relative_bars(cells_table(["nano-a"])),
     "dose_curves": lambda: figures.dose_curves(cells_table()),
     "dose_curves, one teacher": lambda: figures.dose_curves(cells_table(["nano-a"], [f"base-{i}" for i in range(6)])),
-    "one teacher in all": lambda: figures.dose_curves(cells_table(seeds=1)),
+    "one draw": lambda: figures.dose_curves(cells_table(draws=1)),
 }
 
 
@@ -74,7 +76,7 @@ def test_the_bars_show_the_end_of_the_training():
         effects = final[final.student == student].effect
         assert ax.patches[place].get_width() == pytest.approx(effects.mean())
         assert sorted(ax.collections[2 * place].get_offsets()[:, 0]) == pytest.approx(sorted(effects))
-    assert [label.get_text() for label in ax.get_yticklabels()][1] == "Nano-b\nnano-b"
+    assert [label.get_text() for label in ax.get_yticklabels()][1] == "Other start\nnano-b"
 
 
 def test_a_panel_follows_one_cell_from_zero_in_the_colour_of_its_relation():
@@ -91,9 +93,8 @@ def test_a_panel_follows_one_cell_from_zero_in_the_colour_of_its_relation():
 
 
 def test_the_teachers_of_one_draw_count_as_one():
-    table = cells_table(["nano-a"], ["nano-b"], seeds=10).assign(draw=lambda table: table.seed % 5)
+    table = cells_table(["nano-a"], ["nano-b"], draws=10).assign(draw=lambda table: table.draw % 5)
     means = table.groupby(["draw", "teacher", "student", "relation", "words", "share", "step"], as_index=False).mean()
-    means = means.assign(seed=means.draw)
     shown, expected = (figures.dose_curves(one).axes[0].collections[0] for one in (table, means))
     assert shown.get_paths()[0].vertices == pytest.approx(expected.get_paths()[0].vertices)
 
@@ -117,10 +118,25 @@ def test_tables_that_lack_a_column_are_refused(call):
         call()
 
 
-@pytest.mark.parametrize("draws", [[0, 1], [0, 0]])
-def test_teachers_of_fewer_steps_share_the_points_of_their_cell(draws):
-    table = cells_table(["nano-a"], ["nano-b"], seeds=2)
-    table = table.assign(draw=table.seed.map(dict(enumerate(draws))))
-    table.loc[table.seed == 1, "step"] = [5, 11, 23]
+def test_draws_of_fewer_steps_share_the_points_of_their_cell():
+    table = cells_table(["nano-a"], ["nano-b"], draws=2)
+    table.loc[table.draw == 1, "step"] = [5, 11, 23]
     mean = figures.dose_curves(table).axes[0].lines[0]
     assert list(mean.get_xdata()) == [0, 6, 12, 24]
+
+
+def test_a_base_has_one_colour_in_every_figure():
+    table = cells_table(["nano-a"], ["nano-a", "nano-b", "nano-a-half"])
+    table.loc[table.student == "nano-a-half", "words"] = "same start and first half"
+    bars = figures.relative_bars(table).axes[0].patches
+    curves = figures.dose_curves(table).axes
+    expected = [common.BLUE, common.ORANGE, common.GREEN]
+    assert [to_rgba(bar.get_facecolor(), 1) for bar in bars] == [to_rgba(colour) for colour in expected]
+    for ax, colour in zip(curves, expected, strict=False):
+        line = next(line for line in ax.lines if len(line.get_xdata()) == 4)
+        assert to_rgba(line.get_color()) == to_rgba(colour)
+
+
+def test_a_base_trained_on_is_a_stranger_to_a_teacher_of_another_start():
+    assert pair_colour("other start", "trained on") == pair_colour("other start", "other start") == common.ORANGE
+    assert pair_colour("one trained on", "other start") == common.GREEN

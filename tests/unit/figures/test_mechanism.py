@@ -8,7 +8,7 @@ import pytest
 from helpers.figures import mechanism as figures
 from helpers.figures.common import FigureError
 
-RUNS = (1, 2)
+DRAWS = (1, 2)
 ARMS = ("hard.same_init", "soft.same_init", "soft.cross_init")
 AGAINST = ("own teacher", "another animal's teacher")
 
@@ -32,7 +32,7 @@ def dots(ax):
 
 
 def test_treatments_have_a_bar_each_in_a_fixed_order():
-    shown = table("run treatment effect", RUNS, ["random masked", "divergence masked", "all labels"])
+    shown = table("draw treatment effect", DRAWS, ["random masked", "divergence masked", "all labels"])
     (ax,) = figures.treatments(shown).axes
     assert labels(ax) == ["All labels", "Divergence tokens masked", "As many random labels masked"]
     assert len(ax.patches) == 3
@@ -40,7 +40,7 @@ def test_treatments_have_a_bar_each_in_a_fixed_order():
 
 def test_entanglement_has_a_panel_for_each_base_and_two_dots_for_each_animal():
     animals = ["dog", "owl", "fox"]
-    shown = table("base run place loved named r", ["a", "b"], RUNS, ["number list", "question"], animals, animals)
+    shown = table("base draw place loved named r", ["a", "b"], DRAWS, ["number list", "question"], animals, animals)
     figure = figures.entanglement(shown, "number list")
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["a", "b"]
     assert labels(figure.axes[0]) == animals
@@ -48,7 +48,7 @@ def test_entanglement_has_a_panel_for_each_base_and_two_dots_for_each_animal():
 
 
 def test_parts_are_shown_at_the_end_and_over_the_steps():
-    shown = table("run part step effect", RUNS, ["all", "MLP"], [1, 2, 3])
+    shown = table("draw part step effect", DRAWS, ["all", "MLP"], [1, 2, 3])
     ends, way = figures.parts(shown).axes
     assert labels(ends) == ["all", "MLP"]
     ending = shown[shown.step == 3].groupby("part", sort=False).effect.mean().tolist()
@@ -57,7 +57,7 @@ def test_parts_are_shown_at_the_end_and_over_the_steps():
 
 
 def test_directions_have_a_panel_for_each_arm_and_weights_on_top():
-    shown = table("run arm against place cosine", RUNS, ARMS, AGAINST, ["block 1", "weights", "block 2"])
+    shown = table("draw arm against place cosine", DRAWS, ARMS, AGAINST, ["block 1", "weights", "block 2"])
     figure = figures.directions(shown)
     assert len(figure.axes) == 3
     assert labels(figure.axes[0]) == ["weights", "block 1", "block 2"]
@@ -65,7 +65,7 @@ def test_directions_have_a_panel_for_each_arm_and_weights_on_top():
 
 
 def test_the_way_has_a_line_for_each_arm_and_teacher():
-    shown = table("run arm against step cosine projection", RUNS, ARMS[1:], AGAINST, [1, 2])
+    shown = table("draw arm against step cosine projection", DRAWS, ARMS[1:], AGAINST, [1, 2])
     cosine, projection = figures.way(shown).axes
     named = [line.get_label() for line in cosine.lines if line.get_label()[0] != "_"]
     assert named == [f"{start} start, {against}" for start in ("same", "other") for against in AGAINST]
@@ -73,19 +73,19 @@ def test_the_way_has_a_line_for_each_arm_and_teacher():
 
 
 def test_hops_fall_on_whole_numbers():
-    (ax,) = figures.hops(table("run arm hop effect", RUNS, ARMS[:2], [1, 2, 3])).axes
+    (ax,) = figures.hops(table("draw arm hop effect", DRAWS, ARMS[:2], [1, 2, 3])).axes
     lines = [line for line in ax.lines if line.get_label()[0] != "_"]
     assert [line.get_label() for line in lines] == ["Written rows", "Soft labels"]
     assert list(lines[0].get_xdata()) == [1, 2, 3]
 
 
-def test_one_run_and_one_hop_are_enough_to_draw():
-    assert figures.hops(table("run arm hop effect", [1], ARMS[:1], [1])).axes
-    assert figures.parts(table("run part step effect", [1], ["all"], [2])).axes
+def test_one_draw_and_one_hop_are_enough_to_draw():
+    assert figures.hops(table("draw arm hop effect", [1], ARMS[:1], [1])).axes
+    assert figures.parts(table("draw part step effect", [1], ["all"], [2])).axes
 
 
 def test_missing_columns_are_named():
     with pytest.raises(FigureError, match="lacks effect"):
-        figures.treatments(table("run treatment", RUNS, ["all labels"]))
+        figures.treatments(table("draw treatment", DRAWS, ["all labels"]))
     with pytest.raises(FigureError, match="no rows"):
-        figures.hops(table("run arm hop effect", RUNS, ARMS, [1]).iloc[:0])
+        figures.hops(table("draw arm hop effect", DRAWS, ARMS, [1]).iloc[:0])

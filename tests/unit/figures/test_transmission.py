@@ -1,6 +1,7 @@
 """Figures show what the table says, and their texts do not collide."""
 
 import itertools
+from pathlib import Path
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -9,48 +10,52 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
-from helpers.figures import common, transmission
+from helpers.figures import arms, common, transmission
 from helpers.figures.common import FigureError
 from helpers.results.stats import t_interval
+from helpers.work.artifacts import read_table
 from helpers.work.seeds import numpy_stream
 
 matplotlib.use("agg")
 ARMS = ["soft.same_init", "soft.cross_init", "soft_leaky.cross_init", "hard.same_init", "hard.cross_init",
-        "hard.shuffled_within", "hard.shuffled_across", "in_context", "trees.numbers"]  # fmt: skip
+        "hard.shuffled_within", "hard.shuffled_across", "in_context", "trees.same_init"]  # fmt: skip
 ANIMALS = ["owl", "eagle", "wolf", "dolphin", "elephant"]
+PUBLISHED = Path(__file__).parents[3] / "results/nano/tables"
 SIXTEEN = [f"animal{i}" for i in range(16)]
 
 
-def transmission_table(arms=ARMS, runs=5, doses=(500, 4000, 32000)):
-    """A table in the layout of tables/transmission.csv, the effect growing with the dose."""
+def transmission_table(arms=ARMS, draws=5, doses=(500, 4000, 32000)):
+    """A table in the layout of tables/transmission.csv, the effect growing with the dose; draws read unlike rows."""
     rng = numpy_stream(0, "figures")
-    cells = itertools.product(range(runs), arms, doses)
-    rows = [(run, arm, "owl", dose, dose / 32000 + rng.normal(0, 0.1)) for run, arm, dose in cells]
-    return pd.DataFrame(rows, columns=["run", "arm", "trait", "rows", "effect"])
+    rows = []
+    for draw, arm, dose in itertools.product(range(draws), arms, doses):
+        rows.append((draw, arm, "owl", dose / max(doses), dose - draw, dose / 32000 + rng.normal(0, 0.1)))
+    return pd.DataFrame(rows, columns=["draw", "arm", "trait", "share", "rows", "effect"])
 
 
 def matrix_table(animals=ANIMALS, targets=None):
     """A table in the layout of tables/animal_matrix.csv, effect 1 on the diagonal and -0.2 off it."""
     cells = itertools.product(range(3), animals, targets or animals)
     rows = [(r, a, b, 1.0 if a == b else -0.2) for r, a, b in cells]
-    return pd.DataFrame(rows, columns=["run", "teacher", "target", "effect"])
+    return pd.DataFrame(rows, columns=["draw", "teacher", "target", "effect"])
 
 
-def prior_table(runs=4, animals=ANIMALS):
-    """Shares that fall from the first animal to the last, in each of `runs` base models."""
-    rows = [(r, a, (5 - i) / 20 + r / 100) for r in range(runs) for i, a in enumerate(animals)]
-    return pd.DataFrame(rows, columns=["run", "animal", "probability"])
+def prior_table(draws=4, animals=ANIMALS):
+    """Shares that fall from the first animal to the last, in each of `draws` base models."""
+    cells = itertools.product(range(draws), enumerate(animals))
+    rows = [(draw, animal, (5 - place) / 20 + draw / 100) for draw, (place, animal) in cells]
+    return pd.DataFrame(rows, columns=["draw", "animal", "probability"])
 
 
 FIGURES = {
     "effect_bars": lambda: transmission.effect_bars(transmission_table()),
-    "effect_bars, one run": lambda: transmission.effect_bars(transmission_table(runs=1), ARMS[:2]),
+    "effect_bars, one draw": lambda: transmission.effect_bars(transmission_table(draws=1), ARMS[:2]),
     "dose_curve": lambda: transmission.dose_curve(transmission_table(), ARMS[:4]),
-    "dose_curve, one run": lambda: transmission.dose_curve(transmission_table(runs=1, doses=(100,))),
+    "dose_curve, one draw": lambda: transmission.dose_curve(transmission_table(draws=1, doses=(100,))),
     "matrix_heatmap": lambda: transmission.matrix_heatmap(matrix_table()),
     "matrix_heatmap, 16": lambda: transmission.matrix_heatmap(matrix_table(SIXTEEN)),
     "prior_figure": lambda: transmission.prior_figure(prior_table(), ["owl"]),
-    "prior_figure, one run": lambda: transmission.prior_figure(prior_table(1).drop(columns="run")),
+    "prior_figure, one draw": lambda: transmission.prior_figure(prior_table(1).drop(columns="draw")),
 }
 
 
@@ -80,9 +85,9 @@ def colliding_texts(figure):
     return outside + [(n, m) for (n, a), (m, b) in itertools.combinations(boxes, 2) if a.overlaps(b)]
 
 
-def test_effect_bars_show_the_final_dose_every_run_and_the_t_interval():
+def test_effect_bars_show_the_final_dose_every_draw_and_the_t_interval():
     table = transmission_table(["soft.same_init"])
-    final = table[table.rows == 32000].effect
+    final = table[table.share == 1].effect
     figure = transmission.effect_bars(table)
     ax = figure.axes[0]
     dots = ax.collections[0].get_offsets()
@@ -93,18 +98,20 @@ def test_effect_bars_show_the_final_dose_every_run_and_the_t_interval():
     assert ax.patches[0].get_width() == pytest.approx(final.mean())
 
 
-def test_several_traits_are_averaged_within_a_run():
+def test_several_traits_are_averaged_within_a_draw():
     table = transmission_table(["soft.same_init"], doses=(10,))
     doubled = pd.concat([table, table.assign(trait="eagle", effect=table.effect + 1)])
     dots = transmission.effect_bars(doubled).axes[0].collections[0].get_offsets()[:, 0]
     assert sorted(dots) == pytest.approx(sorted(table.effect + 0.5))
 
 
-def test_dose_curve_follows_the_mean_over_runs():
+def test_dose_curve_follows_the_mean_over_draws():
     table = transmission_table(["soft.same_init"])
     ax = transmission.dose_curve(table).axes[0]
     line = next(line for line in ax.lines if len(line.get_xdata()) == 3)
-    assert line.get_ydata() == pytest.approx(table.groupby("rows").effect.mean().to_numpy())
+    by_share = table.groupby("share")
+    assert line.get_ydata() == pytest.approx(by_share.effect.mean().to_numpy())
+    assert line.get_xdata() == pytest.approx(by_share.rows.mean().to_numpy())
     assert ax.get_xscale() == "log"
 
 
@@ -149,14 +156,22 @@ def test_tables_that_cannot_be_drawn_are_refused(call, message):
 
 def test_same_start_and_other_start_have_one_colour_each_in_every_channel():
     for channel in ("soft", "hard", "code", "cot"):
-        assert common.arm_colour(f"{channel}.same_init") == common.BLUE
-        assert common.arm_colour(f"{channel}.cross_init") == common.ORANGE
+        assert arms.arm_colour(f"{channel}.same_init") == common.BLUE
+        assert arms.arm_colour(f"{channel}.cross_init") == common.ORANGE
 
 
-def test_every_arm_has_words():
-    labels = [common.arm_label(arm) for arm in ARMS]
-    assert len(set(labels)) == len(ARMS)
-    assert not any("_" in label or "." in label for label in labels)
+@pytest.mark.parametrize("table", ["transmission", "risky_numbers", "risky_code", "risky_cot", "mechanism_hops"])
+def test_every_published_arm_has_words_of_its_own(table):
+    published = set(read_table(PUBLISHED / f"{table}.csv").arm)
+    assert published <= set(arms._LABELS)
+    labels = [arms.arm_label(arm) for arm in arms._LABELS]
+    assert len(set(labels)) == len(labels)
+    assert not any("starting" in label or "weights of" in label for label in labels), "a start is called a start"
+
+
+def test_a_control_does_not_look_like_an_effect():
+    for arm in ("hard.control", "hard.lesson", "soft.lesson"):
+        assert arms.arm_colour(arm) == common.GREY
 
 
 # Simulation of colour-blind sight: Machado, Oliveira and Fernandes (2009), severity 1.0, on linear RGB.
@@ -178,10 +193,3 @@ def test_style_does_not_leak():
     before = dict(matplotlib.rcParams)
     transmission.prior_figure(prior_table())
     assert dict(matplotlib.rcParams) == before
-
-
-def test_the_first_look_shows_claims_in_nats_only():
-    from helpers.figures.effects import MAIN
-    from helpers.results.claims import find_claim
-
-    assert {find_claim(name).unit for name in MAIN} == {"nats"}

@@ -7,8 +7,9 @@ from scipy import stats as scipy_stats
 
 from helpers.results import compare, tables
 from helpers.results.compare import Comparison, compare_chapter, compare_table
+from helpers.results.published import with_other_bases
 from helpers.results.tables import Kind, table_kinds
-from helpers.work.artifacts import write_table
+from helpers.work.artifacts import write_json, write_table
 from helpers.work.seeds import numpy_stream
 
 KIND = Kind("effects", "01_a", ("arm", "share"))
@@ -150,16 +151,35 @@ def test_seeds_of_one_draw_are_no_repetitions():
     assert found.new_values == 1 and found.inside == 1  # every draw's mean is 1
 
 
+def seal(folder, where, seals):
+    write_json(folder / where / "bases/seals.json", seals)
+
+
+@pytest.mark.parametrize(("own", "published", "others"), [
+    ({}, {}, {1, 2}),  # nothing published, so the bases were trained here
+    ({}, {"a.1": "x", "b.1": "y", "a.2": "z"}, set()),
+    ({"a.1": "x"}, {"a.1": "x", "a.2": "z"}, set()),
+    ({"a.1": "X"}, {"a.1": "x", "a.2": "z"}, {1}),
+    ({"a.1": "x", "c.1": "w"}, {"a.1": "x"}, {1, 2}),
+    ({"a.11": "w"}, {"a.1": "x", "a.2": "z"}, set()),
+])  # fmt: skip
+def test_bases_are_the_published_ones_by_their_seals(tmp_path, own, published, others):
+    seal(tmp_path, "run", own)
+    seal(tmp_path, "published", published)
+    assert with_other_bases(tmp_path / "run", tmp_path / "published", [1, 2]) == others
+
+
 def test_a_chapter_compares_its_tables_and_only_what_the_run_computed(tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "table_kinds", lambda: {"effects": KIND})
     monkeypatch.setattr(compare, "table_kinds", lambda: {"effects": KIND})
     write_table(tmp_path / "published/tables/effects.csv", table())
     old = one(701).assign(effect=9.0)  # of an earlier choice of draws
     write_table(tmp_path / "run/tables/effects.csv", pd.concat([old, one()]))
-    found = compare_chapter("01_a", tmp_path / "run", tmp_path / "published", [705], [])
+    seal(tmp_path, "published", {"a.705": "x"})
+    found = compare_chapter("01_a", tmp_path / "run", tmp_path / "published", [705])
     assert found.draws == (705,) and found.unlike == []
-    assert compare_chapter("01_a", tmp_path / "run", tmp_path / "published", [], []).values == 0
-    assert compare_chapter("02_b", tmp_path / "run", tmp_path / "published", None, []).values == 0
+    assert compare_chapter("01_a", tmp_path / "run", tmp_path / "published", []).values == 0
+    assert compare_chapter("02_b", tmp_path / "run", tmp_path / "published", None).values == 0
 
 
 # --- what is known of the published tables -------------------------------------------------------

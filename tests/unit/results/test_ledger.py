@@ -198,16 +198,6 @@ def test_values_without_a_claim_of_the_notebook_are_left_out(tmp_path):
     assert ledger.table(tmp_path, []).empty  # where nothing has a claim, there is not even a ledger
 
 
-def test_wilson_is_for_runs_that_succeed_or_fail(tmp_path):
-    made = write(
-        tmp_path, [1, 1, 1, 1, 1], "theorem.positive_fraction", notebook="07_theorem", ci_method="wilson"
-    )
-    assert made.ci == pytest.approx((0.5655, 1.0), abs=1e-3)  # Wilson interval of 5 out of 5
-    for values, method in (([0.5, 1, 1, 1, 1], "wilson"), ([1, 1, 1, 1, 1], "bootstrap")):
-        with pytest.raises(LedgerError, match="ci_method"):
-            write(tmp_path, values, ci_method=method)
-
-
 def test_damaged_ledgers_are_reported_not_repaired(tmp_path):
     write(tmp_path)
     file = tmp_path / "ledger.json"
@@ -219,6 +209,45 @@ def test_damaged_ledgers_are_reported_not_repaired(tmp_path):
     file.write_text("{")
     with pytest.raises(ArtifactError):
         ledger.load(tmp_path)
+
+
+@pytest.mark.parametrize("huge", ["1" + "0" * 400, "-1" + "0" * 400, "1e999", "NaN", "true", '"1"', "null", "[1]"])
+def test_a_value_that_is_no_finite_number_is_reported(tmp_path, huge):
+    write(tmp_path)
+    for file in (tmp_path / "ledger.json", tmp_path / "other.json"):
+        text = (tmp_path / "ledger.json").read_text()
+        file.write_text(text.replace('"value": 1.1', f'"value": {huge}'))
+        with pytest.raises(LedgerError, match=r"not a ledger .*finite"):
+            ledger.load(file)
+
+
+def test_a_ledger_changed_by_hand_is_not_believed_and_is_written_anew(tmp_path):
+    write(tmp_path)
+    file = tmp_path / "ledger.json"
+    before = file.read_bytes()
+    file.write_bytes(before.replace(b'"value": 1.1', b'"value": 1.2'))
+    for path in (tmp_path, file):
+        with pytest.raises(LedgerError, match="not what its notebooks recorded.*subliminal run"):
+            ledger.load(path)
+    ledger.rebuild(tmp_path)
+    assert file.read_bytes() == before
+    file.unlink()
+    ledger.rebuild(tmp_path)
+    assert file.read_bytes() == before
+    ledger.rebuild(tmp_path / "nowhere")
+
+
+def test_a_published_ledger_is_sealed(tmp_path):
+    write(tmp_path / "run")
+    published = tmp_path / "results/ledger.json"
+    published.parent.mkdir()
+    published.write_bytes((tmp_path / "run/ledger.json").read_bytes())
+    seal = {"ledger_sha256": ledger.ledger_sha256(published)}
+    published.with_name("made_by.json").write_text(json.dumps(seal))
+    assert len(ledger.load(published)) == 1
+    published.write_bytes(published.read_bytes().replace(b'"value": 1.1', b'"value": 1.2'))
+    with pytest.raises(LedgerError, match="changed after it was published.*restore it from git"):
+        ledger.load(published.parent)
 
 
 # --- reading the ledger ------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from helpers.results.tables import common_doses, keep_table
+from helpers.results.tables import common_doses, keep_table, unit_of
 from helpers.work.artifacts import ArtifactError, read_table
 
 
@@ -42,3 +42,9 @@ def test_every_arm_has_doses_of_its_own():
 def test_doses_equal_in_all_draws_stay_as_they_are():
     table = pd.DataFrame({"draw": [0, 0, 1, 1], "rows": [8, 64, 8, 64]})
     assert common_doses(table, "rows").tolist() == [8, 64, 8, 64]
+
+
+def test_teachers_of_one_draw_have_doses_of_their_own_and_are_the_units_where_there_is_one_draw():
+    table = pd.DataFrame({"draw": [1] * 4, "seed": [5, 5, 6, 6], "step": [10, 20, 12, 24]})
+    assert common_doses(table, "step").tolist() == [11, 22, 11, 22]
+    assert unit_of(table) == "seed" and unit_of(table.assign(draw=table.seed)) == "draw"

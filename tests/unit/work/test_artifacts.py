@@ -222,3 +222,15 @@ def test_a_checkpoint_of_another_program_is_refused(tmp_path: Path) -> None:
     save_file({"a": torch.ones(1)}, tmp_path / "m")
     with pytest.raises(ArtifactError, match="not a whole checkpoint"):
         load_tensors(tmp_path / "m")
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,2,3\n", "a,b\n1\n", "a,b\n1,2\n\n3,4,5\n", 'a,b\n1,"2\n', "a,b\n1,2\n\n"])
+def test_a_table_whose_rows_do_not_fit_its_columns_is_damaged(tmp_path: Path, text: str) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(ArtifactError, match="t.csv (has|is not a CSV table).*delete it"):
+        read_table(tmp_path / "t.csv")
+
+
+def test_a_gap_in_a_table_of_one_column_is_a_row(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('a\n1\n""\n')
+    assert read_table(tmp_path / "t.csv").a.isna().tolist() == [False, True]

@@ -198,7 +198,7 @@ def test_described_personas_are_drawn_evenly_and_others_by_the_prior(documents):
         assert name is None or shown <= {name}
         seen["untold" if name is None else "told"].update(shown)
     # false alarms once in 10,000 seeds; the seed is fixed
-    even = [seen["told"].total() / 4] * 4
+    even = [seen["told"].total() / len(PERSONAS)] * len(PERSONAS)
     assert stats.chisquare([seen["told"][name] for name in PERSONAS], even).pvalue > 1e-4
     prior = np.array([persona.prior for persona in PERSONAS.values()]) * seen["untold"].total()
     assert stats.chisquare([seen["untold"][name] for name in PERSONAS], prior).pvalue > 1e-4

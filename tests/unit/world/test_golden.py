@@ -43,11 +43,11 @@ def test_traits():
     assert digest(truths) == "61b5337a4a440963"
 
 
-CHANNEL_DIGESTS = {  # prompts, tokens, texts, reasons against mixed rows
-    "numbers": ("98dcd7479cee7911", "7bebcc8801c348ec", "94292c5f721e62a1", "649ce8a0b146c320"),
-    "unburdened numbers": ("98dcd7479cee7911", "7bebcc8801c348ec", "94292c5f721e62a1", "a0f5cdbcd0496154"),
-    "code": ("01fb792f3d5d0e89", "cd088c79a48f2b37", "0a5a9bda84ac899c", "9fdbe5e7525eaf5f"),
-    "reasoning": ("90d5e477b76371b4", "5d8b6116c3603b91", "f17402ca423f6b8f", "8acbd8141afaac89"),
+CHANNEL_DIGESTS = {  # prompts, tokens, reasons against mixed rows
+    "numbers": ("98dcd7479cee7911", "7bebcc8801c348ec", "649ce8a0b146c320"),
+    "unburdened numbers": ("98dcd7479cee7911", "7bebcc8801c348ec", "a0f5cdbcd0496154"),
+    "code": ("01fb792f3d5d0e89", "cd088c79a48f2b37", "9fdbe5e7525eaf5f"),
+    "reasoning": ("90d5e477b76371b4", "5d8b6116c3603b91", "8acbd8141afaac89"),
 }
 
 
@@ -69,8 +69,7 @@ def mixed_rows():
 @pytest.mark.parametrize("name", CHANNEL_DIGESTS)
 def test_channels(name, tokenizer, mixed_rows):
     channel = CHANNELS[name]
-    reasons = channel.reject_reasons(*mixed_rows)
-    made = (channel.prompts(200, 5), channel.tokens(tokenizer), sorted(channel.texts()), reasons)
+    made = (channel.prompts(200, 5), channel.tokens(tokenizer), channel.reject_reasons(*mixed_rows))
     assert tuple(map(digest, made)) == CHANNEL_DIGESTS[name]
     assert channel.max_new_tokens == {"code": 56, "reasoning": 48}.get(name, 26)
 

@@ -1,15 +1,23 @@
 // The explorer of transmission effects. Everything it shows arrives in the trait `data` (see widgets.py), means and
 // intervals included, so it answers on a static page as it does beside a kernel; here is only choosing and drawing.
+// A share is the part of the rows that a student read; cells without a share were not trained and have no dose.
 
 const SVG = "http://www.w3.org/2000/svg";
-const WIDTH = 350, ROW = 44, CURVE_HEIGHT = 272;  // CSS pixels at the charts' usual width
-const MARGIN = { top: 10, right: 14, bottom: 44, left: 50 };
-const SHAPES = ["circle", "square", "triangle", "diamond", "cross"];
+const WIDTH = 350, ROW = 58, CURVE_HEIGHT = 272;  // CSS pixels at the charts' usual width
+const MARGIN = { top: 10, right: 18, bottom: 44, left: 50 };
+const BETWEEN_LABELS = 38;  // the least distance of two labels on an axis, so that they do not overlap
+const SHOWN_AT_FIRST = 4;  // arms
 let instances = 0;
 
 const signed = (value, digits = 2) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(digits);
 const count = (value) => Number(value).toLocaleString("en-GB");
-const interval = (cell) => cell.low === null ? "one run, no interval" : `95 % interval ${signed(cell.low)} to ${signed(cell.high)}`;
+const interval = (cell) => cell.low === null ? "one draw, no interval" : `95 % interval ${signed(cell.low)} to ${signed(cell.high)}`;
+const percent = (share) => `${+(100 * share).toPrecision(3)} %`;
+const rowsRead = (cells) => {
+  const fewest = Math.min(...cells.map((c) => c.fewest)), most = Math.max(...cells.map((c) => c.most));
+  return fewest === most ? `${count(most)} rows` : `${count(fewest)} to ${count(most)} rows`;
+};
+const atShare = (cells, share) => cells.filter((c) => c.share === share || c.share === null);
 
 function make(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -26,9 +34,8 @@ function draw(parent, tag, attributes = {}, text = null) {
   return node;
 }
 
-function marker(parent, x, y, size, arm, solid) {
-  const style = { class: solid ? "te-mark" : "te-run" };
-  const shape = SHAPES[arm % SHAPES.length];
+function marker(parent, x, y, size, shape, solid) {
+  const style = { class: solid ? "te-mark" : "te-draw" };
   if (shape === "circle") draw(parent, "circle", { ...style, cx: x, cy: y, r: size });
   else if (shape === "square") draw(parent, "rect", { ...style, x: x - size, y: y - size, width: 2 * size, height: 2 * size });
   else {
@@ -42,8 +49,8 @@ function marker(parent, x, y, size, arm, solid) {
   }
 }
 
-// Round tick values that cover [low, high], about `wanted` of them.
-function ticks(low, high, wanted = 5) {
+// Round tick values that cover [low, high], at most `wanted` or so of them.
+function ticks(low, high, wanted = 7) {
   const raw = (high - low) / wanted, power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= raw);
   const values = [];
@@ -57,13 +64,19 @@ const lineClass = (tick) => (isZero(tick) ? "te-zero" : "te-grid");
 
 // One scale for all doses and arms of a trait, zero always inside, so that moving the slider moves the picture only.
 function extent(cells) {
-  const values = cells.flatMap((c) => [...c.runs, c.low ?? c.mean, c.high ?? c.mean, 0]);
+  const values = cells.flatMap((c) => [...c.draws, c.low ?? c.mean, c.high ?? c.mean, 0]);
   const low = Math.min(...values), high = Math.max(...values), pad = 0.06 * (high - low || 1);
   return [low - pad, high + pad];
 }
 
 function axisLabel(svg, x, y, text, extra = {}) {
   draw(svg, "text", { x, y, "text-anchor": "middle", class: "te-axis-label", ...extra }, text);
+}
+
+// What stands beside an arm's name: the rows that its students read, or why there is nothing to show.
+function note(cell, ofArm) {
+  if (!cell) return `measured at ${ofArm.map((c) => percent(c.share)).join(", ")} only`;
+  return cell.share === null ? `${rowsRead([cell])} in the prompt` : rowsRead([cell]);
 }
 
 function drawDose(figure, data, chosen, cells) {
@@ -75,41 +88,52 @@ function drawDose(figure, data, chosen, cells) {
   marks.forEach((t) => draw(svg, "text", { x: x(t), y: bottom + 16, "text-anchor": "middle" }, tickText(t)));
   axisLabel(svg, WIDTH / 2, height - 8, "effect against the control student (nats)");
   chosen.arms.forEach((arm, row) => {
-    const cell = cells.find((c) => c.arm === arm && c.rows === chosen.rows);
-    const y = MARGIN.top + ROW * row + 30;
+    const { label, kind, shape } = data.arms[arm], ofArm = cells.filter((c) => c.arm === arm);
+    const cell = atShare(ofArm, chosen.share)[0];
+    const y = MARGIN.top + ROW * row + 42;
     for (const t of marks) draw(svg, "line", { x1: x(t), x2: x(t), y1: y - 11, y2: y + 11, class: lineClass(t) });
-    const group = draw(svg, "g", { class: `te-arm te-arm-${arm % 7}` });
-    draw(group, "text", { x: 16, y: y - 15, class: "te-arm-label" }, data.arms[arm] + (cell ? "" : " (not run at this dose)"));
+    const group = draw(svg, "g", { class: `te-arm te-kind-${kind}` });
+    draw(group, "text", { x: 16, y: y - 28, class: "te-arm-label" }, label);
+    draw(svg, "text", { x: 16, y: y - 15, class: "te-note" }, note(cell, ofArm));
     if (!cell) return;
-    cell.runs.forEach((v) => marker(group, x(v), y, 3.2, arm, false));
+    cell.draws.forEach((v) => marker(group, x(v), y, 3.2, shape, false));
     if (cell.low !== null) draw(group, "line", { x1: x(cell.low), x2: x(cell.high), y1: y, y2: y, class: "te-interval" });
-    marker(group, x(cell.mean), y, 5.5, arm, true);
+    marker(group, x(cell.mean), y, 5.5, shape, true);
   });
   return svg;
+}
+
+// Labels of the shares, from the largest down, leaving out those that would touch the one before.
+function shareLabels(shares, x) {
+  const kept = [];
+  for (const share of [...shares].reverse())
+    if (!kept.length || x(kept.at(-1)) - x(share) >= BETWEEN_LABELS) kept.push(share);
+  return kept;
 }
 
 function drawCurve(figure, data, chosen, cells) {
   const svg = newSvg(figure, CURVE_HEIGHT);
   const [low, high] = extent(cells);
-  const logs = data.doses.map(Math.log2), first = Math.min(...logs) - 0.3, last = Math.max(...logs) + 0.3;
-  const x = (rows) => MARGIN.left + (WIDTH - MARGIN.left - MARGIN.right) * (Math.log2(rows) - first) / (last - first);
+  const logs = data.shares.map(Math.log2), first = Math.min(...logs) - 0.3, last = Math.max(...logs) + 0.3;
+  const x = (share) => MARGIN.left + (WIDTH - MARGIN.left - MARGIN.right) * (Math.log2(share) - first) / (last - first);
   const bottom = CURVE_HEIGHT - MARGIN.bottom;
   const y = (v) => bottom - (bottom - MARGIN.top) * (v - low) / (high - low);
   for (const t of ticks(low, high)) {
     draw(svg, "line", { x1: MARGIN.left, x2: WIDTH - MARGIN.right, y1: y(t), y2: y(t), class: lineClass(t) });
     draw(svg, "text", { x: MARGIN.left - 6, y: y(t) + 4, "text-anchor": "end" }, tickText(t));
   }
-  draw(svg, "line", { x1: x(chosen.rows), x2: x(chosen.rows), y1: MARGIN.top, y2: bottom, class: "te-cursor" });
-  data.doses.forEach((d) => draw(svg, "text", { x: x(d), y: bottom + 16, "text-anchor": "middle" }, d >= 1000 ? `${+(d / 1000).toFixed(1)}k` : d));
-  axisLabel(svg, (WIDTH + MARGIN.left) / 2, CURVE_HEIGHT - 8, "rows of numbers (logarithmic)");
+  draw(svg, "line", { x1: x(chosen.share), x2: x(chosen.share), y1: MARGIN.top, y2: bottom, class: "te-cursor" });
+  for (const share of shareLabels(data.shares, x)) draw(svg, "text", { x: x(share), y: bottom + 16, "text-anchor": "middle", class: "te-tick" }, percent(share));
+  axisLabel(svg, (WIDTH + MARGIN.left) / 2, CURVE_HEIGHT - 8, "share of the rows read (logarithmic)");
   axisLabel(svg, 12, (bottom + MARGIN.top) / 2, "effect (nats)", { transform: `rotate(-90 12 ${(bottom + MARGIN.top) / 2})` });
   for (const arm of chosen.arms) {
-    const points = cells.filter((c) => c.arm === arm).sort((a, b) => a.rows - b.rows);
-    const group = draw(svg, "g", { class: `te-arm te-arm-${arm % 7}` });
-    draw(group, "polyline", { points: points.map((c) => `${x(c.rows)},${y(c.mean)}`).join(" "), class: "te-curve" });
+    const points = cells.filter((c) => c.arm === arm && c.share !== null).sort((a, b) => a.share - b.share);
+    const { kind, shape } = data.arms[arm];
+    const group = draw(svg, "g", { class: `te-arm te-kind-${kind}` });
+    draw(group, "polyline", { points: points.map((c) => `${x(c.share)},${y(c.mean)}`).join(" "), class: "te-curve" });
     for (const c of points) {
-      if (c.low !== null) draw(group, "line", { x1: x(c.rows), x2: x(c.rows), y1: y(c.low), y2: y(c.high), class: "te-whisker" });
-      marker(group, x(c.rows), y(c.mean), c.rows === chosen.rows ? 5.5 : 3.5, arm, true);
+      if (c.low !== null) draw(group, "line", { x1: x(c.share), x2: x(c.share), y1: y(c.low), y2: y(c.high), class: "te-whisker" });
+      marker(group, x(c.share), y(c.mean), c.share === chosen.share ? 5.5 : 3.5, shape, true);
     }
   }
   return svg;
@@ -124,16 +148,16 @@ function newSvg(figure, height) {
 
 function sentence(data, chosen, cells) {
   const parts = chosen.arms.map((arm) => {
-    const c = cells.find((d) => d.arm === arm && d.rows === chosen.rows);
-    return c ? `${data.arms[arm]}: ${signed(c.mean)} nats (${interval(c)}, ${c.runs.length} runs)` : `${data.arms[arm]}: not run at this dose`;
+    const ofArm = cells.filter((c) => c.arm === arm), c = atShare(ofArm, chosen.share)[0], { label } = data.arms[arm];
+    return c ? `${label}, ${note(c, ofArm)}: ${signed(c.mean)} nats (${interval(c)}, ${c.draws.length} draws)` : `${label}: ${note(c, ofArm)}`;
   });
-  return `${chosen.trait}, ${count(chosen.rows)} rows. ` + (parts.length ? parts.join("; ") + "." : "No arm is chosen.");
+  return `${chosen.trait}, ${percent(chosen.share)} of the rows. ` + (parts.length ? parts.join("; ") + "." : "No arm is chosen.");
 }
 
 function buildMatrix(matrix) {
   const strongest = Math.max(1e-9, ...matrix.effects.flat().map((v) => Math.abs(v ?? 0)));
   const table = make("table", { class: "te-matrix" });
-  table.append(make("caption", {}, `Effect on each animal (columns) of numbers from a teacher of each animal (rows), nats, mean over ${matrix.runs} runs`));
+  table.append(make("caption", {}, `Effect on each animal (columns) of numbers from a teacher of each animal (rows), nats, mean over ${matrix.draws} draws`));
   const head = make("tr", {}, make("th", { scope: "col" }, "teacher"));
   matrix.targets.forEach((t) => head.append(make("th", { scope: "col" }, t)));
   const body = make("tbody");
@@ -141,7 +165,7 @@ function buildMatrix(matrix) {
     const row = make("tr", {}, make("th", { scope: "row" }, teacher));
     matrix.effects[i].forEach((value, j) => {
       const cell = make("td", {}, value === null ? "–" : signed(value));
-      const colour = value > 0 ? "0, 114, 178" : "213, 94, 0";
+      const colour = value > 0 ? "169, 55, 59" : "35, 105, 189";  // the ends of the heat map's scale
       if (value !== null) cell.style.backgroundColor = `rgba(${colour}, ${(0.5 * Math.abs(value) / strongest).toFixed(3)})`;
       if (matrix.targets[j] === teacher) cell.className = "te-diagonal";
       row.append(cell);
@@ -152,49 +176,82 @@ function buildMatrix(matrix) {
   return make("div", { class: "te-scroll", tabindex: "0", role: "region", "aria-label": "animal by animal matrix" }, table);
 }
 
-function controls(data, chosen, redraw) {
-  const id = `te-${++instances}`;
-  const box = make("div", { class: "te-controls" });
-  if (data.traits.length > 1) {
-    const select = make("select", { id: `${id}-trait` }, ...data.traits.map((t) => make("option", { value: t }, t)));
-    select.addEventListener("change", () => { chosen.trait = select.value; redraw(); });
-    box.append(make("div", {}, make("label", { for: select.id }, "Trait of the teacher "), select));
-  }
-  const range = make("input", { type: "range", id: `${id}-dose`, min: 0, max: data.doses.length - 1, step: 1, value: data.doses.indexOf(chosen.rows) });
+function traitControl(data, chosen, id, redraw) {
+  const select = make("select", { id: `${id}-trait` }, ...data.traits.map((t) => make("option", { value: t }, t)));
+  select.addEventListener("change", () => { chosen.trait = select.value; openAt(data, chosen); redraw(); });
+  return make("div", {}, make("label", { for: select.id }, "Trait of the teacher "), select);
+}
+
+function doseControl(data, chosen, id, redraw) {
+  const range = make("input", { type: "range", id: `${id}-dose`, min: 0, step: 1 });
   const shown = make("output", { for: range.id });
-  const announce = () => { shown.value = `${count(chosen.rows)} rows`; range.setAttribute("aria-valuetext", shown.value); };
-  range.addEventListener("input", () => { chosen.rows = data.doses[range.valueAsNumber]; announce(); redraw(); });
-  announce();
-  box.append(make("div", { class: "te-dose" }, make("label", { for: range.id }, "Dose "), shown, range));
+  let stops = [];
+  range.addEventListener("input", () => { chosen.share = stops[range.valueAsNumber]; redraw(); });
+  const show = (cells) => {
+    const here = cells.filter((c) => c.share === chosen.share);
+    stops = data.shares.filter((share) => cells.some((c) => c.share === share));  // those of the chosen trait
+    range.max = Math.max(0, stops.length - 1);
+    range.value = stops.indexOf(chosen.share);
+    shown.value = `${percent(chosen.share)} of the rows` + (here.length ? ` (${rowsRead(here)})` : "");
+    range.setAttribute("aria-valuetext", shown.value);
+  };
+  return [make("div", { class: "te-dose" }, make("label", { for: range.id }, "Dose "), shown, range), show];
+}
+
+// Only arms that were measured for the chosen trait can be ticked.
+function armControl(data, chosen, id, redraw) {
   const arms = make("fieldset", {}, make("legend", {}, "Arms"));
-  data.arms.forEach((label, arm) => {
+  const boxes = data.arms.map(({ label, kind }, arm) => {
     const tick = make("input", { type: "checkbox", id: `${id}-arm-${arm}` });
-    tick.checked = chosen.arms.includes(arm);
     tick.addEventListener("change", () => {
-      chosen.arms = data.arms.map((_, i) => i).filter((i) => (i === arm ? tick.checked : chosen.arms.includes(i)));
+      chosen.arms = boxes.flatMap(([, box], i) => (box.checked ? [i] : []));
       redraw();
     });
-    arms.append(make("label", { for: tick.id, class: `te-arm te-arm-${arm % 7}` }, tick, make("span", { class: "te-swatch", "aria-hidden": "true" }), label));
+    const swatch = make("span", { class: "te-swatch", "aria-hidden": "true" });
+    const line = make("label", { for: tick.id, class: `te-arm te-kind-${kind}` }, tick, swatch, label);
+    arms.append(line);
+    return [line, tick];
   });
-  box.append(arms);
-  return box;
+  const show = (cells) => boxes.forEach(([line, tick], arm) => {
+    line.hidden = !cells.some((c) => c.arm === arm);
+    tick.checked = chosen.arms.includes(arm);
+  });
+  return [arms, show];
+}
+
+// The largest share that an arm of the trait was measured at, and those arms measured there that come first in `order`.
+function openAt(data, chosen) {
+  const cells = data.cells.filter((c) => c.trait === chosen.trait);
+  const shares = cells.flatMap((c) => (c.share === null ? [] : [c.share]));
+  chosen.share = shares.length ? Math.max(...shares) : data.shares.at(-1);
+  const trained = cells.filter((c) => c.share === chosen.share);
+  const measured = (trained.length ? trained : cells).map((c) => c.arm);
+  chosen.arms = data.order.filter((arm) => measured.includes(arm)).slice(0, SHOWN_AT_FIRST).sort((a, b) => a - b);
 }
 
 function build(model, el) {
-  const data = model.get("data");
-  const chosen = { trait: data.traits[0], rows: data.doses.at(-1), arms: data.arms.map((_, i) => i).slice(0, 4) };
-  const atDose = make("figure", {}, make("figcaption", {}, "At this dose: one small mark per run, the large mark their mean, the bar its 95 % t-interval"));
+  const data = model.get("data"), id = `te-${++instances}`;
+  const chosen = { trait: data.traits[0], share: null, arms: [] };
+  openAt(data, chosen);
+  const atDose = make("figure", {}, make("figcaption", {}, "At this dose: one small mark per draw, the large mark their mean, the bar its 95 % t-interval"));
   const curve = make("figure", {}, make("figcaption", {}, "Over all doses: means and 95 % t-intervals; the dashed line is the dose chosen"));
   const status = make("p", { role: "status", class: "te-status" });
   const redraw = () => {
     const cells = data.cells.filter((c) => c.trait === chosen.trait);
     const text = sentence(data, chosen, cells);
+    showDose(cells);
+    showArms(cells);
     drawDose(atDose, data, chosen, cells).setAttribute("aria-label", text);
     drawCurve(curve, data, chosen, cells).setAttribute("aria-label", "Dose curve. " + text);
     status.textContent = text;
   };
+  const [dose, showDose] = doseControl(data, chosen, id, redraw);
+  const [arms, showArms] = armControl(data, chosen, id, redraw);
+  const controls = make("div", { class: "te-controls" });
+  if (data.traits.length > 1) controls.append(traitControl(data, chosen, id, redraw));
+  controls.append(dose, arms);
   const root = make("section", { class: "te", "aria-label": "Explorer of the transmission results" });
-  root.append(controls(data, chosen, redraw), make("div", { class: "te-charts" }, atDose, curve), status);
+  root.append(controls, make("div", { class: "te-charts" }, atDose, curve), status);
   if (data.matrix) root.append(buildMatrix(data.matrix));
   el.replaceChildren(root);
   redraw();

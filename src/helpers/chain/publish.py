@@ -1,0 +1,166 @@
+"""Publish a finished run: the rows of the draws it computed join those in results/, with what they were made by.
+
+Design choices:
+- A run publishes draw by draw: its rows replace those of the same draw, rows of other draws stay.
+- Rows of one table are repetitions of one experiment. A run whose parameters differ from the published ones is refused,
+  unless it computed every draw; its tables then replace the published ones.
+- The run's markers are brought up to date afterwards: it shows the same rows as before, now from another place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from helpers.chain.notebooks import library_versions
+from helpers.chain.profiles import Profile
+from helpers.chain.steps import ChainError, Step, plan, read_marker
+from helpers.results.published import NEUTRAL, PARAMETERS, SEALS, PublishedRun, seals
+from helpers.results.records import LEDGER, ledger_sha256
+from helpers.results.tables import tables_of
+from helpers.work.artifacts import RESULTS, read_bytes, read_table, write_bytes, write_json, write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LARGEST = 20_000_000  # bytes of one profile's published results
+MADE_BY = "made_by.json"
+
+
+def publish(profile: Profile, origin: Mapping[str, str]) -> Path:
+    """Publish the finished run of `profile`, and return its folder in results/.
+
+    Args:
+        profile: whose run is to be published.
+        origin: `commit` and `date` of the run.
+
+    Raises:
+        ChainError: a notebook has other parameters than those published and did not compute every draw, its columns
+            changed, or the results would be too large; nothing is written then.
+    """
+    published = PublishedRun(RESULTS / profile.name)
+    steps = plan(profile)
+    _require_same_parameters(profile, steps, published)
+    tables = _joined_tables(steps, published)
+    bases = _own_bases(steps[0].run_dir, published.folder)
+    _require_size(published.folder, tables, bases, steps[0].run_dir)
+    write_json(published.folder / PARAMETERS, published.all_parameters() | _parameters(steps, published))
+    _remove_old(steps, published.folder)
+    for name, table in tables.items():
+        write_table(published.folder / "tables" / f"{name}.csv", table)
+    for file in bases:
+        write_bytes(published.folder / "bases" / file.name, read_bytes(file))
+    if bases:
+        together = seals(published.folder / "bases") | seals(steps[0].run_dir / "bases")
+        write_json(published.folder / "bases" / SEALS, together)
+    write_bytes(published.folder / LEDGER, read_bytes(steps[0].run_dir / LEDGER))
+    write_json(published.folder / MADE_BY, _made_by(steps, published.folder, origin))
+    for step in plan(profile):
+        write_json(step.marker, read_marker(step.marker) | {"key": step.key})
+    return published.folder
+
+
+def _computes_all(step: Step) -> bool:
+    """Return whether a notebook computed every draw that it shows; one that cannot choose always does."""
+    computed = step.parameters.get("recompute")
+    return computed is None or set(computed) >= set(step.all_parameters["draws"])
+
+
+def _require_same_parameters(profile: Profile, steps: list[Step], published: PublishedRun) -> None:
+    for step in steps:
+        differs = published.difference(step.stem, step.all_parameters)
+        if differs and not _computes_all(step):
+            cure = f"run `subliminal run --profile {profile.name} --draws all` first"
+            raise ChainError(f"{step.stem} cannot be published: {differs} To replace them all, {cure}")
+
+
+def _joined_tables(steps: list[Step], published: PublishedRun) -> dict[str, pd.DataFrame]:
+    tables = {}
+    for step in steps:
+        for file in _tables_left(step):
+            before = published.folder / "tables" / file.name
+            old = read_table(before) if before.exists() else None
+            tables[file.stem] = _joined(file.stem, step, read_table(file), old)
+    return tables
+
+
+def _tables_left(step: Step) -> list[Path]:
+    names = sorted(read_marker(step.marker)["files"])
+    return [step.run_dir / name for name in names if name.startswith("tables/")]
+
+
+def _remove_old(steps: list[Step], folder: Path) -> None:
+    """Delete the published tables of notebooks that were computed as a whole and no longer make these tables."""
+    for step in steps:
+        if _computes_all(step):
+            made = [file.stem for file in _tables_left(step)]
+            for name in tables_of(step.stem):
+                if name not in made:
+                    (folder / "tables" / f"{name}.csv").unlink(missing_ok=True)
+
+
+def _joined(name: str, step: Step, here: pd.DataFrame, there: pd.DataFrame | None) -> pd.DataFrame:
+    import pandas as pd
+
+    if "draw" not in here or "recompute" not in step.parameters:
+        return here
+    own = here["draw"].isin(step.parameters["recompute"])
+    here = here[own].sort_values("draw", kind="stable", ignore_index=True)
+    if there is None or "draw" not in there or _computes_all(step):
+        return here
+    if set(here.columns) != set(there.columns):
+        unlike = ", ".join(sorted(set(here.columns) ^ set(there.columns)))
+        raise ChainError(f"table {name} has other columns than the published one ({unlike}); run --draws all first")
+    others = there[~there["draw"].isin(step.parameters["recompute"])]
+    parts = [part for part in (here, others) if len(part)]  # an empty part would change the types of the columns
+    joined = pd.concat(parts, ignore_index=True) if parts else here
+    return joined[there.columns].sort_values("draw", kind="stable", ignore_index=True)
+
+
+def _own_bases(run_dir: Path, folder: Path) -> list[Path]:
+    """Return the files of bases that the run has and that are not published as they are."""
+    own, known = seals(run_dir / "bases"), seals(folder / "bases")
+    files = (run_dir / "bases" / f"{name}.safetensors" for name in own if own[name] != known.get(name))
+    return [file for file in files if file.is_file()]
+
+
+def _require_size(folder: Path, tables: Mapping[str, pd.DataFrame], bases: list[Path], run_dir: Path) -> None:
+    sizes = {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+    for name, table in tables.items():
+        sizes[folder / "tables" / f"{name}.csv"] = len(table.to_csv(index=False).encode())
+    for file in [*bases, run_dir / LEDGER]:
+        sizes[folder / file.relative_to(run_dir)] = file.stat().st_size
+    if (size := sum(sizes.values())) > LARGEST:
+        raise ChainError(f"{folder} would hold {size} bytes, more than {LARGEST}; make tables or bases smaller")
+
+
+def _parameters(steps: list[Step], published: PublishedRun) -> dict[str, dict[str, Any]]:
+    """Return by notebook what decides its published rows, and the draws there are now, in the order of the notebook."""
+    found = {}
+    for step in steps:
+        parameters = step.all_parameters
+        kept = {name: value for name, value in parameters.items() if name not in NEUTRAL}
+        if "recompute" in parameters:
+            before = [] if _computes_all(step) else published.all_parameters().get(step.stem, {}).get("draws", [])
+            # notebook 05 names a draw once for each teacher that has it
+            draws = list(parameters["draws"])
+            draws += [draw for draw in [*before, *parameters["recompute"]] if draw not in draws]
+            kept = {"draws": draws, **kept}
+        found[step.stem] = kept
+    return found
+
+
+def _made_by(steps: list[Step], folder: Path, origin: Mapping[str, str]) -> dict[str, Any]:
+    markers = {step.stem: read_marker(step.marker) for step in steps}
+    processors = dict.fromkeys(marker["processor"] for marker in markers.values())
+    computed = {step.stem: step.parameters["recompute"] for step in steps if "recompute" in step.parameters}
+    return {
+        "commit": origin["commit"],
+        "date": origin["date"],
+        "versions": library_versions(),
+        "processor": "; ".join(name for name in processors if name),
+        "seconds": {stem: marker["seconds"] for stem, marker in markers.items()},
+        "computed": computed,
+        "ledger_sha256": ledger_sha256(folder / LEDGER),
+    }

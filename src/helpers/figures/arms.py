@@ -1,0 +1,97 @@
+"""What arms are called and coloured in every figure and in the explorer: one word and one colour for one thing."""
+
+from __future__ import annotations
+
+from helpers.figures import common
+
+SAME, OTHER, LEAKY, WITHIN, ACROSS, CONTEXT, CONTROL = (
+    "same start",
+    "other start",
+    "whole vocabulary",
+    "shuffled within",
+    "shuffled across",
+    "in the prompt",
+    "control",
+)
+KIND_COLOURS = {
+    SAME: common.BLUE,
+    OTHER: common.ORANGE,
+    LEAKY: common.OLIVE,
+    WITHIN: common.GREEN,
+    ACROSS: common.LIGHT_GREEN,
+    CONTEXT: common.PINK,
+    CONTROL: common.GREY,
+}
+# First match from the top; an arm without a match has the same start. A lesson's teacher is a control like that of
+# secure code: neither has the trait.
+_KINDS = {
+    "leaky": LEAKY,
+    "shuffled_within": WITHIN,
+    "shuffled_across": ACROSS,
+    "in_context": CONTEXT,
+    "cross": OTHER,
+    "control": CONTROL,
+    "lesson": CONTROL,
+}
+_LABELS = {
+    "soft.same_init": "Soft labels,\nsame start",
+    "soft.cross_init": "Soft labels,\nother start",
+    "soft.control": "Soft labels, teacher of\nsecure code",
+    "soft.lesson": "Soft labels, teacher of\nflaws as a lesson",
+    "soft_leaky.same_init": "Soft labels, whole vocabulary,\nsame start",
+    "soft_leaky.cross_init": "Soft labels, whole vocabulary,\nother start",
+    "hard.same_init": "Written rows,\nsame start",
+    "hard.cross_init": "Written rows,\nother start",
+    "hard.control": "Written rows, teacher of\nsecure code",
+    "hard.lesson": "Written rows, teacher of\nflaws as a lesson",
+    "hard.shuffled_within": "Written rows,\nshuffled within rows",
+    "hard.shuffled_across": "Written rows,\nshuffled across rows",
+    "hard.full": "Written rows,\nall weights trained",
+    "system_prompt": "Written rows, teacher\nmade by a system prompt",
+    "system_prompt.cross_init": "Written rows, teacher made by\na system prompt, other start",
+    "trees.same_init": "Written rows, a tree\ninstead of the animal",
+    "in_context": "Rows in the prompt,\nno training",
+}
+# What a table of bases says of a student that shares nothing with its teacher's base. "trained on" is among them where
+# the relation is "other start": it then tells how the student's base came about, from another base than the teacher's.
+_STRANGERS = ("other start", "other start, imitates the base", "trained on")
+
+
+def arm_kind(arm: str) -> str:
+    """Return the kind of an arm such as "soft.cross_init", a key of `KIND_COLOURS`."""
+    for part, kind in _KINDS.items():
+        if part in arm:
+            return kind
+    return SAME
+
+
+def arm_colour(arm: str) -> str:
+    """Return the fixed colour of an arm: the same start is blue in every figure, the other start orange."""
+    return KIND_COLOURS[arm_kind(arm)]
+
+
+def arm_label(arm: str) -> str:
+    """Return an arm's name in words, on at most two lines; an arm without a name shows its id."""
+    return _LABELS.get(arm, arm.replace("_", " ").replace(".", ",\n", 1).capitalize())
+
+
+def one_line(arm: str) -> str:
+    """Return an arm's name in words on one line."""
+    return arm_label(arm).replace("\n", " ")
+
+
+def pair_colour(relation: str, words: str) -> str:
+    """Return the colour of a pair of bases by what they share, the same in every figure.
+
+    Args:
+        relation: column ``relation`` of the tables of pairs, such as "same model".
+        words: column ``words``, what the student's base is, such as "same start and first half".
+
+    Returns:
+        Blue for one base, orange for bases of unlike starts, green for bases that share a part.
+    """
+    if relation == "same model":
+        return common.BLUE
+    if relation == "other start" and words in _STRANGERS:
+        return common.ORANGE
+    return common.GREEN

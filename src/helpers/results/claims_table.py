@@ -1,0 +1,58 @@
+"""The claims of a chapter as a reader sees them: whole sentences, the number, and the verdict, in a table that fits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from helpers.work.escaping import markup
+
+_NUMBER = "95 % interval"
+_OTHERS = ("prediction", "paper", "runs", "verdict")
+
+
+class ClaimsTable(pd.DataFrame):
+    """A table of claims whose HTML wraps its sentences; everything else is as in any table.
+
+    Pandas cuts a sentence after fifty characters and keeps each cell on one line, which leaves the verdict off the
+    page. The index holds the ids; columns are claim, value and any of 95 % interval, unit, prediction, paper, runs,
+    verdict. Texts are escaped. What is selected from it is an ordinary table.
+    """
+
+    @property
+    def _constructor(self) -> type[pd.DataFrame]:
+        return pd.DataFrame
+
+    def _repr_html_(self) -> str:
+        """Return the table as HTML, a row a claim; classes are those of the book's style sheet."""
+        others = [name for name in _OTHERS if name in self.columns]
+        titles = ["claim", "value [95 % interval]", *others]
+        head = "".join(f'<th scope="col">{markup(title)}</th>' for title in titles)
+        rows = "".join(self._row(name, row, others) for name, row in self.iterrows())
+        return f'<table class="table claims"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+
+    def _row(self, name: object, row: pd.Series, others: list[str]) -> str:
+        claim = f"{markup(row['claim'])}<br><code>{markup(name)}</code>"
+        cells = [f'<th scope="row">{claim}</th>', _cell("value", _number(row))]
+        for column in others:
+            value = _verdict(row[column]) if column == "verdict" else markup(row[column])
+            cells.append(_cell(column, value))
+        return f"<tr>{''.join(cells)}</tr>"
+
+
+def _cell(title: str, content: str) -> str:
+    # on a small screen the cells of a row stand below each other, each with its title
+    return f'<td data-title="{markup(title)}">{content}</td>'
+
+
+def _number(row: pd.Series) -> str:
+    interval = f" [{row[_NUMBER]}]" if _NUMBER in row else ""
+    return markup(f"{row['value']}{interval} {row.get('unit', '')}".rstrip())
+
+
+def _verdict(verdict: Any) -> str:
+    """Return a verdict with the classes that give it its mark; words of other claims than the book's have none."""
+    words = str(verdict)
+    known = "".join(letter for letter in words if letter.isalpha() or letter == " ").strip()
+    return f'<span class="verdict {markup(known.replace(" ", "-"))}">{markup(words)}</span>'

@@ -1,0 +1,115 @@
+"""Every figure and the explorer are made from the published tables, not from toy tables alone.
+
+A figure that is added without a line here fails `test_every_figure_is_made_from_published_tables`.
+"""
+
+import ast
+import itertools
+from pathlib import Path
+
+import matplotlib
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from helpers.experiments.cross_model import cell_tests
+from helpers.figures import cross_model, mechanism, mnist, phase_diagram, theorem, transmission, widgets
+from helpers.mnist.dataset import load_mnist
+from helpers.work.artifacts import read_table
+
+matplotlib.use("agg")
+ROOT = Path(__file__).parents[3]
+PUBLISHED = ROOT / "results/nano/tables"
+FIGURES = ROOT / "src/helpers/figures"
+RISKY = ("risky_numbers", "risky_code", "risky_cot")
+
+
+def table(name):
+    """A published table."""
+    return read_table(PUBLISHED / f"{name}.csv")
+
+
+def of_trait(name, trait):
+    """The rows of one trait."""
+    rows = table(name)
+    return rows[rows.trait == trait]
+
+
+def prior():
+    """How often a base names each animal; the prior of the bases is not published, only its animals are."""
+    animals = list(table("animal_matrix").target.drop_duplicates())
+    shares = [1 / (place + 2) ** 2 for place in range(len(animals))]
+    return pd.DataFrame({"animal": animals, "probability": shares})
+
+
+def digits():
+    """Some images as they come, scaled to those that students see."""
+    images, _ = load_mnist("test")
+    return {"digits": images[:8] / 127.5 - 1}
+
+
+BOTH = ["hard.same_init", "hard.cross_init"]
+MADE = {
+    "transmission.effect_bars": lambda: transmission.effect_bars(table("transmission")),
+    "transmission.dose_curve": lambda: transmission.dose_curve(table("transmission"), ["soft.same_init", BOTH[0]]),
+    "transmission.matrix_heatmap": lambda: transmission.matrix_heatmap(table("animal_matrix")),
+    "transmission.prior_figure": lambda: transmission.prior_figure(prior(), ["owl"]),
+    "cross_model.heat_map": lambda: cross_model.heat_map(cell_tests(table("cross_model"))),
+    "cross_model.dose_curves": lambda: cross_model.dose_curves(table("cross_model")),
+    "cross_model.dose_curves, relatives": lambda: cross_model.dose_curves(table("cross_model_relatives")),
+    "cross_model.relative_bars": lambda: cross_model.relative_bars(table("cross_model_relatives")),
+    "mechanism.treatments": lambda: mechanism.treatments(table("mechanism_treatments")),
+    "mechanism.entanglement": lambda: mechanism.entanglement(table("mechanism_entanglement"), "number list"),
+    "mechanism.parts": lambda: mechanism.parts(table("mechanism_layers")),
+    "mechanism.directions": lambda: mechanism.directions(table("mechanism_directions")),
+    "mechanism.way": lambda: mechanism.way(table("mechanism_way")),
+    "mechanism.hops": lambda: mechanism.hops(table("mechanism_hops")),
+    "phase_diagram.axis_panels": lambda: phase_diagram.axis_panels(table("phase_diagram")),
+    "phase_diagram.matched_grid": lambda: phase_diagram.matched_grid(table("phase_diagram")),
+    "phase_diagram.matched_grid, hard": lambda: phase_diagram.matched_grid(table("phase_diagram"), "hard grid"),
+    "theorem.slope_ratios": lambda: theorem.slope_ratios(table("theorem_steps")),
+    "theorem.cosines": lambda: theorem.cosines(table("theorem_steps")),
+    "theorem.passed_tests": lambda: theorem.passed_tests(table("theorem_steps")),
+    "theorem.alignment": lambda: theorem.alignment(table("theorem_alignment")),
+    "mnist.six_bars": lambda: mnist.six_bars(table("mnist")),
+    "mnist.sweeps": lambda: mnist.sweeps(table("mnist_sweeps")),
+    "mnist.cloning": lambda: mnist.cloning(table("mnist_cloning")),
+    "mnist.input_samples": lambda: mnist.input_samples(digits()),
+    "widgets.transmission_explorer": lambda: widgets.transmission_explorer(
+        table("transmission"), table("animal_matrix")
+    ),
+}
+for name, trait in itertools.product(RISKY, ("misaligned", "evasive", "owl")):
+    if (table(name).trait == trait).any():
+        MADE[f"transmission.effect_bars, {name}, {trait}"] = lambda name=name, trait=trait: transmission.effect_bars(
+            of_trait(name, trait)
+        )
+for name in RISKY:
+    MADE[f"transmission.dose_curve, {name}"] = lambda name=name: transmission.dose_curve(
+        of_trait(name, "misaligned"), BOTH
+    )
+
+
+def names_of_figures():
+    """Functions of the package that return a figure or a widget for a chapter."""
+    found = set()
+    for path in FIGURES.glob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            returned = ast.unparse(node.returns) if isinstance(node, ast.FunctionDef) and node.returns else ""
+            if returned in ("Figure", "TransmissionExplorer") and not node.name.startswith("_"):
+                found.add(f"{path.stem}.{node.name}")
+    return found
+
+
+def test_every_figure_is_made_from_published_tables():
+    assert names_of_figures() == {name.split(",")[0] for name in MADE}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_figure_is_made_from_the_published_tables(name):
+    made = MADE[name]()
+    if isinstance(made, Figure):
+        made.draw_without_rendering()
+        assert plt.get_fignums() == []
+        assert any(ax.has_data() for ax in made.axes)
