@@ -3,12 +3,15 @@
 import json
 import re
 import time
+import tomllib
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
 import pytest
 
 pytestmark = pytest.mark.browser
+ROOT = Path(__file__).parents[2]
 EXPLORER = "notebooks/01_owl_transfer.html"
 
 
@@ -183,11 +186,11 @@ def test_links_within_the_book_lead_somewhere(built_book):
 
 def test_notebooks_can_be_opened_on_colab_and_as_source(built_book):
     text = (built_book / EXPLORER).read_text(encoding="utf-8")
-    repository = "subliminal-learning-book/subliminal-learning-book"
-    colab = f"https://colab.research.google.com/github/{repository}/blob/main"
+    address = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+    colab = address.replace("https://github.com", "https://colab.research.google.com/github") + "/blob/main"
     assert f"{colab}/notebooks/01_owl_transfer.ipynb" in text
     index = (built_book / "book/index.html").read_text(encoding="utf-8")
-    assert f"https://github.com/{repository}/edit/main/book/index.md" in index
+    assert f"{address}/edit/main/book/index.md" in index
 
 
 def test_every_page_says_which_results_it_shows(built_book, smoke_run):

@@ -101,17 +101,18 @@ def _inert(state: Any) -> Any:
 
 
 def provenance(root: Path, run_dir: Path, notebooks: list[Path]) -> dict[str, str]:
-    """Return where the results come from: profile, commit, date, and the `sentence` on the first page.
-
-    These are escaped for Markdown; `footer` is the same sentence for the foot of every page, escaped for HTML.
-    """
+    """Return where the results come from: profile, commit, date, and a `sentence` on them."""
     date = max(_finished(path) for path in notebooks)
     day = f"{date.day} {date:%B %Y}"
     commit = _commit(root)
     sentence = f"Results of the profile {run_dir.name}, run on {day}; book built at {commit}."
-    words = {"profile": run_dir.name, "commit": commit, "date": day, "sentence": sentence}
-    escaped = {name: escaping.markdown(text) for name, text in words.items()}
-    return {**escaped, "footer": escaping.markup(sentence)}
+    return {"profile": run_dir.name, "commit": commit, "date": day, "sentence": sentence}
+
+
+def for_pages(origin: dict[str, str]) -> dict[str, str]:
+    """Return the words of `provenance` escaped for Markdown, and the sentence as `footer`, escaped for HTML."""
+    escaped = {name: escaping.markdown(text) for name, text in origin.items()}
+    return {**escaped, "footer": escaping.markup(origin["sentence"])}
 
 
 def _finished(path: Path) -> datetime:
@@ -149,7 +150,8 @@ def stage(root: Path, run_dir: Path, target: Path) -> None:
     for path in notebooks:
         published = json.dumps(clean(artifacts.read_json(path), path.stem), ensure_ascii=False)
         artifacts.write_text(target / "notebooks" / path.name, published, sync=False)
-    artifacts.write_json(target / "values.json", prose.values(records, provenance(root, run_dir, notebooks)))
+    origin = for_pages(provenance(root, run_dir, notebooks))
+    artifacts.write_json(target / "values.json", prose.values(records, origin))
     save_effects(prose.ordered(records), target / "book" / "images" / "effects.svg")
 
 

@@ -9,7 +9,8 @@ import pandas as pd
 from helpers.work.escaping import markup
 
 _NUMBER = "95 % interval"
-_OTHERS = ("prediction", "paper", "runs", "verdict")
+_LEFT = 'style="text-align: left"'  # Jupyter sets tables to the right
+_OTHERS = ("prediction", "paper", "verdict")
 
 
 class ClaimsTable(pd.DataFrame):
@@ -28,13 +29,13 @@ class ClaimsTable(pd.DataFrame):
         """Return the table as HTML, a row a claim; classes are those of the book's style sheet."""
         others = [name for name in _OTHERS if name in self.columns]
         titles = ["claim", "value [95 % interval]", *others]
-        head = "".join(f'<th scope="col">{markup(title)}</th>' for title in titles)
+        head = "".join(f'<th scope="col" {_LEFT}>{markup(title)}</th>' for title in titles)
         rows = "".join(self._row(name, row, others) for name, row in self.iterrows())
         return f'<table class="table claims"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
     def _row(self, name: object, row: pd.Series, others: list[str]) -> str:
         claim = f"{markup(row['claim'])}<br><code>{markup(name)}</code>"
-        cells = [f'<th scope="row">{claim}</th>', _cell("value", _number(row))]
+        cells = [f'<th scope="row" {_LEFT}>{claim}</th>', _cell("value", _number(row))]
         for column in others:
             value = _verdict(row[column]) if column == "verdict" else markup(row[column])
             cells.append(_cell(column, value))
@@ -43,12 +44,13 @@ class ClaimsTable(pd.DataFrame):
 
 def _cell(title: str, content: str) -> str:
     # on a small screen the cells of a row stand below each other, each with its title
-    return f'<td data-title="{markup(title)}">{content}</td>'
+    return f'<td data-title="{markup(title)}" {_LEFT}>{content}</td>'
 
 
 def _number(row: pd.Series) -> str:
     interval = f" [{row[_NUMBER]}]" if _NUMBER in row else ""
-    return markup(f"{row['value']}{interval} {row.get('unit', '')}".rstrip())
+    draws = f", {row['runs']} draws" if "runs" in row else ""
+    return markup(f"{row['value']}{interval} {row.get('unit', '')}".rstrip() + draws)
 
 
 def _verdict(verdict: Any) -> str:

@@ -150,7 +150,7 @@ def test_where_results_come_from_is_escaped_for_pages_and_for_their_foot(tmp_pat
     (run_dir / "executed").mkdir(parents=True)
     path = run_dir / "executed/00_toy.ipynb"
     path.write_text(json.dumps(notebook()))
-    told = staging.provenance(tmp_path, run_dir, [path])
+    told = staging.for_pages(staging.provenance(tmp_path, run_dir, [path]))
     assert "<b>" not in rendered(told["sentence"]) and "{{" not in told["sentence"].replace("\\{", "")
     assert "&lt;b&gt;" in told["footer"] and "<b>" not in told["footer"]
 
