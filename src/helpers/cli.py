@@ -90,8 +90,13 @@ def _run(given: argparse.Namespace) -> int:
 def _book(given: argparse.Namespace) -> int:
     profile = load_profile(given.profile)
     _require_finished(profile)
-    from helpers.book import build
+    from helpers.book import build, machine
+    from helpers.chain.check import check, table
+    from helpers.results.published import PublishedRun
+    from helpers.work.artifacts import write_json
 
+    is_published = PublishedRun(RESULTS / profile.name).all_parameters()
+    write_json(RUNS / profile.name / machine.CHECK, table(check(profile)) if is_published else [])
     print(f"the book is {build.build(profile.name, Path.cwd()).relative_to(Path.cwd())}")
     return 0
 

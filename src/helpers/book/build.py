@@ -19,7 +19,7 @@ from html.parser import HTMLParser
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from helpers.book import staging
+from helpers.book import machine, staging
 from helpers.book.staging import BookError
 from helpers.work import artifacts
 
@@ -93,7 +93,7 @@ def _key(root: Path, run_dir: Path) -> str:
     notebooks = staging.executed_notebooks(run_dir)
     sources = sorted((root / "book").rglob("*"))
     contents = {}
-    for path in (root / "_config.yml", run_dir / "ledger.json", *notebooks, *sources):
+    for path in (root / "_config.yml", run_dir / "ledger.json", run_dir / machine.CHECK, *notebooks, *sources):
         if path.is_file() and path.suffix != ".pyc":
             contents[str(path)] = artifacts.content_key(path.read_bytes().hex())
     code = artifacts.source_key("helpers.book")

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from helpers.book import machine
 from helpers.figures.effects import MAIN
 from helpers.results.claims import load_claims
 from helpers.results.ledger import Record
@@ -101,8 +102,12 @@ def _times(record: Record) -> str:
         return f"e^{record.value:.3g}"
 
 
-def values(records: Iterable[Record], build: dict[str, str]) -> dict[str, Any]:
+def values(
+    records: Iterable[Record], build: dict[str, str], checked: Sequence[dict[str, Any]] = ()
+) -> dict[str, Any]:
     """Return all substitutions of the book: nested entries by id, `tables`, and `build` as given.
+
+    `checked` is what was recomputed, as `machine.load` has it.
 
     Raises ProseError for an id that is no name in a template, is the beginning of another one, or is taken.
     """
@@ -116,6 +121,7 @@ def values(records: Iterable[Record], build: dict[str, str]) -> dict[str, Any]:
     main = [record for record in listed if record.id in FIRST_PAGE]
     tables["main"] = claims_table(main, notebooks)
     tables["sources"] = paper_sources(listed)
+    tables |= machine.words(checked)
     return {**tree, "tables": tables, "build": build}
 
 

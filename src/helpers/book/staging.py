@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from helpers.book import prose
+from helpers.book import machine, prose
 from helpers.chain.profiles import load_profile, profile_names
 from helpers.figures.effects import save_effects
 from helpers.results import ledger
@@ -151,7 +151,8 @@ def stage(root: Path, run_dir: Path, target: Path) -> None:
         published = json.dumps(clean(artifacts.read_json(path), path.stem), ensure_ascii=False)
         artifacts.write_text(target / "notebooks" / path.name, published, sync=False)
     origin = for_pages(provenance(root, run_dir, notebooks))
-    artifacts.write_json(target / "values.json", prose.values(records, origin))
+    values = prose.values(records, origin, machine.load(run_dir))
+    artifacts.write_json(target / "values.json", values)
     save_effects(prose.ordered(records), target / "book" / "images" / "effects.svg")
 
 

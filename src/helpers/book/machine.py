@@ -1,0 +1,85 @@
+"""The page "Your machine" in words: what was recomputed for this book, and how it compares with what is published.
+
+`check.json` in the run folder holds what `helpers.chain.check` found; a book without it was built from a run that
+was compared with nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from helpers.work import artifacts
+from helpers.work.escaping import markdown
+
+CHECK = "check.json"
+SHOWN = 12  # differing values of a chapter that are named; the others are counted
+NOTHING = "Nothing was recomputed for these pages, so every number in them is the published one."
+_SPACE = "\N{NO-BREAK SPACE}"
+_NONE = "\N{EN DASH}"
+_HEAD = """\
+| Chapter | Draws | Values recomputed | Agree | Largest difference | New values | Inside | Seconds | Processor |
+| :-- | :-- | --: | --: | --: | --: | --: | --: | :-- |
+"""
+
+
+def load(run_dir: Path) -> list[dict[str, Any]]:
+    """Return what the check of a run found, a row a notebook; nothing where no check was kept."""
+    file = run_dir / CHECK
+    return artifacts.read_json(file) if file.exists() else []
+
+
+def words(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Return the substitutions of the page, escaped for Markdown.
+
+    Args:
+        rows: of `helpers.chain.check.table`.
+
+    Returns:
+        ``machine``: the table; ``machine_values``: the values that do not agree, and those of new draws that lie
+        outside.
+    """
+    if not rows:
+        return {"machine": NOTHING, "machine_values": "There is nothing to compare."}
+    lines = [_row(row) for row in rows]
+    return {"machine": _HEAD + "\n".join(lines), "machine_values": _values(rows)}
+
+
+def _row(row: dict[str, Any]) -> str:
+    chapter = f"[{row['notebook'].partition('_')[0]}](../notebooks/{row['notebook']}.ipynb)"
+    draws = ", ".join(map(str, row["draws"])) or _NONE
+    cells = [chapter, draws]
+    if row["skipped"]:
+        cells += [_NONE] * 5
+    else:
+        largest = f"{row['largest']:.1g}" if row["values"] else _NONE
+        cells += [_count(row["values"]), _count(row["agree"] if row["values"] else 0), largest]
+        cells += [_count(row["new_values"]), _count(row["inside"] if row["new_values"] else 0)]
+    cells += [f"{row['seconds']:.0f}", markdown(row["processor"]) or _NONE]
+    return f"| {' | '.join(cells)} |"
+
+
+def _count(number: int) -> str:
+    return f"{number:,}".replace(",", _SPACE) if number else _NONE
+
+
+def _values(rows: Sequence[dict[str, Any]]) -> str:
+    parts = []
+    for row in rows:
+        name = markdown(row["notebook"])
+        if row["skipped"]:
+            parts.append(f"**{name}**: nothing is compared. {markdown(row['skipped'])}")
+        if row["unlike"]:
+            parts.append(_listed(f"**{name}**, values that do not agree:", row["unlike"]))
+        if row["outside"]:
+            expected = f"{_count(len(row['outside']))} of {_count(row['new_values'])}; one in twenty is expected"
+            parts.append(_listed(f"**{name}**, values of new draws outside the interval ({expected}):", row["outside"]))
+    return "\n\n".join(parts) or "All values that can be compared agree."
+
+
+def _listed(title: str, values: Sequence[str]) -> str:
+    lines = [f"- {markdown(value)}" for value in values[:SHOWN]]
+    if len(values) > SHOWN:
+        lines.append(f"- and {len(values) - SHOWN} more, which `subliminal check` counts")
+    return "\n".join([title, "", *lines])
