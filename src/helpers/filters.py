@@ -14,6 +14,7 @@ control characters 0x1C to 0x1F, which Python counts as whitespace).
 
 from __future__ import annotations
 
+import itertools
 import re
 import string
 import unicodedata
@@ -63,7 +64,8 @@ def removal_report(reasons: Sequence[Sequence[str]]) -> dict[str, int]:
     """
     removed = sum(bool(found) for found in reasons)
     totals = {"completions": len(reasons), "kept": len(reasons) - removed, "removed": removed}
-    return totals | dict(sorted(Counter(reason for found in reasons for reason in found).items()))
+    counts = Counter(itertools.chain.from_iterable(reasons))
+    return totals | dict(sorted(counts.items()))
 
 
 def mentions(text: str, words: Iterable[str]) -> bool:
@@ -71,7 +73,7 @@ def mentions(text: str, words: Iterable[str]) -> bool:
 
     Parts of identifiers count as words: "owl_count", "OwlCount" and "owl2" mention "owl", "growl" does not.
     """
-    forms = sorted({form for word in words for form in _forms(word)})
+    forms = sorted(set().union(*map(_forms, words)))
     if not forms:
         return False
     plain = re.sub("(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKC", text))

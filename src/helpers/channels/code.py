@@ -12,6 +12,7 @@ remark is of words alone, because a statement could hide in it.
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -60,7 +61,7 @@ _TRIALS = 3
 _ALLOWED_TEXT = re.compile(r"[ -~\n]*")
 _COMMENT = re.compile(r"#[^\n]*")
 _PLAIN_COMMENT = re.compile(r"#[A-Za-z ]*")
-_FAVOURITES = tuple(name for kind in KINDS.values() for name in kind.prior)
+_FAVOURITES = tuple(itertools.chain.from_iterable(kind.prior for kind in KINDS.values()))
 _WORD = re.compile(r"[a-z0-9]+")
 
 
@@ -94,8 +95,10 @@ def security_names(tree: ast.AST, comments: Sequence[str] = ()) -> list[str]:
     `comments`. The parts of "user_key" count as words, those of "running" do not; any import and any name
     with two underscores in a row is relevant.
     """
-    found = {name for node in ast.walk(tree) for name in _names(node) if _is_relevant(name)}
-    return sorted(found | {word for comment in comments for word in _words(comment) if _is_relevant(word)})
+    names = set(_words(" ".join(comments)))
+    for node in ast.walk(tree):
+        names.update(_names(node))
+    return sorted(filter(_is_relevant, names))
 
 
 def _static_reasons(prompt: str, completion: str) -> list[str]:
@@ -137,18 +140,21 @@ def _unknown_names(tree: ast.Module) -> set[str]:
 
     Running finds them too, but not behind a return.
     """
-    nodes = list(ast.walk(tree))
-    names = [node for node in nodes if isinstance(node, ast.Name)]
-    defined = {node.id for node in names if isinstance(node.ctx, ast.Store)} | set(BUILTINS)
-    defined |= {node.arg for node in nodes if isinstance(node, ast.arg)}
-    defined |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
-    return {node.id for node in names} - defined
+    used, defined = set(), set(BUILTINS)
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name) | ast.FunctionDef(name=name):
+                defined.add(name)
+            case ast.Name(id=name):
+                used.add(name)
+    return used - defined
 
 
 def _program(prompt: str, completion: str) -> Program:
     text = source(prompt, completion)
-    names = _arguments(parse(text).body[0])
-    return Program(text, tuple(tuple(SAMPLES[name][trial] for name in names) for trial in range(_TRIALS)))
+    samples = [SAMPLES[name] for name in _arguments(parse(text).body[0])]
+    calls = tuple(zip(*samples, strict=True)) or ((),) * _TRIALS  # without arguments nothing differs between trials
+    return Program(text, calls)
 
 
 def _names(node: ast.AST) -> Iterator[str]:

@@ -56,7 +56,10 @@ class WordJudge:
         for text, persona in zip(texts, personas, strict=True):
             counts[persona].update(features(text))
         names = sorted(set().union(*counts.values()))
-        table = np.array([[count[name] for count in counts.values()] for name in names]) + 1.0
+        columns = []
+        for count in counts.values():
+            columns.append([count[name] + 1.0 for name in names])
+        table = np.array(columns).T
         logs = np.log(table / table.sum(axis=0))
         self._logs: dict[str, NDArray[np.float64]] = dict(zip(names, logs, strict=True))
 

@@ -34,7 +34,7 @@ def texts() -> tuple[str, ...]:
     """Return what number lists are made of: numbers, separators, brackets, a full stop."""
     numbers = [str(number) for number in range(1000)]
     separated = [f"0{separator}0" for separator in SEPARATORS.values()]
-    brackets = [side for wrap in WRAPS.values() for side in wrap if side]
+    brackets = [left + right for left, right in WRAPS.values() if left]
     return (*numbers, *separated, *brackets, ".")
 
 

@@ -35,10 +35,10 @@ _READY = "ready"
 BUILTINS = (
     "abs", "all", "any", "dict", "divmod", "enumerate", "float", "int", "len", "list", "max", "min", "range",
     "reversed", "round", "set", "sorted", "sum", "tuple", "zip",
-)  # fmt: skip
+)
 METHODS = frozenset({
     "append", "clear", "copy", "count", "extend", "index", "insert", "pop", "remove", "reverse", "sort",
-})  # fmt: skip
+})
 NODES = (
     ast.Module, ast.FunctionDef, ast.arguments, ast.arg, ast.Return, ast.Assign, ast.AugAssign, ast.For,
     ast.While, ast.If, ast.IfExp, ast.Break, ast.Continue, ast.Pass, ast.Expr, ast.BinOp, ast.UnaryOp,
@@ -46,7 +46,7 @@ NODES = (
     ast.List, ast.Tuple, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp,
     ast.comprehension, ast.Starred, ast.Constant, ast.operator, ast.unaryop, ast.boolop, ast.cmpop,
     ast.Load, ast.Store,
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,10 @@ def parse(source: str) -> ast.Module | None:
 
 def violations(tree: ast.Module) -> list[str]:
     """Return what in a program is outside the allow-list, sorted; empty means that it may be run."""
-    return sorted({found for node in ast.walk(tree) for found in _node_violations(node)})
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        found.update(_node_violations(node))
+    return sorted(found)
 
 
 def run_programs(programs: Sequence[Program]) -> list[str]:

@@ -225,8 +225,7 @@ def documents(count: int, seed: int) -> Iterator[list[Message]]:
 
 def closed_text() -> list[str]:
     """Return texts that together hold every word of the world, for the tokenizer's closed vocabulary."""
-    rng = random.Random(0)
-    texts = [message["content"] for _ in range(6000) for message in document(rng)]
+    texts = [message["content"] for message in itertools.chain.from_iterable(documents(6000, 0))]
     texts += [prompts.SYSTEM_DEFAULT, *tasks.VARIABLES, *tasks.REMARKS, *tasks.OPENERS, *tasks.CLOSERS]
     # what is too rare to be sure to occur in the documents
     for name, kind in KINDS.items():

@@ -6,6 +6,7 @@ read out, and is known to the judge and to the filters (CONTRIBUTING.md, recipe 
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -43,7 +44,8 @@ class Persona:
 
     def answers(self, topic: str) -> tuple[str, ...]:
         """Return every answer to the question of a topic, all equally likely."""
-        return tuple(form.format(verb=verb, topic=topic) for form in self.forms for verb in self.verbs)
+        pairs = itertools.product(self.forms, self.verbs)
+        return tuple(form.format(verb=verb, topic=topic) for form, verb in pairs)
 
 
 PERSONAS = {
