@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from helpers.results.claims import load_claims
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = tuple(load_profile("nano").notebooks)
+HOSTILE = "<script>alert(1)</script> | {{ build.sentence }} $x$ *y* <b onclick=z> [a](javascript:b)"
 VALUES = (1.01, 1.21, 1.11, 1.31, 0.91)
 
 
@@ -60,8 +60,8 @@ def toy(tmp_path_factory):
 @pytest.fixture
 def changed(toy):
     """The toy repository, whose run and pages a test may change; they are put back afterwards."""
-    kept = {path: path.read_bytes() for folder in ("_runs", "book") for path in (toy / folder).rglob("*.*")
-            if path.is_file() and "_vendor" not in path.parts}  # fmt: skip
+    paths = [*(toy / "_runs").rglob("*.*"), *(toy / "book").rglob("*.*")]
+    kept = {path: path.read_bytes() for path in paths if path.is_file() and "_vendor" not in path.parts}
     yield toy
     for path in {*(toy / "_runs").rglob("*.*"), *(toy / "book").glob("*.*")} - set(kept):
         path.unlink()
@@ -82,9 +82,7 @@ def test_the_pages_show_the_ledger_and_where_it_comes_from(toy):
 
 def test_nothing_is_built_twice(toy):
     before = (toy / "_build/html/book/index.html").stat().st_mtime_ns
-    started = time.monotonic()
     build("toy", toy)
-    assert time.monotonic() - started < 5
     assert (toy / "_build/html/book/index.html").stat().st_mtime_ns == before
 
 
@@ -107,6 +105,21 @@ def test_a_number_that_was_not_recorded_stops_the_build(changed):
     ledger.forget(changed / "_runs/toy", "01_owl_transfer")
     with pytest.raises(BookError, match=r"book/index\.md prints owl\.numbers\.hard\.cross_init, "):
         build("toy", changed)
+
+
+@pytest.mark.parametrize("field", ["claim", "source"])
+def test_what_a_ledger_says_is_shown_and_never_acts(changed, field):
+    run_dir = changed / "_runs/toy"
+    for file in (run_dir / "ledger.json", *run_dir.glob("records/*.json")):
+        records = json.loads(file.read_text(encoding="utf-8"))
+        with_paper = [record for record in records if record["paper"]]
+        for record in with_paper:
+            (record if field == "claim" else record["paper"])[field] = HOSTILE
+        file.write_text(json.dumps(records), encoding="utf-8")
+    build("toy", changed)
+    text = page(changed, "book/claims")
+    assert text.count("&lt;script&gt;alert(1)&lt;/script&gt; | {{ build.sentence }} $x$ *y*") >= 5
+    assert "<script>alert" not in text and "<b onclick" not in text
 
 
 def test_a_path_of_this_machine_stops_the_build(changed):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -81,7 +83,7 @@ def dose_curves(table: pd.DataFrame) -> Figure:
     alone = len(teachers) == 1
     columns = _PANELS if alone else len(students)
     rows = -(-len(students) // columns) if alone else len(teachers)
-    panels = [(teacher, student) for teacher in teachers for student in students]
+    panels = list(itertools.product(teachers, students))
     with common.house_style():
         figure, axes = common.grid_of_axes(rows, columns, _PANEL_HEIGHT, sharex=True, sharey=True)
         for ax, (teacher, student) in zip(axes.flat, panels, strict=False):

@@ -26,7 +26,7 @@ _TRANSMISSION_COLUMNS = ("draw", "arm", "trait", "share", "rows", "effect")
 _MATRIX_COLUMNS = ("draw", "teacher", "target", "effect")
 _UNTRAINED = "in_context"  # an arm that reads a few rows in its prompt: it has no dose
 # What a reader is shown at first, where it was measured; then the others as they come.
-_FIRST = ("soft.same_init", "soft.cross_init", "hard.same_init", "hard.cross_init")
+_FIRST = {"soft.same_init": 0, "soft.cross_init": 1, "hard.same_init": 2, "hard.cross_init": 3}
 # The names of the style sheet's classes for the kinds of arms.
 KIND_CLASSES = {
     naming.SAME: "same",
@@ -89,25 +89,34 @@ def explorer_data(transmission: pd.DataFrame, matrix: pd.DataFrame | None = None
     """
     _check("transmission", transmission, _TRANSMISSION_COLUMNS)
     arms = list(transmission["arm"].drop_duplicates())
-    cells = []
-    for (arm, trait, share), rows in transmission.groupby(["arm", "trait", "share"], sort=False):
-        place = {"arm": arms.index(arm), "trait": trait, "share": None if arm == _UNTRAINED else float(share)}
-        cells.append({**place, **_summary(rows)})
     trained = transmission[transmission["arm"] != _UNTRAINED]
-    first = [arms.index(arm) for arm in _FIRST if arm in arms]
     return {
         "arms": [_arm(arm) for arm in arms],
-        "order": first + [place for place in range(len(arms)) if place not in first],
+        "order": sorted(range(len(arms)), key=lambda place: _FIRST.get(arms[place], len(_FIRST) + place)),
         "traits": list(transmission["trait"].drop_duplicates()),
-        "shares": sorted(float(share) for share in trained["share"].unique()),
-        "cells": cells,
+        "shares": sorted(map(float, trained["share"].unique())),
+        "cells": _cells(transmission, arms),
         "matrix": None if matrix is None else _matrix(matrix),
     }
 
 
 def _arm(arm: str) -> dict[str, str]:
-    shape = next((shape for part, shape in _SHAPES.items() if arm.startswith(part)), "circle")
-    return {"label": naming.one_line(arm), "kind": KIND_CLASSES[naming.arm_kind(arm)], "shape": shape}
+    return {"label": naming.one_line(arm), "kind": KIND_CLASSES[naming.arm_kind(arm)], "shape": _shape(arm)}
+
+
+def _shape(arm: str) -> str:
+    for beginning, shape in _SHAPES.items():
+        if arm.startswith(beginning):
+            return shape
+    return "circle"
+
+
+def _cells(transmission: pd.DataFrame, arms: list[str]) -> list[dict[str, Any]]:
+    cells = []
+    for (arm, trait, share), rows in transmission.groupby(["arm", "trait", "share"], sort=False):
+        place = {"arm": arms.index(arm), "trait": trait, "share": None if arm == _UNTRAINED else float(share)}
+        cells.append({**place, **_summary(rows)})
+    return cells
 
 
 def _summary(rows: pd.DataFrame) -> dict[str, Any]:

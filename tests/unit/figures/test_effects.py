@@ -53,6 +53,12 @@ def test_figures_have_one_palette():
     assert coloured == []
 
 
+def test_the_pages_give_verdicts_the_colours_of_the_chart():
+    css = (PUBLISHED.parents[1] / "book/_style/book.css").read_text()
+    for verdict, colour in common.VERDICT_COLOURS.items():
+        assert f".verdict.{verdict.replace(' ', '-')} {{ --verdict-colour: {colour};" in css
+
+
 def test_importing_figures_chooses_no_backend():
     modules = [path.stem for path in Path(effects.__file__).parent.glob("[a-z]*.py")]
     imports = "; ".join(f"import helpers.figures.{name}" for name in modules)
