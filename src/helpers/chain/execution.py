@@ -3,8 +3,10 @@
 Design choices:
 - The kernel is started from a kernelspec written for this run, so that it is this interpreter whatever other
   Jupyter installations or a user's own kernelspecs and start-up files the machine has.
+- Where the platform has what it needs, kernels and their workers are forked from one process that has imported all,
+  so a chain pays for its imports once. Elsewhere each is started anew, with equal results.
 - The kernel's raw standard error goes to executed/<notebook>.log, where a dying kernel leaves its last words.
-- The kernel watches its parent process, so it ends even when the runner is killed outright.
+- The kernel ends with the runner, even when that is killed outright.
 """
 
 from __future__ import annotations
@@ -17,13 +19,15 @@ import re
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from helpers.work import forks
 from helpers.work.artifacts import explained, write_json
-from helpers.work.keys import SOURCE_ROOT
+from helpers.work.errors import PACKAGE, RAISES
+from helpers.work.forks import ForkServer
 from helpers.work.progress import ENVIRONMENT_NAME
 
 if TYPE_CHECKING:
@@ -36,8 +40,8 @@ LONGEST_TOLD = 200  # characters of another library's message
 _FRAME = re.compile(r"^(?:File )?(.+?[.]py)(?::\d+)?,? in ", re.MULTILINE)
 _ARROW = re.compile(r"^-+> \d+ +(.*)$", re.MULTILINE)
 PROGRESS = "progress.json"  # in the run folder while a notebook runs
-# exec: the kernel itself becomes the child, so that a signal or a kill reaches it
-LAUNCH = 'exec "$0" -m ipykernel_launcher -f "$1" 2>"$2"'
+STUB = Path(__file__).with_name("stub.py")
+KERNEL = ("ipykernel.kernelapp", "ipykernel.ipkernel", "helpers.chain.kernel")  # modules
 Show = Callable[[str, int, int | None], None]  # label, done, total
 
 
@@ -52,11 +56,37 @@ class NotebookFailed(Exception):
     refusal: str = ""  # what the book's own code says to the person, where it raised this on purpose
 
 
-def execute(source: Path, output: Path, parameters: dict[str, Any], *, offline: bool, show: Show) -> None:
+@contextlib.contextmanager
+def fork_server(modules: Iterable[str], log: Path, offline: bool) -> Iterator[ForkServer | None]:
+    """A server to fork kernels from, which imports `modules`, while the block runs; None where there can be none."""
+    if not forks.available():
+        yield None
+        return
+    environment = {**os.environ, **_fixed_environment(offline)}
+    environment.pop("JPY_PARENT_PID", None)  # where the chain itself runs in a notebook
+    with explained(log):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        server = ForkServer([*sorted(modules), *KERNEL], environment, log)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def execute(
+    source: Path,
+    output: Path,
+    parameters: dict[str, Any],
+    *,
+    offline: bool,
+    show: Show,
+    server: ForkServer | None = None,
+) -> None:
     """Run the notebook `source` into `output` from the current folder, passing its progress on to `show`.
 
-    Raises NotebookFailed, with the notebook as far as it came in `output`; ArtifactError when that cannot be
-    written. On KeyboardInterrupt the kernel is stopped before the interrupt goes on.
+    Its kernel is forked from `server`, where there is one. Raises NotebookFailed, with the notebook as far as it came
+    in `output`; ArtifactError when that cannot be written. On KeyboardInterrupt the kernel is stopped before the
+    interrupt goes on.
     """
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
@@ -65,13 +95,21 @@ def execute(source: Path, output: Path, parameters: dict[str, Any], *, offline: 
         logging.getLogger(name).setLevel(logging.CRITICAL)
     run_dir, log = output.parent.parent.resolve(), output.with_suffix(".log")
     try:
-        with explained(output), _kernel_folder(run_dir, log) as folder, _tail(run_dir / PROGRESS, show):
+        with explained(output), _kernel_folder(run_dir, log, server) as folder, _tail(run_dir / PROGRESS, show):
             output.parent.mkdir(parents=True, exist_ok=True)
-            with _environment(_kernel_environment(folder, run_dir / PROGRESS, offline)):
+            own = {
+                "JUPYTER_PATH": str(folder),  # searched before every other place
+                "IPYTHONDIR": str(folder / "ipython"),  # not the user's start-up files and history
+                ENVIRONMENT_NAME: str(run_dir / PROGRESS),
+                **({forks.ENVIRONMENT_NAME: server.address} if server else {}),
+            }
+            with _environment(_fixed_environment(offline) | own):
                 _papermill(source, output, parameters)
     except PapermillExecutionError as error:
         raise _failure(error) from None
-    except DeadKernelError:
+    except (DeadKernelError, RuntimeError) as error:
+        if not isinstance(error, DeadKernelError) and "Kernel died" not in str(error):  # jupyter_client, at the start
+            raise
         what = f"the kernel died, most often for want of memory (its own words are in {log})"
         raise NotebookFailed(0, "", what, "") from None
 
@@ -114,16 +152,20 @@ def raised_by_the_book(traceback: str) -> bool:
     if not lines or not files:
         return False
     file = Path(files[-1]).expanduser()  # IPython writes ~ for the home folder
-    return file.is_relative_to(SOURCE_ROOT / "helpers") and lines[-1].startswith("raise ")
+    return file.is_relative_to(PACKAGE) and re.match(RAISES, lines[-1]) is not None
 
 
 @contextlib.contextmanager
-def _kernel_folder(run_dir: Path, log: Path) -> Iterator[Path]:
+def _kernel_folder(run_dir: Path, log: Path, server: ForkServer | None) -> Iterator[Path]:
     """A folder with a kernelspec for this interpreter, its stderr going to `log`; removed at the end."""
     folder = run_dir / "kernel"
     shutil.rmtree(folder, ignore_errors=True)  # a killed run leaves one
+    if server:
+        start = [sys.executable, "-I", "-S", str(STUB), server.address]
+    else:
+        start = [sys.executable, "-P", "-m", "helpers.chain.kernel"]
     spec = {
-        "argv": ["/bin/sh", "-c", LAUNCH, sys.executable, "{connection_file}", str(log.resolve())],
+        "argv": [*start, str(log.resolve()), "-f", "{connection_file}"],
         "display_name": "Python 3 (ipykernel)",
         "language": "python",
     }
@@ -134,16 +176,15 @@ def _kernel_folder(run_dir: Path, log: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _kernel_environment(folder: Path, progress: Path, offline: bool) -> dict[str, str]:
+def _fixed_environment(offline: bool) -> dict[str, str]:
+    """What must be set before the interpreter, or a library, is loaded."""
     settings = {
-        "JUPYTER_PATH": str(folder),  # searched before every other place
-        "IPYTHONDIR": str(folder / "ipython"),  # not the user's start-up files and history
         "PYTHONHASHSEED": "0",
         "TOKENIZERS_PARALLELISM": "false",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # as ipykernel sets it
         # freed blocks stay with glibc: handing each back and asking for it again costs an eighth of a training's time
         "MALLOC_MMAP_THRESHOLD_": str(32 * 1024 * 1024),
         "MALLOC_TRIM_THRESHOLD_": str(1024 * 1024 * 1024),
-        ENVIRONMENT_NAME: str(progress),
     }
     return settings | ({"HF_HUB_OFFLINE": "1"} if offline else {})
 

@@ -25,6 +25,8 @@ from helpers.chain.report import Report
 from helpers.chain.steps import NOTEBOOKS, ChainError, Step, plan, read_marker, unfinished, with_needs
 from helpers.results.records import rebuild
 from helpers.work.artifacts import RUNS, explained, read_object, remove_leftovers, write_json
+from helpers.work.forks import ForkServer
+from helpers.work.keys import Sources
 
 __all__ = ["NOTEBOOKS", "RUNS", "ChainError", "plan", "run_chain", "unfinished"]
 
@@ -50,14 +52,46 @@ def run_chain(
         _require_same_libraries(RUNS / profile.name)
         todo = [step for step in steps if not step.is_fresh()]
         remove_leftovers(RUNS / profile.name)
-        with Report(profile, steps, todo) as report:
+        with Report(profile, steps, todo) as report, _Kernels(steps, profile.offline) as kernels:
             for step in steps:
                 # a notebook that was fresh is so no more when one that it needs just left other files
                 if step in todo or not step.is_fresh():
-                    _run_step(step, profile, report)
+                    _run_step(step, kernels, report)
                     ran.append(step.stem)
         rebuild(RUNS / profile.name)  # the ledger is what the notebooks recorded, whatever became of its file
     return ran
+
+
+class _Kernels:
+    """Runs notebooks in kernels forked from one server, which starts with the first of them."""
+
+    def __init__(self, steps: list[Step], offline: bool) -> None:
+        self._codes = [step.notebook.code for step in steps]
+        self._offline = offline
+        self._started = contextlib.ExitStack()
+        self._server: ForkServer | None = None
+        self._asked = False
+
+    def __enter__(self) -> _Kernels:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._started.close()
+
+    def execute(self, step: Step, report: Report) -> None:
+        """Run the step's notebook; raises as `execution.execute`, ChainError where the code was edited just now."""
+        from helpers.chain import execution
+
+        if not self._asked:
+            self._asked = True
+            sources = Sources()
+            modules = {name for code in self._codes for name in sources.imported_modules(code)}
+            log = step.output.with_name("processes.log")
+            self._server = self._started.enter_context(execution.fork_server(modules, log, self._offline))
+            if self._server and self._server.code() != sources.code():
+                raise ChainError("the code was edited while this run began; run the same command again")
+        where = {"offline": self._offline, "show": report.show, "server": self._server}
+        execution.execute(step.notebook.path, step.output, step.parameters, **where)
 
 
 def _require_device(profile: Profile) -> None:
@@ -116,7 +150,7 @@ def _forget(steps: list[Step], only: Sequence[str]) -> None:
                 step.marker.unlink()
 
 
-def _run_step(step: Step, profile: Profile, report: Report) -> None:
+def _run_step(step: Step, kernels: _Kernels, report: Report) -> None:
     from helpers.results import ledger
 
     with explained(step.marker):
@@ -128,7 +162,7 @@ def _run_step(step: Step, profile: Profile, report: Report) -> None:
         raise ChainError(f"{_what_decides(step)} was edited after this run began; {again}")
     started, before, read = time.monotonic(), _states(step.run_dir), step.read_digest()
     report.start(step.stem)
-    _execute(step, profile, report)
+    _execute(step, kernels, report)
     if step.key_now() != step.key or not step.read_is_whole():
         again = "run the same command again"
         raise ChainError(f"{_what_decides(step)} was edited while it ran, so its result is not kept; {again}")
@@ -142,12 +176,12 @@ def _what_decides(step: Step) -> str:
     return f"notebook {step.stem}, the code that it uses or a file that it reads"
 
 
-def _execute(step: Step, profile: Profile, report: Report) -> None:
+def _execute(step: Step, kernels: _Kernels, report: Report) -> None:
     """Run the notebook; raises ChainError where it fails, in one sentence where our own code refused something."""
-    from helpers.chain.execution import NotebookFailed, execute
+    from helpers.chain.execution import NotebookFailed
 
     try:
-        execute(step.notebook.path, step.output, step.parameters, offline=profile.offline, show=report.show)
+        kernels.execute(step, report)
     except NotebookFailed as failure:
         if not failure.refusal:
             report.failure(failure.source, failure.traceback)

@@ -8,9 +8,7 @@ the same however many workers there are.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -20,9 +18,10 @@ from typing import Any
 from helpers.work.artifacts import Store
 from helpers.work.keys import ArtifactError, content_key, loaded_code, source_key
 from helpers.work.progress import bar, quiet
+from helpers.work.workers import ForkedWorkers, start_workers
 
 Piece = Callable[[Any], dict[str, Any]]  # of a dict or a frozen dataclass; its result is a dict of JSON values
-_pools: dict[int, ProcessPoolExecutor] = {}  # by number of workers; an interpreter with torch takes seconds to start
+_pools: dict[int, ForkedWorkers | ProcessPoolExecutor] = {}  # by number of workers; kept for the next sweep
 
 
 def run_pieces(
@@ -47,8 +46,11 @@ def run_pieces(
         label: name of the progress bar; pieces computed inside another piece have none.
 
     Raises:
+        ValueError: a negative number of workers.
         ArtifactError: a worker was killed, or found other code than this process works with.
     """
+    if workers < 0:
+        raise ValueError(f"workers must be 0 (one for each core) or a number of processes, not {workers}")
     keyed = [keyed_piece(work, piece) for piece in settings]
     pending = {}
     for piece in keyed:
@@ -84,7 +86,7 @@ def _compute(
             shown.update()
         return
     code = loaded_code()
-    futures = [_pool(workers).submit(_store_one, work, piece, store, kind, code) for piece in pieces]
+    futures = [_pool(workers, work.__module__).submit(_store_one, work, piece, store, kind, code) for piece in pieces]
     try:
         for future in as_completed(futures):
             future.result()
@@ -100,10 +102,9 @@ def _compute(
         raise
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
+def _pool(workers: int, module: str) -> ForkedWorkers | ProcessPoolExecutor:
     if workers not in _pools:
-        context = multiprocessing.get_context("spawn")
-        _pools[workers] = ProcessPoolExecutor(workers, context, _start_worker, (os.getpid(),))
+        _pools[workers] = start_workers(workers, module)
     return _pools[workers]
 
 
@@ -125,14 +126,3 @@ def _store_one(work: Piece, piece: dict[str, Any], store: Store, kind: str, code
         store.json(kind, piece, lambda: {**work(piece["piece"]), "seconds": round(time.perf_counter() - started, 2)})
     finally:
         torch.set_num_threads(threads)
-
-
-def _start_worker(parent: int) -> None:
-    """End the worker when its parent is gone: a killed run must not leave processes behind."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

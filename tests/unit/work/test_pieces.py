@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from helpers.work import pieces
+from helpers.work import pieces, workers
 from helpers.work.artifacts import ArtifactError, Store
 
 WORK = '''
@@ -21,13 +22,24 @@ from pathlib import Path
 
 import torch
 
+from helpers.work.keys import content_key
+
 
 def square(piece):
     with open(Path(piece["log"]) / "calls", "a") as log:
         log.write(f"{piece['x']}\\n")
     if piece["x"] == piece.get("fails"):
         raise KeyboardInterrupt
-    return {"square": piece["x"] ** 2, "threads": torch.get_num_threads(), "names": sorted(piece)}
+    made = {"square": piece["x"] ** 2, "threads": torch.get_num_threads(), "names": sorted(piece)}
+    return {**made, "process": os.getpid()} if piece.get("process") else made
+
+
+def refuse(piece):
+    content_key({1: 2})
+
+
+def divide(piece):
+    return {"quotient": 1 / 0}
 
 
 def die(piece):
@@ -62,6 +74,7 @@ def run(work, tmp_path):
         todo = [{"x": x, "log": str(tmp_path), **more} for x in numbers]
         return pieces.run_pieces(work.square, todo, Store(tmp_path / store), kind="toy", workers=workers)
 
+    call.store = Store(tmp_path / "cells")
     return call
 
 
@@ -106,24 +119,58 @@ def test_two_workers_give_the_results_of_one(run, tmp_path):
     assert sorted(calls(tmp_path)) == sorted([*range(5)] * 2)
 
 
-def test_workers_stay_for_the_next_sweep_and_end_when_told(run):
-    run([1, 2], workers=2)
-    first = pieces._pools[2]
-    run([3, 4], workers=2)
-    assert pieces._pools[2] is first
-    workers = list(first._processes.values())
+@pytest.fixture(params=["forked", "started anew"])
+def kind_of_workers(request, monkeypatch):
+    """Workers forked from a server, and those of platforms that cannot fork safely."""
     pieces.stop_workers()
-    deadline = time.monotonic() + 20
-    while any(worker.is_alive() for worker in workers):  # not join: the pool's thread reaps them at the same time
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    if request.param == "started anew":
+        monkeypatch.setattr(workers.forks, "available", lambda: False)
+    elif not workers.forks.available():
+        pytest.skip("this platform has no fork server")
+
+
+@pytest.mark.usefixtures("kind_of_workers")
+def test_workers_stay_for_the_next_sweep_and_end_when_told(run, tmp_path):
+    run([1, 2], workers=2, process=True)
+    run([3, 4, 5, 6], workers=2, process=True)
+    workers = {made["process"] for made in run(range(1, 7), workers=2, process=True)}
+    assert len(workers) <= 2 and os.getpid() not in workers
+    pieces.stop_workers()
+    wait_for(lambda: not any(map(running, workers)), 20)
+
+
+@pytest.mark.usefixtures("kind_of_workers")
+def test_an_error_in_a_worker_is_the_callers(run):
+    with pytest.raises(KeyboardInterrupt):
+        run([1, 2, 3], workers=2, fails=2)
+
+
+def test_a_refusal_in_a_worker_is_told_without_the_workers_traceback(run, work):
+    with pytest.raises(ArtifactError, match="cannot be keyed") as caught:
+        pieces.run_pieces(work.refuse, [{"x": 1}, {"x": 2}], run.store, kind="toy", workers=2)
+    assert caught.value.__cause__ is None
+    with pytest.raises(ZeroDivisionError) as caught:
+        pieces.run_pieces(work.divide, [{"x": 1}, {"x": 2}], run.store, kind="toy", workers=2)
+    assert "in divide" in str(caught.value.__cause__)
+
+
+def test_an_answer_that_cannot_be_sent_is_no_silence():
+    made = workers.start_workers(1, __name__)
+    with pytest.raises(RuntimeError, match="cannot be sent"):
+        made.submit(threading.Lock).result(timeout=60)
+    made.shutdown()
+
+
+def test_fewer_workers_than_none_are_refused(run):
+    with pytest.raises(ValueError, match="workers must be 0 .* or a number of processes, not -1"):
+        run([1, 2], workers=-1)
 
 
 def test_a_killed_worker_is_told_with_the_cure_and_what_was_done_is_kept(run, work, tmp_path):
     run([1])
-    pieces = [{"x": x, "log": str(tmp_path)} for x in (1, 2, 3)]
+    todo = [{"x": x, "log": str(tmp_path)} for x in (1, 2, 3)]
     with pytest.raises(ArtifactError, match="a worker process was killed.*run the same command again"):
-        pieces.run_pieces(work.die, pieces, Store(tmp_path / "cells"), kind="toy", workers=2)
+        pieces.run_pieces(work.die, todo, Store(tmp_path / "cells"), kind="toy", workers=2)
     assert [made["square"] for made in run([1, 2], workers=2)] == [1, 4]
     assert calls(tmp_path).count(1) == 1
 

@@ -1,0 +1,129 @@
+"""The fork server imports once, serves its own user only, and nothing outlives its owner."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from helpers.work import forks
+from helpers.work.forks import ForkServer, Line, ask
+from helpers.work.keys import loaded_code
+
+pytestmark = pytest.mark.skipif(not forks.available(), reason="this platform has no fork server")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ForkServer]:
+    """A server that loads a slow module of the standard library, and one that does not exist."""
+    made = ForkServer(["xmlrpc.client", "no.such.module"])
+    yield made
+    made.close()
+
+
+def look(line: Line) -> None:
+    """Tell what a forked process finds."""
+    found = {"loaded": "xmlrpc.client" in sys.modules, "folder": os.getcwd(), "mine": os.environ.get("MINE")}
+    line.send(found | {"process": os.getpid(), "path": sys.path[-1]})
+
+
+def wait(line: Line) -> None:
+    """Say who this is, and stay."""
+    line.send(os.getpid())
+    time.sleep(60)
+
+
+def running(process: int) -> bool:
+    """Whether a process exists and has not ended."""
+    stat = Path(f"/proc/{process}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] not in "ZX"
+
+
+def soon(condition: Callable[[], bool], seconds: float = 10) -> bool:
+    """Whether a condition comes to hold."""
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.02)
+    return condition()
+
+
+def asked(server: ForkServer, function: str, monkeypatch: pytest.MonkeyPatch) -> Line:
+    """Ask for a function of this file."""
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    return ask(server.address, f"{Path(__file__).stem}:{function}")
+
+
+def test_a_forked_process_has_all_loaded_and_its_askers_surroundings(
+    server: ForkServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MINE", "yes")
+    monkeypatch.chdir(tmp_path)
+    with asked(server, "look", monkeypatch) as line:
+        found = line.receive()
+    process = found.pop("process")
+    assert found == {"loaded": True, "folder": str(tmp_path), "mine": "yes", "path": sys.path[-1]}
+    assert process != os.getpid() and soon(lambda: not running(process))
+
+
+def test_the_server_tells_which_code_it_loaded(server: ForkServer) -> None:
+    assert server.code() == loaded_code()
+
+
+def test_a_forked_process_ends_when_its_asker_hangs_up(server: ForkServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    with asked(server, "wait", monkeypatch) as line:
+        process = line.receive()
+        assert running(process)
+    assert soon(lambda: not running(process))
+
+
+def test_all_ends_with_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = ForkServer([])
+    with asked(made, "wait", monkeypatch) as line:
+        process = line.receive()
+        made.close()
+        assert soon(lambda: not running(process))
+        with pytest.raises(EOFError):
+            line.receive()
+
+
+def test_all_ends_with_a_killed_owner(tmp_path: Path) -> None:
+    code = f"""
+import sys, time
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from helpers.work.forks import ForkServer, ask
+line = ask(ForkServer([]).address, "{Path(__file__).stem}:wait")
+print(line.receive(), flush=True)
+time.sleep(60)
+"""
+    owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+    process = int(owner.stdout.readline()) if owner.stdout else 0
+    assert running(process)
+    owner.kill()
+    owner.communicate()
+    assert soon(lambda: not running(process))
+
+
+def test_no_other_user_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    import socket
+
+    one, other = socket.socketpair(socket.AF_UNIX)
+    with one, other:
+        assert forks._same_user(one)
+        monkeypatch.setattr(os, "getuid", lambda: 12345)
+        assert not forks._same_user(one)
+
+
+def test_a_value_that_cannot_be_sent_leaves_the_line_as_it_was() -> None:
+    import socket
+
+    one, other = map(Line, socket.socketpair(socket.AF_UNIX))
+    with one, other:
+        with pytest.raises((TypeError, AttributeError)):
+            one.send(lambda: None)
+        one.send([1, "two"])
+        assert other.receive() == [1, "two"]
