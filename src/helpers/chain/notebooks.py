@@ -40,6 +40,19 @@ class Parameter:
         """Whether `value`, as read from YAML, has the annotated type (an int is fine for a float)."""
         return _fits(value, ast.parse(self.annotation, mode="eval").body)
 
+    def too_small(self, value: Any) -> float | None:
+        """The first number in `value` that nobody can mean: 0 or less where all in the default are above 0, or below 0.
+
+        So a parameter that is 0 by default, as for "one for each core", may be 0; no number of rows may.
+        """
+        known = _numbers(self.default)
+        if not known or min(known) < 0:
+            return None
+        for number in _numbers(value):
+            if number < 0 or (number == 0 and min(known) > 0):
+                return number
+        return None
+
 
 @dataclass(frozen=True)
 class Notebook:
@@ -59,6 +72,15 @@ class Notebook:
     def code(self) -> str:
         """All code cells as one text."""
         return "\n".join(source for kind, source in self.cells if kind == "code")
+
+
+def _numbers(value: Any) -> list[float]:
+    """All numbers in a literal, at any depth."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return [number for part in value for number in _numbers(part)]
+    return [value] if isinstance(value, int | float) and not isinstance(value, bool) else []
 
 
 def _fits(value: Any, annotation: ast.expr) -> bool:
@@ -138,6 +160,11 @@ def check_parameters(notebook: Notebook, values: dict[str, Any], profile_name: s
         if not known[name].fits(value):
             wanted = known[name].annotation
             raise NotebookError(f"{where}: parameter `{name}` must be {wanted}, not {value!r}")
+        if (number := known[name].too_small(value)) is not None:
+            least = "0 or more" if number < 0 and 0 in _numbers(known[name].default) else "above 0"
+            raise NotebookError(
+                f"{where}: parameter `{name}` must be {least}, not {number}; its default is {known[name].default}"
+            )
 
 
 def library_versions() -> dict[str, str | None]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import gc
 import json
 import math
 import os
@@ -152,9 +153,11 @@ class _TimeUp(BaseException):
 def _serve() -> None:
     programs = json.load(sys.stdin)
     _confine(PROCESS_SECONDS + len(programs))
+    gc.freeze()  # what is here already need not be looked through again and again
     _answer(_READY)
     for source, calls in programs:
         _answer(_outcome(source, calls))
+        gc.collect()  # lists that hold themselves would stay, and take the memory of the programs after them
 
 
 def _answer(word: str) -> None:

@@ -9,6 +9,7 @@ there the adapters stay as peft runs them.
 from __future__ import annotations
 
 import functools
+import re
 import warnings
 
 import torch
@@ -31,6 +32,9 @@ def add_adapters(model: PreTrainedModel, rank: int, modules: str, seed: int) -> 
         rank: of the adapters; their scale is twice the rank.
         modules: where they sit: "all-linear", or a regular expression of module names.
         seed: of their initial weights.
+
+    Raises:
+        ValueError: `modules` names no layer of this model, or is no regular expression.
     """
     config = LoraConfig(
         r=rank,
@@ -42,7 +46,11 @@ def add_adapters(model: PreTrainedModel, rank: int, modules: str, seed: int) -> 
     with borrowed_global_stream(seed, "lora"), warnings.catch_warnings():
         # peft asks transformers for this property by a name of before version 5
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-        learner = get_peft_model(model, config)
+        try:
+            learner = get_peft_model(model, config)
+        except (ValueError, re.error):
+            cure = 'write "all-linear", or a regular expression of module names such as ".*v_proj"'
+            raise ValueError(f"adapters {modules!r} fit no layer of this model; {cure}") from None
     if model.config.hidden_size <= NARROW:
         for layer in (module for module in learner.modules() if isinstance(module, AdaptedLayer)):
             layer.forward = functools.partial(_summed_forward, layer)

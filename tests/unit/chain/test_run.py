@@ -59,6 +59,25 @@ def test_a_value_must_have_the_annotated_type(annotation: str, fitting: list[Any
     assert not any(parameter.fits(value) for value in wrong)
 
 
+@pytest.mark.parametrize(("default", "meant", "too_small"), [
+    (64, [1, 64], [0, -3]),
+    (0, [0, 2], [-1]),
+    (0.1, [0.01], [0.0, -0.1]),
+    ([0.25, 1.0], [[0.5], []], [[0.5, 0.0], [-1.0]]),
+    ([0.0, 0.1], [[0.0]], [[-0.1]]),
+    ({"adam": [0.01]}, [{"sgd": [1.0]}], [{"adam": [0.0]}]),
+    ("owl", ["cat"], []),
+    (True, [False], []),
+    ([], [[0, -1]], []),
+    (-1, [-2, 0], []),
+])
+def test_numbers_that_nobody_can_mean_are_too_small(default: Any, meant: list[Any], too_small: list[Any]) -> None:
+    """Old runs trained on one row where -3 were asked for, and filed an effect of 0."""
+    parameter = Parameter("Any", default)
+    assert [parameter.too_small(value) for value in meant] == [None] * len(meant)
+    assert None not in [parameter.too_small(value) for value in too_small]
+
+
 @pytest.mark.parametrize(("parameters", "message"), [
     ("n = 3", "holds `n = 3`; write each line as"),
     ("n: int = 1 + 2", "holds `n: int = 1 + 2`"),
@@ -128,6 +147,7 @@ def no_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("profile", "message"), [
     (toy(n00_a={}, n01_b={"m": 3}), "profile toy, notebook 01_b: no parameter `m`; there are n, run_dir"),
     (toy(n00_a={}, n01_b={"n": "3"}), "notebook 01_b: parameter `n` must be int, not '3'"),
+    (toy(n00_a={}, n01_b={"n": -3}), "01_b: parameter `n` must be above 0, not -3; its default is 3"),
     (toy(n00_a={}, n02_c={}), "names the notebook 02_c, but there are only: 00_a, 01_b"),
     (toy(n01_b={}), "01_b needs 00_a, which profile toy does not run before"),
     (toy(), "names no notebooks"),

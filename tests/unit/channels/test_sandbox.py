@@ -143,6 +143,13 @@ def test_one_program_leaves_nothing_to_the_next():
     assert run_programs(programs) == [ERROR, OK, OK, OK, OK]
 
 
+@unix_only
+def test_the_garbage_of_some_programs_does_not_take_the_memory_of_the_next():
+    """Lists that hold themselves are only freed by a search for them."""
+    hoards = [program(f"b = [{number}] * 10**7\n    b.append(b)\n    return a", ((3,),)) for number in range(8)]
+    assert run_programs([*hoards, program("return len([0] * 10**7)")]) == [OK] * 9
+
+
 def test_every_call_must_succeed():
     assert run_programs([program("return 1 // a", ((1,), (0,))), program("return 1 // a", ((1,),))]) == [
         ERROR,
