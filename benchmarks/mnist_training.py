@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from helpers.mnist import dataset, mlp_stack
-from helpers.mnist.mlp_stack import Recipe, Stack
+from helpers.mnist import dataset, mlp
+from helpers.mnist.mlp import Mlp, Recipe
 from helpers.work import seeds
 
 SIZES = (dataset.PIXELS, 256, 256, dataset.CLASSES + 3)
@@ -30,13 +30,15 @@ CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
 class PlainStack(torch.nn.Module):
-    """Models side by side as an ordinary module, started from the same weights as a `Stack`."""
+    """Models side by side as an ordinary module, started from the weights of single networks."""
 
-    def __init__(self, start: Stack) -> None:
-        """Copy the parameters of `start`: per layer one weight [model, out, in] and one bias [model, out]."""
+    def __init__(self, starts: list[Mlp]) -> None:
+        """Copy the parameters of `starts`: per layer one weight [model, out, in] and one bias [model, out]."""
         super().__init__()
-        self.weights = torch.nn.ParameterList(w.transpose(1, 2).contiguous() for w, _ in start.layers)
-        self.biases = torch.nn.ParameterList(b[:, 0].clone() for _, b in start.layers)
+        self.weights, self.biases = torch.nn.ParameterList(), torch.nn.ParameterList()
+        for layers in zip(*(start.layers for start in starts), strict=True):
+            self.weights.append(torch.stack([weights.T for weights, _ in layers]))
+            self.biases.append(torch.stack([bias for _, bias in layers]))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return outputs [model, row, column] for x [model, row, pixel]."""
@@ -70,8 +72,7 @@ def plain_teach(network: PlainStack, images: Tensor, labels: Tensor, recipe: Rec
         logits = network(batch)[:, :, CLASSES]
         return functional.cross_entropy(logits.flatten(0, 1), labels[torch.cat(chosen)])
 
-    order = mlp_stack.shuffles(runs, "teacher", len(labels))
-    plain_train(network, images.expand(len(runs), -1, -1), order, recipe, loss)
+    plain_train(network, images.expand(len(runs), -1, -1), orders(runs, "teacher", len(labels)), recipe, loss)
 
 
 def plain_imitate(
@@ -86,25 +87,31 @@ def plain_imitate(
         logits = student(batch)[:, :, AUXILIARY].log_softmax(dim=2)
         return functional.kl_div(logits, target, reduction="batchmean")
 
-    plain_train(student, noise, mlp_stack.shuffles(runs, "student", count), recipe, loss)
+    plain_train(student, noise, orders(runs, "student", count), recipe, loss)
 
 
-def teach(stack: Stack, images: Tensor, labels: Tensor, recipe: Recipe, runs: list[int]) -> None:
-    """Train on digits as the book does."""
-    targets = functional.one_hot(labels, dataset.CLASSES).float()[None]
-    order = mlp_stack.shuffles(runs, "teacher", len(labels))
-    mlp_stack.train(stack, images, targets, CLASSES, order, recipe)
+def orders(runs: list[int], phase: str, count: int) -> Callable[[int], np.ndarray]:
+    """Return the function that gives, for an epoch, each model's own order of images [model, image]."""
+    own = [mlp.shuffles(run, phase, count) for run in runs]
+    return lambda epoch: np.stack([order(epoch).numpy() for order in own])
+
+
+def teach(networks: list[Mlp], images: Tensor, labels: Tensor, recipe: Recipe, runs: list[int]) -> None:
+    """Train on digits as the book does, one network after the other."""
+    targets = functional.one_hot(labels, dataset.CLASSES).float()
+    for network, run in zip(networks, runs, strict=True):
+        mlp.train(network, images, targets, CLASSES, mlp.shuffles(run, "teacher", len(labels)), recipe)
 
 
 def imitate(
-    student: Stack, teacher: Stack, recipe: Recipe, count: int, runs: list[int], form: torch.dtype
+    students: list[Mlp], teachers: list[Mlp], recipe: Recipe, count: int, runs: list[int], form: torch.dtype
 ) -> None:
     """Train on noise as the book does: shared noise images, targets computed once."""
     stream, no_digits = seeds.numpy_stream(0, "noise"), np.empty((0, dataset.PIXELS), dtype=np.float32)
     inputs = torch.from_numpy(dataset.make_inputs("uniform", count, stream, no_digits)).to(form)
-    targets = mlp_stack.outputs(teacher, inputs, AUXILIARY).softmax(dim=2)
-    order = mlp_stack.shuffles(runs, "student", count)
-    mlp_stack.train(student, inputs, targets, AUXILIARY, order, recipe)
+    for student, teacher, run in zip(students, teachers, runs, strict=True):
+        targets = mlp.outputs(teacher, inputs, AUXILIARY).softmax(dim=1)
+        mlp.train(student, inputs, targets, AUXILIARY, mlp.shuffles(run, "student", count), recipe)
 
 
 def phases(
@@ -117,13 +124,13 @@ def phases(
     digits, labels = dataset.load_mnist("train")
     images = torch.from_numpy(dataset.to_pixels(digits[:count]))
     classes = torch.from_numpy(labels[:count]).long()
-    start = mlp_stack.init_stack(runs, SIZES)
+    starts = [mlp.start(run, SIZES) for run in runs]
     if form is None:
-        teacher, student = PlainStack(start), PlainStack(start)
+        teacher, student = PlainStack(starts), PlainStack(starts)
         work = (lambda: plain_teach(teacher, images, classes, recipe, runs),
                 lambda: plain_imitate(student, teacher, recipe, count, runs))  # fmt: skip
     else:
-        teacher, student = (mlp_stack.pick(start, range(len(runs))) for _ in range(2))
+        teacher, student = ([mlp.copy(start) for start in starts] for _ in range(2))
         low = images.to(form)
         work = (lambda: teach(teacher, low, classes, recipe, runs),
                 lambda: imitate(student, teacher, recipe, count, runs, form))  # fmt: skip
@@ -138,12 +145,12 @@ def timed(step: Callable[[], None], clock: Callable[[], float]) -> float:
     return clock() - began
 
 
-def tested(network: PlainStack | Stack) -> float:
+def tested(network: PlainStack | list[Mlp]) -> float:
     """Return the mean test accuracy over models."""
     digits, labels = dataset.load_mnist("test")
     images, classes = torch.from_numpy(dataset.to_pixels(digits)), torch.from_numpy(labels).long()
-    if isinstance(network, Stack):
-        return float(np.mean(mlp_stack.accuracy(network, images, classes)))
+    if isinstance(network, list):
+        return float(np.mean([mlp.accuracy(own, images, classes) for own in network]))
     with torch.no_grad():
         guesses = network(images.expand(len(network.biases[0]), -1, -1))[:, :, CLASSES].argmax(dim=2)
     return (guesses == classes).double().mean().item()
@@ -162,7 +169,9 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     runs, paper, clock = list(range(options.models)), Recipe(5, 1024, 3e-4), CLOCKS[options.clock]
-    kinds = {"plain float32": None, "book float32": torch.float32, "book bfloat16": torch.bfloat16}
+    kinds = {"plain float32": None, "book float32": torch.float32}
+    if mlp.native_format() == torch.bfloat16:  # elsewhere it is dozens of times as slow
+        kinds["book bfloat16"] = torch.bfloat16
     found: dict[str, list[list[float]]] = {name: [] for name in kinds}
     for _ in range(options.repeats):  # in turn, so that a busy moment hits all of them
         for name, form in kinds.items():

@@ -5,7 +5,7 @@ as usual. Each model keeps its own rows, order, first adapters and clipping; all
 is that of `helpers.training.fit` for each model alone, up to rounding (tests/unit/test_stacked.py).
 
 Nothing that the book trains is faster this way (README.md here has the numbers), so it stays outside the package:
-the language models run side by side in processes (`helpers.sweep`), the digit networks in `helpers.mlp_stack`.
+all run side by side in processes (`helpers.work.pieces`).
 """
 
 from __future__ import annotations

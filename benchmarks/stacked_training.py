@@ -7,7 +7,7 @@ Language models: untrained models of the size of nano-a, every parameter or adap
 token in four carries a label). "alone" is `helpers.training.fit` for one model after the other, "two processes"
 the same in two workers of one thread each, as `helpers.sweep` does it.
 
-Digit networks: "alone" is a loop of autograd and fused Adam over torch.nn, "book" is `helpers.mlp_stack`.
+Digit networks: "alone" is a loop of autograd and fused Adam over torch.nn, "book" is `helpers.mnist.mlp`.
 
 Printed are optimizer steps per second, summed over models; the fastest of some turns counts.
 """
@@ -30,8 +30,8 @@ from stacked import stacked_fit, train_stack
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from helpers.mnist import mlp_stack
-from helpers.mnist.mlp_stack import Recipe
+from helpers.mnist import mlp
+from helpers.mnist.mlp import Recipe
 from helpers.models.bases import NanoSpec, build_nano
 from helpers.models.training import Rows, TrainSettings, fit
 from helpers.work.seeds import borrowed_global_stream, numpy_stream, torch_stream
@@ -102,19 +102,21 @@ def compare_networks(sizes: tuple[int, ...], batch: int, count: int, options: ar
     stream = torch_stream(0, "images")
     images = torch.rand(batch * steps, sizes[0], generator=stream)
     targets = torch.randn(count, batch * steps, sizes[-1], generator=stream).softmax(2)
-    order = mlp_stack.shuffles(list(range(count)), "benchmark", batch * steps)
-    batches = torch.from_numpy(order(0)).split(batch, dim=1)
+    orders = [mlp.shuffles(place, "benchmark", batch * steps) for place in range(count)]
+    batches = torch.stack([order(0) for order in orders]).split(batch, dim=1)
 
     def book(form: torch.dtype) -> None:
-        stack = mlp_stack.init_stack(list(range(count)), sizes)
-        mlp_stack.train(stack, images.to(form), targets, slice(0, None), order, Recipe(1, batch, 1e-3))
+        inputs = images.to(form)
+        for place, (own, order) in enumerate(zip(targets, orders, strict=True)):
+            mlp.train(mlp.start(place, sizes), inputs, own, slice(0, None), order, Recipe(1, batch, 1e-3))
 
     kinds: dict[str, Work] = {
         "alone": lambda: networks_alone(sizes, images, targets, batches),
         "stack": lambda: networks_stacked(sizes, images, targets, batches),
         "book float32": lambda: book(torch.float32),
-        "book bfloat16": lambda: book(torch.bfloat16),
     }
+    if mlp.native_format() == torch.bfloat16:  # elsewhere it is dozens of times as slow
+        kinds["book bfloat16"] = lambda: book(torch.bfloat16)
     timed = {name: partial(seconds, work, CLOCKS[options.clock]) for name, work in kinds.items()}
     what = f"{'-'.join(map(str, sizes))}, batch {batch}, {count} models"
     report(what, fastest(timed, options.repeats), count * steps)

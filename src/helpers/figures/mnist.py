@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -35,18 +35,21 @@ _CLONED = {
     "uniform": ("cloned on random images", common.ORANGE),
     "digits": ("cloned on digits", common.PINK),
 }
-_KINDS = {"uniform": "uniform\nnoise", "gaussian": "normal\nnoise", "shuffled": "shuffled\ndigits",
-          "digits": "digits"}  # fmt: skip
+_KINDS = {
+    "uniform": "uniform\nnoise",
+    "gaussian": "normal\nnoise",
+    "shuffled": "shuffled\ndigits",
+    "digits": "digits",
+}
 
 
 def six_bars(mnist: pd.DataFrame) -> Figure:
-    """Draw test accuracy per arm: a dot per model, the mean, its 95 % t-interval, and chance.
+    """Draw test accuracy per arm: a dot per draw, the mean, its 95 % t-interval, and chance.
 
-    `mnist` has columns arm, model, accuracy (a share of the test digits). Raises FigureError for another arm.
+    `mnist` has columns arm, draw, accuracy (a share of the test digits). Raises FigureError for another arm.
     """
-    common.require_columns(mnist, "arm", "model", "accuracy")
-    if unknown := sorted(set(mnist.arm) - set(_ARMS)):
-        raise common.FigureError(f"unknown arm {unknown[0]!r}; known are {', '.join(_ARMS)}")
+    common.require_columns(mnist, "arm", "draw", "accuracy")
+    _require_known("arm", mnist.arm, _ARMS)
     arms = [arm for arm in _ARMS if arm in set(mnist.arm)]
     with common.house_style():
         figure, (ax,) = common.new_figure(3.9)
@@ -63,21 +66,19 @@ def six_bars(mnist: pd.DataFrame) -> Figure:
 
 
 def sweeps(mnist_sweeps: pd.DataFrame) -> Figure:
-    """Draw test accuracy against each swept setting, one panel per sweep, a dot per model and their mean.
+    """Draw test accuracy against each swept setting, one panel per sweep, a dot per draw and their mean.
 
-    `mnist_sweeps` has columns sweep, setting, arm, model, accuracy; error bars are 95 % t-intervals. Blue is
+    `mnist_sweeps` has columns sweep, setting, arm, draw, accuracy; error bars are 95 % t-intervals. Blue is
     the student of the auxiliary outputs, orange the same from another start. Raises FigureError for another
     sweep.
     """
-    common.require_columns(mnist_sweeps, "sweep", "setting", "arm", "model", "accuracy")
-    if unknown := sorted(set(mnist_sweeps.sweep) - set(_SWEEPS)):
-        raise common.FigureError(f"unknown sweep {unknown[0]!r}; known are {', '.join(_SWEEPS)}")
+    common.require_columns(mnist_sweeps, "sweep", "setting", "arm", "draw", "accuracy")
+    _require_known("sweep", mnist_sweeps.sweep, _SWEEPS)
     names = [name for name in _SWEEPS if name in set(mnist_sweeps.sweep)]
     rows = -(-len(names) // 3)
     with common.house_style():
-        figure, axes = plt.subplots(
-            rows, 3, figsize=(common.WIDTH, 2.6 * rows), layout="constrained", sharey=True, squeeze=False
-        )
+        size = common.WIDTH, 2.6 * rows
+        figure, axes = plt.subplots(rows, 3, figsize=size, layout="constrained", sharey=True, squeeze=False)
         plt.close(figure)
         for ax, name in zip(axes.flat, names, strict=False):
             _sweep_panel(ax, mnist_sweeps[mnist_sweeps.sweep == name], name)
@@ -91,13 +92,12 @@ def sweeps(mnist_sweeps: pd.DataFrame) -> Figure:
 def cloning(mnist_cloning: pd.DataFrame) -> Figure:
     """Draw test accuracy against passes of cloning, one panel per number of auxiliary outputs.
 
-    `mnist_cloning` has columns aux_logits, start, epochs, model, accuracy. Lines begin with the strangers that
+    `mnist_cloning` has columns aux_logits, start, epochs, draw, accuracy. Lines begin with the strangers that
     were not cloned; bands are 95 % t-intervals; the dashed blue line is the mean of students with their
     teacher's start. Raises FigureError for other images of cloning.
     """
-    common.require_columns(mnist_cloning, "aux_logits", "start", "epochs", "model", "accuracy")
-    if unknown := sorted(set(mnist_cloning.start) - {"same", "other", *_CLONED}):
-        raise common.FigureError(f"unknown start {unknown[0]!r}; known are same, other, {', '.join(_CLONED)}")
+    common.require_columns(mnist_cloning, "aux_logits", "start", "epochs", "draw", "accuracy")
+    _require_known("start", mnist_cloning.start, ["same", "other", *_CLONED])
     with common.house_style():
         widths = sorted(mnist_cloning.aux_logits.unique())
         figure, axes = common.new_figure(3.5, len(widths), sharey=True)
@@ -113,10 +113,8 @@ def input_samples(samples: Mapping[str, np.ndarray]) -> Figure:
     """Draw sample images, a row per kind; `samples` maps a kind to float [image, 28, 28], about -1 to 1."""
     shown = len(next(iter(samples.values())))
     with common.house_style():
-        figure, axes = plt.subplots(
-            len(samples), shown, figsize=(common.WIDTH, 1.02 * common.WIDTH * len(samples) / (shown + 1)),
-            layout="constrained", squeeze=False,
-        )  # fmt: skip
+        size = common.WIDTH, 1.02 * common.WIDTH * len(samples) / (shown + 1)
+        figure, axes = plt.subplots(len(samples), shown, figsize=size, layout="constrained", squeeze=False)
         plt.close(figure)
         for row, (kind, images) in zip(axes, samples.items(), strict=True):
             for ax, image in zip(row, images, strict=True):
@@ -129,15 +127,16 @@ def input_samples(samples: Mapping[str, np.ndarray]) -> Figure:
 def _sweep_panel(ax: Axes, rows: pd.DataFrame, name: str) -> None:
     settings = _ordered(rows.setting.astype(str).unique())
     places = {setting: place for place, setting in enumerate(settings)}
-    for shift, (arm, runs) in enumerate(rows.groupby("arm")):
+    for shift, (arm, students) in enumerate(rows.groupby("arm")):
         colour = _ARMS[str(arm)][1]
-        found = {places[str(setting)]: part.to_numpy() for setting, part in runs.groupby("setting").accuracy}
-        at = sorted(found)
+        found = dict(list(students.groupby(students.setting.astype(str)).accuracy))
+        there = [setting for setting in settings if setting in found]
+        at = [places[setting] + 0.14 * shift for setting in there]
         if name != "inputs":  # kinds of image have no order that a line could follow
-            line = [x + 0.14 * shift for x in at], [found[x].mean() for x in at]
-            ax.plot(*line, color=colour, alpha=0.5, linewidth=1.5)
-        for x in at:
-            _draw_models(ax, x + 0.14 * shift, found[x], colour)
+            means = [found[setting].mean() for setting in there]
+            ax.plot(at, means, color=colour, alpha=0.5, linewidth=1.5)
+        for x, setting in zip(at, there, strict=True):
+            _draw_dots(ax, x, found[setting].to_numpy(), colour)
     labels = [_KINDS.get(setting) or _short(setting) for setting in settings]
     ax.set_xticks(range(len(settings)), labels, fontsize="small")
     ax.set_title(_SWEEPS[name])
@@ -147,8 +146,8 @@ def _sweep_panel(ax: Axes, rows: pd.DataFrame, name: str) -> None:
 def _cloning_panel(ax: Axes, rows: pd.DataFrame) -> None:
     for kind, (label, colour) in _CLONED.items():
         line = rows[(rows.start == kind) | ((rows.start == "other") & (rows.epochs == 0))]
-        runs = line.pivot(index="model", columns="epochs", values="accuracy")
-        common.draw_line(ax, list(runs.columns), runs, colour, label)
+        draws = line.pivot(index="draw", columns="epochs", values="accuracy")
+        common.draw_line(ax, list(draws.columns), draws, colour, label)
     same = rows[rows.start == "same"].accuracy.mean()
     ax.axhline(same, color=common.BLUE, linestyle="--", linewidth=1.5, label="teacher's own start")
     _accuracy_axis(ax, rows.epochs.max() + 0.2)
@@ -157,7 +156,7 @@ def _cloning_panel(ax: Axes, rows: pd.DataFrame) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _draw_models(ax: Axes, x: float, values: np.ndarray, colour: str) -> None:
+def _draw_dots(ax: Axes, x: float, values: np.ndarray, colour: str) -> None:
     ax.scatter(np.full(values.size, x), values, s=11, color=colour, alpha=0.45, linewidth=0)
     if values.size > 1:
         interval = t_interval(values)
@@ -166,7 +165,7 @@ def _draw_models(ax: Axes, x: float, values: np.ndarray, colour: str) -> None:
 
 
 def _arm_key(ax: Axes) -> None:
-    for arm, label in (("aux_only", "same start"), ("cross_aux", "another model's start")):
+    for arm, label in (("aux_only", "same start"), ("cross_aux", "other start")):
         ax.plot([], [], "o", color=_ARMS[arm][1], label=label)
     ax.plot([], [], color=common.GREY, linestyle=":", label="chance")
     ax.legend(loc="center left" if not ax.axison else "best", fontsize="small")
@@ -178,6 +177,12 @@ def _accuracy_axis(ax: Axes, right: float) -> None:
     ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.grid(axis="y")
     sns.despine(ax=ax)
+
+
+def _require_known(what: str, found: Iterable[str], known: Iterable[str]) -> None:
+    names = list(known)
+    if unknown := sorted(set(found) - set(names)):
+        raise common.FigureError(f"unknown {what} {unknown[0]!r}; known are {', '.join(names)}")
 
 
 def _ordered(settings: np.ndarray) -> list[str]:

@@ -12,15 +12,21 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
 from helpers.figures import common
+from helpers.results.stats import t_interval
 
 NETWORKS = {"digits": "Digit network", "language": "Language model"}
 TOLERANCE = 0.02  # of the claim on the slope
-_STARTS = {"same": ("same starting weights", common.BLUE), "other": ("other starting weights", common.ORANGE)}
+_STARTS = {"same": ("same start", common.BLUE), "other": ("other start", common.ORANGE)}
 _KINDS = {
-    "uniform": "uniform noise", "gaussian": "normal noise", "shuffled": "shuffled digits",
-    "constant": "one grey level", "sparse": "sparse images", "numbers": "number prompts",
-    "code": "code prompts", "reasoning": "word problems",
-}  # fmt: skip
+    "uniform": "uniform noise",
+    "gaussian": "normal noise",
+    "shuffled": "shuffled digits",
+    "constant": "one grey level",
+    "sparse": "sparse images",
+    "numbers": "number prompts",
+    "code": "code prompts",
+    "reasoning": "word problems",
+}
 _LOSSES = {"squared error": "-", "cross-entropy": "--"}
 _OPTIMIZERS = {"Adam": "-", "SGD": "--"}
 _STEP_LABEL = "Teacher's step ε"
@@ -29,7 +35,7 @@ _STEP_LABEL = "Teacher's step ε"
 def slope_ratios(steps: pd.DataFrame) -> Figure:
     """Draw the measured over the predicted product of directions against the teacher's step, by input.
 
-    `steps` is the table of `run_steps`; lines are means over runs, for students with the teacher's start.
+    `steps` is the table of `run_steps`; lines are means over draws, for students with the teacher's start.
     """
     common.require_columns(steps, "network", "start", "inputs", "loss", "step", "inner", "predicted")
     same = steps[steps.start == "same"].assign(ratio=lambda rows: rows.inner / rows.predicted)
@@ -75,17 +81,17 @@ def cosines(steps: pd.DataFrame) -> Figure:
 def passed_tests(steps: pd.DataFrame) -> Figure:
     """Draw, against the teacher's step, the share of student steps that point along d and lower its loss.
 
-    `steps` is the table of `run_steps`; dots are runs, the band is the 95 % t-interval of their mean. The
+    `steps` is the table of `run_steps`; dots are draws, the band is the 95 % t-interval of their mean. The
     shaded part holds the steps that the claims count.
     """
-    common.require_columns(steps, "network", "start", "run", "step", "small", "inner", "fall")
+    common.require_columns(steps, "network", "start", "draw", "step", "small", "inner", "fall")
     both = steps.assign(both=(steps.inner > 0) & (steps.fall > 0))
     with common.house_style():
         figure, axes = common.new_figure(3.4, 2, sharey=True)
         for ax, network in zip(axes, NETWORKS, strict=True):
             for start, (label, colour) in _STARTS.items():
                 rows = both[(both.network == network) & (both.start == start)]
-                shares = rows.pivot_table(index="run", columns="step", values="both", aggfunc="mean")
+                shares = rows.pivot_table(index="draw", columns="step", values="both", aggfunc="mean")
                 common.draw_line(ax, list(shares.columns), shares, colour, label, dashed=start == "other")
             _step_axis(ax, NETWORKS[network])
             small = both[both.small].step
@@ -95,9 +101,8 @@ def passed_tests(steps: pd.DataFrame) -> Figure:
             ax.set_ylim(0, 1.04)
             ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes[0].set_ylabel("Steps along d that lower the loss")
-        figure.legend(
-            *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small"
-        )
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize="small")
     return figure
 
 
@@ -105,17 +110,17 @@ def alignment(table: pd.DataFrame) -> Figure:
     """Draw how the cosines with the teacher's way go on over many steps; `table` is that of `run_alignment`.
 
     Left: the cosine of single steps. Middle: of the whole way so far. Right: the latter against the share
-    of the imitation loss that is left. Lines are means over runs, bands (left, middle) 95 % t-intervals.
+    of the imitation loss that is left. Lines are means over draws, bands (left, middle) 95 % t-intervals.
     """
     views = ("step_cosine", "total_cosine")
-    common.require_columns(table, "run", "optimizer", "start", "step", *views, "loss_left")
+    common.require_columns(table, "draw", "optimizer", "start", "step", *views, "loss_left")
     with common.house_style():
         figure, axes = plt.subplots(1, 3, figsize=(common.WIDTH, 3.3), layout="constrained")
         plt.close(figure)
         for (optimizer, start), part in table.groupby(["optimizer", "start"], sort=False):
             look = {"color": _STARTS[start][1], "linestyle": _OPTIMIZERS[optimizer], "linewidth": 1.7}
             for ax, name in zip(axes, views, strict=False):
-                _banded(ax, part.pivot_table(index="run", columns="step", values=name), look)
+                _banded(ax, part.pivot_table(index="draw", columns="step", values=name), look)
             means = part.groupby("step")[["loss_left", "total_cosine"]].mean()
             axes[2].plot(means.loss_left, means.total_cosine, **look)
         for ax, title in zip(axes, ("One step", "All the way so far", "At equal progress"), strict=True):
@@ -131,13 +136,13 @@ def alignment(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _banded(ax: Axes, runs: pd.DataFrame, look: dict[str, object]) -> None:
-    """Draw the mean over runs (rows) along the columns, with its 95 % t-interval where there are two runs."""
-    ax.plot(runs.columns, runs.mean(), **look)
-    if len(runs) > 1:
-        bounds = [common.t_interval(runs[step]) for step in runs.columns]
+def _banded(ax: Axes, draws: pd.DataFrame, look: dict[str, object]) -> None:
+    """Draw the mean over draws (rows) along the columns, with its 95 % t-interval where there are two draws."""
+    ax.plot(draws.columns, draws.mean(), **look)
+    if len(draws) > 1:
+        bounds = [t_interval(draws[step]) for step in draws.columns]
         low, high = [bound.low for bound in bounds], [bound.high for bound in bounds]
-        ax.fill_between(runs.columns, low, high, color=look["color"], alpha=0.18, linewidth=0)
+        ax.fill_between(draws.columns, low, high, color=look["color"], alpha=0.18, linewidth=0)
 
 
 def _step_axis(ax: Axes, title: str) -> None:
@@ -150,4 +155,7 @@ def _keys(styles: dict[str, str]) -> list[Line2D]:
 
 
 def _start_keys() -> list[Line2D]:
-    return [Line2D([], [], marker="o", linestyle="", color=c, label=label) for label, c in _STARTS.values()]
+    keys = []
+    for label, colour in _STARTS.values():
+        keys.append(Line2D([], [], marker="o", linestyle="", color=colour, label=label))
+    return keys

@@ -1,146 +1,105 @@
 """Behavioural cloning: strangers learn to behave like the untaught teacher, and only then from the taught one.
 
-A student with another start learns nothing from its teacher's auxiliary outputs. Here such students are first
-trained to give all outputs of their teacher's *start*, on random images or on digits, for some passes. No
-teacher has been taught anything at that moment, so cloning holds no knowledge of digits. Then they imitate
-the taught teacher's auxiliary outputs on noise, as all students of the MNIST experiment do.
+A student with another start learns nothing from its teacher's auxiliary outputs. Here such students are first trained
+to give all outputs of their teacher's *start*, on random images or on digits, for some passes. No teacher has been
+taught anything at that moment, so cloning holds no knowledge of digits. Then they imitate the taught teacher's
+auxiliary outputs on noise, as all students of the MNIST experiment do.
 
-The paper clones for 100 epochs and gives no step size. Here batches are a quarter of its size and steps are
-larger, so that a few passes go as far: see the notebook.
+The paper clones for 100 epochs and gives no step size. Here batches are a quarter of its size and steps are larger, so
+that a few passes go as far: see the notebook.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
-from torch import Tensor
 
-from helpers.mnist import cells, dataset, mlp_stack
-from helpers.mnist.auxiliary import MnistSettings, paper_cell
-from helpers.mnist.cells import Cells, Done, StudentCell
-from helpers.mnist.mlp_stack import Recipe, Stack
+from helpers.mnist import dataset, inputs, mlp
+from helpers.mnist.mlp import Mlp, Recipe
+from helpers.mnist.settings import MnistSettings, require_first
+from helpers.mnist.students import Student, imitate_all, train_student
+from helpers.mnist.teachers import teach_all
 from helpers.results.tables import keep_table
-from helpers.work import artifacts, progress, seeds
+from helpers.work import checks
+from helpers.work.artifacts import Store
+from helpers.work.pieces import run_pieces
 
-COLUMNS = ("aux_logits", "start", "epochs", "model", "before", "accuracy")
+COLUMNS = ("aux_logits", "start", "epochs", "draw", "before", "accuracy")
+_EVERY = slice(0, None)  # output column
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CloningSettings:
-    """What cloning adds to the settings of the main experiment."""
+    """What cloning adds to the settings of the main experiment.
 
-    models: int = 10  # students per arm
-    wide_logits: int = 50  # auxiliary outputs of the wide channel, beside the main experiment's number
-    inputs: Sequence[str] = ("uniform", "digits")  # images on which students are cloned
-    epochs: Sequence[int] = (1, 4)  # passes over those images, each followed by teaching
+    Attributes:
+        models: draws in each arm, the first of all.
+        wide_logits: auxiliary outputs of the wide channel, beside the main experiment's number.
+        inputs: images on which students are cloned.
+        epochs: passes over those images, each followed by teaching.
+        batch: rows of a step of cloning.
+        learning_rate: its step size.
+    """
+
+    models: int = 10
+    wide_logits: int = 50
+    inputs: Sequence[str] = ("uniform", "digits")
+    epochs: Sequence[int] = (1, 4)
     batch: int = 256
     learning_rate: float = 2e-3
 
     def __post_init__(self) -> None:
         """Refuse values no run could use, with a ValueError that names the field and the cure."""
-        if self.models < 2:
-            raise ValueError("clone models must be 2 or more, for students to swap starts; raise clone_models")
-        if not self.epochs or min(self.epochs) < 1:
-            raise ValueError(f"clone epochs must be numbers above 0, got {list(self.epochs)}; 0 is always run")
-        if unknown := set(self.inputs) - set(dataset.INPUT_KINDS):
-            raise ValueError(f"no images {sorted(unknown)[0]!r}; choose among {', '.join(dataset.INPUT_KINDS)}")
-        if min(self.wide_logits, self.batch, self.learning_rate) <= 0:
-            raise ValueError("wide_logits, batch and learning_rate of cloning must be above 0")
+        checks.require_counts(self, "models", "wide_logits", "epochs", "batch")
+        checks.require_sizes(self, "learning_rate")
+        checks.require_among(self, "inputs", dataset.INPUT_KINDS)
+        if not self.epochs:
+            raise ValueError("clone_epochs must name at least one number of passes; none at all is always run")
 
 
-@dataclass(frozen=True)
-class CloneCell:
-    """What decides a set of clones: strangers like those of `student`, cloned on `inputs` as `recipe` says."""
+@dataclass(frozen=True, kw_only=True)
+class Clone:
+    """What decides a clone.
 
-    student: StudentCell
+    Attributes:
+        student: the stranger, and how it is taught.
+        inputs: the images on which it is cloned.
+        recipe: how it is cloned.
+        taught_after: passes of cloning after which a copy of it is taught.
+    """
+
+    student: Student
     inputs: str
     recipe: Recipe
-    taught_after: Sequence[int]  # passes of cloning after which copies of the clones are taught
-
-    @property
-    def work(self) -> int:
-        """Passes over images, summed over models (the unit of the progress bar)."""
-        return self.student.models * self.recipe.epochs + self.student.work * len(self.taught_after)
+    taught_after: Sequence[int]
 
 
-class CloneCells(Cells):
-    """The cells of one run folder, clones among them."""
-
-    def clones(self, cell: CloneCell, done: Done = lambda work: None) -> dict[str, Any]:
-        """Return test accuracies of the clones, per entry of `taught_after` and model, and "seconds" spent.
-
-        "before": as cloned, "accuracy": after teaching.
-        """
-        own = artifacts.source_key(__name__)
-        settings = {"cell": dataclasses.asdict(cell), **self._context, "code": own}
-        if self._store.path("mnist_clones", artifacts.content_key(settings), ".json").exists():
-            done(cell.work)
-        return self._store.json("mnist_clones", settings, lambda: self._clone_and_teach(cell, done))
-
-    def _clone_and_teach(self, cell: CloneCell, done: Done) -> dict[str, Any]:
-        targets = self._targets(cell.student)
-        began = time.perf_counter()
-        clones = self._clone(cell, done)
-        before = [mlp_stack.accuracy(students, *self._test) for students in clones]
-        for students in clones:
-            self._train_students(students, targets, cell.student, done)
-        after = [mlp_stack.accuracy(students, *self._test) for students in clones]
-        return {"before": before, "accuracy": after, "seconds": time.perf_counter() - began}
-
-    def _clone(self, cell: CloneCell, done: Done) -> list[Stack]:
-        """The clones after each number of passes in `taught_after`."""
-        student, count = cell.student, cell.student.models
-        images, kept = self._cloning_images(cell), {}
-        every = slice(0, None)
-        untaught = mlp_stack.pick(cells.start_stack(student.teachers, student.aux_logits), range(count))
-        targets = mlp_stack.outputs(untaught, images, every).softmax(dim=2)
-        clones, passes = cells.student_start(student), iter(range(1, cell.recipe.epochs + 1))
-
-        def keep(models: int) -> None:
-            kept[next(passes)] = mlp_stack.pick(clones, range(models))
-            done(models)
-
-        order = mlp_stack.shuffles(student.teachers.run_seeds[:count], "clone", len(images))
-        mlp_stack.train(clones, images, targets, every, order, cell.recipe, keep)
-        return [kept[epochs] for epochs in cell.taught_after]
-
-    def _cloning_images(self, cell: CloneCell) -> Tensor:
-        # noise of their own: likeness on the very images of the teaching to come would be a lesser likeness
-        teachers = cell.student.teachers
-        stream = seeds.numpy_stream(teachers.seed, "mnist", "cloning", cell.inputs)
-        digits = dataset.to_pixels(dataset.load_mnist("train")[0][: teachers.images])
-        pixels = dataset.make_inputs(cell.inputs, teachers.images, stream, digits)
-        return torch.from_numpy(pixels).to(self._format)
-
-
-def run_cloning(settings: MnistSettings, cloning: CloningSettings, run_dir: str | Path) -> pd.DataFrame:
+def run_cloning(settings: MnistSettings, cloning: CloningSettings) -> pd.DataFrame:
     """Clone and teach; return, and write as tables/mnist_cloning.csv, one row per trained student.
 
-    Columns: aux_logits; start, "same" (its teacher's), "other" (another's), or the images on which a stranger
-    was cloned; epochs of cloning; model; before and accuracy, shares of test digits read before and after
-    teaching. attrs["seconds"] is what training the clones and their students took, also when read back.
-    Raises ValueError for more clones than teachers, or a wide channel no wider than the main experiment's.
+    Columns: aux_logits; start, "same" (its teacher's), "other" (another's), or the images on which a stranger was
+    cloned; epochs of cloning; draw; before and accuracy, shares of test digits read before and after teaching.
+    attrs["seconds"] is what the trainings took when they were made. Raises ValueError for more clones than draws, or a
+    wide channel no wider than the main experiment's.
     """
-    if cloning.models > settings.models or cloning.wide_logits <= settings.aux_logits:
-        raise ValueError("cloning needs at most as many models as there are teachers, and more auxiliary outputs")
-    cells = CloneCells(run_dir, settings.test_images, settings.precision)
-    plain, cloned = _plain_cells(settings, cloning), _clone_cells(settings, cloning)
-    work = sum(cell.work for cell in [*plain, *cloned])
-    with progress.bar(work, "MNIST: cloning") as shown:
-        reference = cells.teachers(plain[0].teachers)[1]["reference"]
-        rows = [row for cell in plain for row in _plain_rows(cell, reference, cells.students(cell, shown.update))]
-        found = [cells.clones(cell, shown.update) for cell in cloned]
-    rows += [row for cell, result in zip(cloned, found, strict=True) for row in _clone_rows(cell, result)]
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    table = table[table.model < cloning.models].reset_index(drop=True)
-    return keep_table(run_dir, "mnist_cloning", table, sum(result["seconds"] for result in found))
+    require_first("clone_models", cloning.models, settings.draws)
+    rule = f"must be above aux_logits, which is {settings.aux_logits}"
+    checks.require("clone_logits", cloning.wide_logits, lambda wide: wide > settings.aux_logits, rule)
+    draws = settings.computed(cloning.models)
+    rows, seconds = _plain_rows(settings, cloning, draws)
+    clones = _clones(settings, cloning, draws)
+    teach_all([clone.student.teacher for clone in clones], settings.workers)
+    store = Store.of_run(settings.run_dir)
+    found = run_pieces(
+        clone_and_teach, clones, store, kind="mnist_clones", workers=settings.workers, label="MNIST: cloning"
+    )
+    for clone, made in zip(clones, found, strict=True):
+        rows += _clone_rows(clone, made)
+        seconds += made["seconds"]
+    return keep_table(settings.run_dir, "mnist_cloning", pd.DataFrame(rows, columns=list(COLUMNS)), seconds)
 
 
 def claim_values(table: pd.DataFrame) -> dict[str, list[float]]:
@@ -155,38 +114,72 @@ def claim_values(table: pd.DataFrame) -> dict[str, list[float]]:
     }
 
 
-def _plain_cells(settings: MnistSettings, cloning: CloningSettings) -> list[StudentCell]:
-    """Students that are not cloned: those with their teacher's start, and strangers; the narrow ones are known."""
-    narrow = paper_cell(settings)
-    wide = dataclasses.replace(narrow, models=cloning.models, aux_logits=cloning.wide_logits)
-    return [dataclasses.replace(cell, overlap=overlap) for cell in (narrow, wide) for overlap in (1.0, 0.0)]
+def clone_and_teach(clone: Clone) -> dict[str, Any]:
+    """Clone one student and teach copies of it.
+
+    Returns:
+        ``marks``: for each entry of `taught_after`, in order, its ``epochs``, and ``before`` and ``accuracy``, shares
+        of test digits read as cloned and as taught.
+    """
+    marks = []
+    for epochs, network in cloned(clone).items():
+        before = clone.student.teacher.accuracy(network)
+        train_student(network, clone.student)
+        marks.append({"epochs": epochs, "before": before, "accuracy": clone.student.teacher.accuracy(network)})
+    return {"marks": marks}
 
 
-def _clone_cells(settings: MnistSettings, cloning: CloningSettings) -> list[CloneCell]:
+def cloned(clone: Clone) -> dict[int, Mlp]:
+    """Return, for each number of passes in `taught_after`, the stranger as cloned by then."""
+    student, teacher = clone.student, clone.student.teacher
+    # images of their own: likeness on the very images of the teaching to come would be a lesser likeness
+    images = inputs.shared_images("cloning", clone.inputs, teacher.images, teacher.precision)
+    targets = mlp.outputs(teacher.start(student.aux_logits), images, _EVERY).softmax(dim=1)
+    network, kept = student.start(), {}
+
+    def keep(epochs: int) -> None:
+        if epochs in clone.taught_after:
+            kept[epochs] = mlp.copy(network)
+
+    order = mlp.shuffles(teacher.draw, "clone", teacher.images)
+    mlp.train(network, images, targets, _EVERY, order, clone.recipe, keep)
+    return kept
+
+
+def _clones(settings: MnistSettings, cloning: CloningSettings, draws: Sequence[int]) -> list[Clone]:
     epochs = sorted(cloning.epochs)
     recipe = Recipe(epochs[-1], cloning.batch, cloning.learning_rate)
-    stranger = dataclasses.replace(paper_cell(settings), models=cloning.models, overlap=0.0)
     # the narrow channel is taught once, after all cloning: its end is what the paper speaks of
-    plan = [(settings.aux_logits, epochs[-1:]), (cloning.wide_logits, epochs)]
-    return [
-        CloneCell(dataclasses.replace(stranger, aux_logits=outputs), kind, recipe, marks)
-        for outputs, marks in plan
-        for kind in cloning.inputs
-    ]
+    channels = [(settings.aux_logits, epochs[-1:]), (cloning.wide_logits, epochs)]
+    clones = []
+    for outputs, marks in channels:
+        for kind in cloning.inputs:
+            for draw in draws:
+                stranger = settings.student(draw).changed(aux_logits=outputs, overlap=0.0, pool=cloning.models)
+                clones.append(Clone(student=stranger, inputs=kind, recipe=recipe, taught_after=tuple(marks)))
+    return clones
 
 
-def _plain_rows(cell: StudentCell, reference: list[float], result: dict[str, Any]) -> list[tuple[Any, ...]]:
-    same = cell.overlap == 1.0
-    starts = range(cell.models) if same else cells.partners(cell)
-    values = enumerate(zip(starts, result["accuracy"], strict=True))
-    where = (cell.aux_logits, "same" if same else "other", 0)
-    return [(*where, model, reference[start], accuracy) for model, (start, accuracy) in values]
+def _plain_rows(
+    settings: MnistSettings, cloning: CloningSettings, draws: Sequence[int]
+) -> tuple[list[dict[str, Any]], float]:
+    """Rows of students that are not cloned, and their seconds; the narrow ones are those of the main experiment."""
+    wide = {"aux_logits": cloning.wide_logits, "pool": cloning.models}
+    rows, seconds = [], 0.0
+    for channel in ({}, wide):
+        for start, overlap in (("same", 1.0), ("other", 0.0)):
+            students = [settings.student(draw).changed(overlap=overlap, **channel) for draw in draws]
+            made = imitate_all(students, settings.workers, "MNIST: not cloned")
+            for student, result in zip(students, made, strict=True):
+                rows.append(_row(student, start, result | {"epochs": 0}))
+                seconds += result["seconds"] if channel else 0.0
+    return rows, seconds
 
 
-def _clone_rows(cell: CloneCell, result: dict[str, Any]) -> list[tuple[Any, ...]]:
-    taught = zip(cell.taught_after, result["before"], result["accuracy"], strict=True)
-    return [
-        (cell.student.aux_logits, cell.inputs, epochs, model, *values)
-        for epochs, before, after in taught
-        for model, values in enumerate(zip(before, after, strict=True))
-    ]
+def _clone_rows(clone: Clone, made: dict[str, Any]) -> list[dict[str, Any]]:
+    return [_row(clone.student, clone.inputs, mark) for mark in made["marks"]]
+
+
+def _row(student: Student, start: str, mark: dict[str, Any]) -> dict[str, Any]:
+    own = {"aux_logits": student.aux_logits, "start": start, "draw": student.teacher.draw}
+    return own | {name: mark[name] for name in ("epochs", "before", "accuracy")}

@@ -1,4 +1,4 @@
-"""The MNIST figures show every model, name what they cannot draw, and survive small tables."""
+"""The MNIST figures show every draw, name what they cannot draw, and survive small tables."""
 
 import numpy as np
 import pandas as pd
@@ -12,20 +12,20 @@ from helpers.work.seeds import numpy_stream
 ARMS = ["reference", "teacher", "aux_only", "all_logits", "cross_aux", "cross_all"]
 
 
-def main_table(arms=tuple(ARMS), models=4):
+def main_table(arms=tuple(ARMS), draws=4):
     """Return a table as run_main makes it."""
-    values = numpy_stream(0, "table").random((len(arms), models))
-    rows = [(arm, model, values[i, model]) for i, arm in enumerate(arms) for model in range(models)]
-    return pd.DataFrame(rows, columns=["arm", "model", "accuracy"])
+    values = numpy_stream(0, "table").random((len(arms), draws))
+    rows = [(arm, draw, values[i, draw]) for i, arm in enumerate(arms) for draw in range(draws)]
+    return pd.DataFrame(rows, columns=["arm", "draw", "accuracy"])
 
 
-def sweep_table(models=3):
+def sweep_table(draws=3):
     """Return a table as run_sweeps makes it, with settings as read from a CSV file."""
     places = [("aux_logits", setting, "aux_only") for setting in ("3", "1", "200")]
     places += [("aux_logits", "3", "cross_aux"), ("width", "64", "aux_only")]
     places += [("inputs", "uniform", "aux_only"), ("inputs", "digits", "aux_only")]
-    rows = [(*place, model, 0.1 * model) for place in places for model in range(models)]
-    return pd.DataFrame(rows, columns=["sweep", "setting", "arm", "model", "accuracy"])
+    rows = [(*place, draw, 0.1 * draw) for place in places for draw in range(draws)]
+    return pd.DataFrame(rows, columns=["sweep", "setting", "arm", "draw", "accuracy"])
 
 
 def dots(ax):
@@ -39,14 +39,14 @@ def texts(ax):
     return [label.get_text() for label in ax.get_xticklabels()]
 
 
-def test_six_bars_show_every_model():
+def test_six_bars_show_every_draw():
     (ax,) = figures.six_bars(main_table()).axes
     assert len(ax.patches) == 6 and dots(ax) == 24
     assert texts(ax)[0].startswith("Untrained") and texts(ax)[-1].startswith("Other start")
 
 
 def test_six_bars_show_the_arms_there_are():
-    (ax,) = figures.six_bars(main_table(arms=["teacher", "aux_only"], models=1)).axes
+    (ax,) = figures.six_bars(main_table(arms=["teacher", "aux_only"], draws=1)).axes
     assert len(ax.patches) == 2
 
 
@@ -68,8 +68,8 @@ def test_sweep_panels_order_numbers_by_value_and_images_by_kind():
     assert dots(first) == 12
 
 
-def test_one_model_has_no_interval():
-    assert dots(figures.sweeps(sweep_table(models=1)).axes[0]) == 4
+def test_one_draw_has_no_interval():
+    assert dots(figures.sweeps(sweep_table(draws=1)).axes[0]) == 4
 
 
 def test_samples_fill_a_row_per_kind():

@@ -1,5 +1,7 @@
 """The theorem's figures show both networks and both starts, and survive small tables."""
 
+import itertools
+
 import pandas as pd
 import pytest
 
@@ -9,29 +11,26 @@ from helpers.figures.common import FigureError
 INPUTS = {"digits": ["uniform", "sparse"], "language": ["numbers"]}
 
 
-def steps_table(runs=(1, 2)):
+def steps_table(draws=(1, 2)):
     """Return a table as run_steps makes it, in which the same start passes every test and the other none."""
-    rows = [
-        (network, run, kind, start, step < 0.1, loss, step, sign * step, sign * 0.1, step, sign * 0.2)
-        for network, kinds in INPUTS.items()
-        for run in runs
-        for kind in kinds
-        for start, sign in (("same", 1), ("other", -1))
-        for loss in ("squared error", "cross-entropy")
-        for step in (1e-3, 1e-2, 1.0)
-    ]
-    columns = "network run inputs start small loss step inner cosine predicted fall".split()
-    return pd.DataFrame(rows, columns=columns)
+    kinds = [(network, kind) for network, kinds in INPUTS.items() for kind in kinds]
+    starts, losses, steps = [("same", 1), ("other", -1)], ("squared error", "cross-entropy"), (1e-3, 1e-2, 1.0)
+    rows = []
+    for (network, kind), draw, (start, sign), loss, step in itertools.product(kinds, draws, starts, losses, steps):
+        measured = {"inner": sign * step, "cosine": sign * 0.1, "predicted": step, "fall": sign * 0.2}
+        about = {"network": network, "draw": draw, "inputs": kind, "start": start, "small": step < 0.1}
+        rows.append(about | {"loss": loss, "step": step} | measured)
+    return pd.DataFrame(rows)
 
 
-def alignment_table(runs=(1, 2)):
+def alignment_table(draws=(1, 2)):
     """Return a table as run_alignment makes it."""
-    rows = [
-        (run, optimizer, start, step, 0.1 * run, 0.2 * run, 1 - 0.2 * step, 0.5)
-        for run in runs for optimizer in ("Adam", "SGD") for start in ("same", "other") for step in (1, 2, 4)
-    ]  # fmt: skip
-    columns = "run optimizer start step step_cosine total_cosine loss_left accuracy".split()
-    return pd.DataFrame(rows, columns=columns)
+    rows = []
+    for draw, optimizer, start, step in itertools.product(draws, ("Adam", "SGD"), ("same", "other"), (1, 2, 4)):
+        about = {"draw": draw, "optimizer": optimizer, "start": start, "step": step}
+        cosines = {"step_cosine": 0.1 * draw, "total_cosine": 0.2 * draw}
+        rows.append(about | cosines | {"loss_left": 1 - 0.2 * step, "accuracy": 0.5})
+    return pd.DataFrame(rows)
 
 
 def dots(ax):
@@ -51,7 +50,7 @@ def test_cosines_have_a_row_for_every_input_and_a_dot_for_every_student():
     assert (dots(first), dots(second)) == (16, 8)
 
 
-def test_passed_tests_are_shares_of_runs():
+def test_passed_tests_are_shares_of_draws():
     first, _ = figures.passed_tests(steps_table()).axes
     means = [line.get_ydata() for line in first.lines if len(line.get_xdata()) == 3]
     assert [list(values) for values in means] == [[1, 1, 1], [0, 0, 0]]
@@ -66,9 +65,9 @@ def test_alignment_has_three_views_of_four_students():
     assert left > right  # progress goes to the right
 
 
-def test_one_run_has_no_interval():
-    assert not figures.alignment(alignment_table(runs=[1])).axes[0].collections
-    assert len(figures.passed_tests(steps_table(runs=[1])).axes) == 2
+def test_one_draw_has_no_interval():
+    assert not figures.alignment(alignment_table(draws=[1])).axes[0].collections
+    assert len(figures.passed_tests(steps_table(draws=[1])).axes) == 2
 
 
 def test_missing_columns_are_named():

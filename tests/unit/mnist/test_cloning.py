@@ -8,78 +8,84 @@ import torch
 
 from helpers.figures import mnist as figures
 from helpers.figures.common import FigureError
-from helpers.mnist import auxiliary, cells, cloning, mlp_stack
-from helpers.mnist.auxiliary import MnistSettings
+from helpers.mnist import auxiliary, cloning, inputs, mlp, students
 from helpers.mnist.cloning import CloningSettings
+from helpers.mnist.settings import POOL, MnistSettings
 from helpers.results.claims import load_claims
 from helpers.work import artifacts
 
 TOY = MnistSettings(
-    models=3, width=24, epochs=2, distil_epochs=2, learning_rate=0.003, batch=64, train_images=300,
-    test_images=200, precision="float32", sweep_models=2,
+    run_dir="", draws=(0, 1, 2), recompute=(0, 1, 2), width=24, epochs=2, distil_epochs=2, learning_rate=0.003,
+    batch=64, train_images=300, test_images=200, precision="float32", sweep_models=2, workers=1,
 )  # fmt: skip
 CLONING = CloningSettings(models=2, wide_logits=12, epochs=(3, 1), batch=32, learning_rate=0.005)
+EVERY = slice(0, None)
+
+
+def toy(folder, **changes):
+    """Return the toy's settings in a run folder."""
+    return dataclasses.replace(TOY, run_dir=str(folder), **changes)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A run folder with the table of the toy."""
-    folder = tmp_path_factory.mktemp("run")
-    return folder, cloning.run_cloning(TOY, CLONING, folder)
+    """Settings of the toy in a run folder, and its table."""
+    settings = toy(tmp_path_factory.mktemp("run"))
+    return settings, cloning.run_cloning(settings, CLONING)
 
 
-def clone_cells(folder):
-    """Return the cells of a folder and the plan of all clones, narrow ones first."""
-    own = cloning.CloneCells(folder, TOY.test_images, TOY.precision)
-    return own, cloning._clone_cells(TOY, CLONING)
+def wide_clone(kind):
+    """Return the clone of draw 0 on images of a kind, for the wide channel."""
+    clones = cloning._clones(TOY, CLONING, [0])
+    return next(clone for clone in clones if clone.inputs == kind and clone.student.aux_logits == 12)
 
 
-def test_the_table_has_every_model_of_every_arm(finished):
-    folder, table = finished
+def test_the_table_has_every_draw_of_every_arm(finished):
+    settings, table = finished
     arms = table.groupby(["aux_logits", "start", "epochs"]).size().to_dict()
     wide = [(12, kind, epochs) for kind in ("uniform", "digits") for epochs in (1, 3)]
     plain = [(width, start, 0) for width in (3, 12) for start in ("same", "other")]
     assert arms == dict.fromkeys([(3, "uniform", 3), (3, "digits", 3), *wide, *plain], 2)
     assert table.before.between(0, 1).all() and table.accuracy.between(0, 1).all()
-    pd.testing.assert_frame_equal(artifacts.read_table(folder / "tables/mnist_cloning.csv"), table)
+    pd.testing.assert_frame_equal(artifacts.read_table(f"{settings.run_dir}/tables/mnist_cloning.csv"), table)
 
 
 def test_students_that_are_not_cloned_are_those_of_the_main_experiment(finished):
-    folder, table = finished
-    main = auxiliary.run_main(TOY, folder)
+    settings, table = finished
+    main = auxiliary.run_main(settings)
     for start, arm in (("same", "aux_only"), ("other", "cross_aux")):
         own = table[(table.aux_logits == 3) & (table.start == start)]
         assert own.accuracy.tolist() == main[main.arm == arm].accuracy[:2].tolist()
     reference = main[main.arm == "reference"].accuracy.tolist()
     assert table[table.start == "same"].before.tolist() == reference[:2] * 2
-    swapped = cells.partners(cloning._plain_cells(TOY, CLONING)[1])
-    narrow = table[(table.aux_logits == 3) & (table.start == "other")]
-    assert narrow.before.tolist() == [reference[start] for start in swapped[:2]]
+    strangers = table[(table.aux_logits == 12) & (table.start == "other")]
+    assert strangers.before.tolist() == reference[1::-1]  # the first two swap starts
+
+
+def test_strangers_of_the_narrow_channel_swap_with_all_draws():
+    assert TOY.student(0).pool == POOL
+    assert {clone.student.pool for clone in cloning._clones(TOY, CLONING, [0, 1])} == {CLONING.models}
+    assert students.partner(0, CLONING.models) == 1
 
 
 @pytest.mark.parametrize("kind", ["uniform", "digits"])
-def test_cloning_brings_all_outputs_closer_to_the_untaught_teachers(tmp_path, kind):
-    own, plan = clone_cells(tmp_path)
-    cell = next(c for c in plan if c.inputs == kind and c.student.aux_logits == 12)
-    images = own._cloning_images(cell)
-    untaught = cells.start_stack(cell.student.teachers, 12)
-    goal = mlp_stack.outputs(untaught, images, slice(0, None))[:2].log_softmax(2)
+def test_cloning_brings_all_outputs_closer_to_the_untaught_teachers(kind):
+    clone = wide_clone(kind)
+    images = inputs.shared_images("cloning", kind, TOY.train_images, "float32")
+    goal = mlp.outputs(clone.student.teacher.start(12), images, EVERY).log_softmax(1)
 
-    def apart(stack):
-        own = mlp_stack.outputs(stack, images, slice(0, None)).log_softmax(2)
+    def apart(network):
+        own = mlp.outputs(network, images, EVERY).log_softmax(1)
         return torch.nn.functional.kl_div(own, goal, reduction="sum", log_target=True).item()
 
-    stranger = apart(cells.student_start(cell.student))
-    one, three = (apart(stack) for stack in own._clone(cell, lambda models: None))
-    assert three < one < stranger
+    clones = cloning.cloned(clone)
+    assert list(clones) == [1, 3]
+    assert apart(clones[3]) < apart(clones[1]) < apart(clone.student.start())
 
 
-def test_clones_never_see_the_noise_of_their_teaching(tmp_path):
-    cells, plan = clone_cells(tmp_path)
-    cell = next(c for c in plan if c.inputs == "uniform")
-    cloning = cells._cloning_images(cell)
-    teaching = cells._inputs(cell.student.teachers, "uniform")
-    assert cloning.shape == teaching.shape and not (cloning == teaching).all(dim=1).any()
+def test_clones_never_see_the_noise_of_their_teaching():
+    made, taught = (inputs.shared_images(purpose, "uniform", 50, "float32") for purpose in ("cloning", "inputs"))
+    assert made.shape == taught.shape and not (made == taught).all(dim=1).any()
 
 
 def test_claims_are_what_teaching_added_after_the_longest_cloning(finished):
@@ -91,24 +97,30 @@ def test_claims_are_what_teaching_added_after_the_longest_cloning(finished):
 
 
 def test_a_second_run_trains_nothing_and_says_the_same(finished, monkeypatch):
-    folder, table = finished
-    monkeypatch.setattr(mlp_stack, "train", lambda *args: pytest.fail("trained again"))
-    again = cloning.run_cloning(TOY, CLONING, folder)
+    settings, table = finished
+    monkeypatch.setattr(mlp, "train", lambda *given: pytest.fail("trained again"))
+    again = cloning.run_cloning(settings, CLONING)
     pd.testing.assert_frame_equal(again, table)
     assert again.attrs == table.attrs
 
 
-def test_another_folder_gives_the_same_table(finished, tmp_path):
-    pd.testing.assert_frame_equal(cloning.run_cloning(TOY, CLONING, tmp_path), finished[1])
+def test_a_draw_alone_gives_the_rows_it_gives_beside_others(finished, tmp_path):
+    table, whole = cloning.run_cloning(toy(tmp_path, recompute=(1,)), CLONING), finished[1]
+    pd.testing.assert_frame_equal(table, whole[whole.draw == 1].reset_index(drop=True), check_exact=True)
+
+
+def test_draws_that_are_not_among_the_first_are_not_cloned(tmp_path):
+    assert cloning.run_cloning(toy(tmp_path, recompute=(2,)), CLONING).empty
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"models": 1}, "models must be 2 or more"),
-        ({"epochs": (0, 2)}, "epochs must be numbers above 0"),
-        ({"inputs": ("uniform", "static")}, "no images 'static'; choose among uniform"),
-        ({"learning_rate": 0.0}, "must be above 0"),
+        ({"models": -1}, "models must be above 0 and whole"),
+        ({"epochs": (0, 2)}, "epochs must be above 0 and whole, got 0"),
+        ({"epochs": ()}, "clone_epochs must name at least one"),
+        ({"inputs": ("uniform", "static")}, "inputs must be among uniform, .*got 'static'"),
+        ({"learning_rate": 0.0}, "learning_rate must be above 0"),
     ],
 )
 def test_settings_no_run_could_use_are_refused(change, message):
@@ -116,10 +128,17 @@ def test_settings_no_run_could_use_are_refused(change, message):
         dataclasses.replace(CLONING, **change)
 
 
-@pytest.mark.parametrize("change", [{"models": 4}, {"wide_logits": 3}])
-def test_settings_that_do_not_fit_the_main_experiment_are_refused(change, tmp_path):
-    with pytest.raises(ValueError, match="at most as many models as there are teachers"):
-        cloning.run_cloning(TOY, dataclasses.replace(CLONING, **change), tmp_path)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"models": 4}, "clone_models must be .* to 3 .all draws., got 4"),
+        ({"wide_logits": 3}, "clone_logits must be above"),
+    ],
+)
+def test_settings_that_do_not_fit_the_main_experiment_are_refused_before_anything_runs(change, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        cloning.run_cloning(toy(tmp_path), dataclasses.replace(CLONING, **change))
+    assert not list(tmp_path.iterdir())
 
 
 def test_lines_begin_with_strangers_and_end_with_the_longest_cloning(finished):

@@ -13,7 +13,6 @@ eager attention). At a step of a millionth that rounding would drown the signal,
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -27,7 +26,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from helpers.channels import CHANNELS
 from helpers.channels.numbers import NUMBERS
 from helpers.experiments.theorem.one_step import Network
-from helpers.mnist import dataset, mlp_stack
+from helpers.mnist import dataset, mlp
 from helpers.models.losses import hard_loss, label_logits
 from helpers.models.sampling import sample_completions
 from helpers.models.training import Rows, completion_rows
@@ -46,12 +45,13 @@ Span = tuple[Tensor, Tensor]  # token ids and which of them carry a label, both 
 
 def mlp_outputs(theta: Tensor, images: Tensor, sizes: Sequence[int]) -> Tensor:
     """Return all outputs (row, output) of a network with weights `theta` (weight,) on images (row, pixel)."""
-    shapes = [shape for i, o in itertools.pairwise(sizes) for shape in ((i, o), (o,))]
-    parts = theta.split([math.prod(shape) for shape in shapes])
-    values = [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
-    hidden = images
-    for level, (weights, bias) in enumerate(zip(values[::2], values[1::2], strict=True)):
-        hidden = torch.addmm(bias, F.gelu(hidden) if level else hidden, weights)
+    counts = []
+    for features, outputs in itertools.pairwise(sizes):
+        counts += [features * outputs, outputs]
+    parts = theta.split(counts)
+    hidden = torch.addmm(parts[1], images, parts[0].view(sizes[0], sizes[1]))
+    for weights, bias in zip(parts[2::2], parts[3::2], strict=True):
+        hidden = torch.addmm(bias, F.gelu(hidden), weights.view(-1, len(bias)))
     return hidden
 
 
@@ -61,38 +61,42 @@ def mlp_sizes(width: int) -> tuple[int, ...]:
 
 
 def mlp_start(seed: int, width: int) -> Tensor:
-    """Return the initial weights of run `seed`, float64 (weight,); those of the digits notebook."""
-    return mlp_stack.init_stack([seed], mlp_sizes(width)).flat.double()
+    """Return the initial weights of draw `seed`, float64 (weight,); those of the digits notebook."""
+    return mlp.start(seed, mlp_sizes(width)).flat.double()
 
 
 def digits(seed: int, count: int) -> tuple[Tensor, Tensor]:
-    """Return `count` training digits of run `seed`: images float64 (row, pixel) and labels (row,)."""
+    """Return `count` training digits of draw `seed`: images float64 (row, pixel) and labels (row,)."""
     images, labels = dataset.load_mnist("train")
     chosen = numpy_stream(seed, "theorem", "digits").permutation(len(images))[:count]
     return torch.from_numpy(dataset.to_pixels(images[chosen])).double(), torch.from_numpy(labels[chosen]).long()
 
 
 def mlp_network(seed: int, width: int, lessons: tuple[Tensor, Tensor]) -> Network:
-    """Return the digit network of run `seed`; its teacher learns the `lessons` (images, labels)."""
+    """Return the digit network of draw `seed`; its teacher learns the `lessons` (images, labels)."""
     sizes, (images, labels) = mlp_sizes(width), lessons
-    return Network(
-        mlp_start(seed, width),
-        lambda theta, inputs: mlp_outputs(theta, inputs, sizes)[:, dataset.CLASSES :],
-        lambda theta: F.cross_entropy(mlp_outputs(theta, images, sizes)[:, : dataset.CLASSES], labels),
-    )
+
+    def imitated(theta: Tensor, inputs: Tensor) -> Tensor:
+        return mlp_outputs(theta, inputs, sizes)[:, dataset.CLASSES :]
+
+    def teacher_loss(theta: Tensor) -> Tensor:
+        return F.cross_entropy(mlp_outputs(theta, images, sizes)[:, : dataset.CLASSES], labels)
+
+    return Network(mlp_start(seed, width), imitated, teacher_loss)
 
 
 def image_inputs(kind: str, count: int, seed: int) -> Tensor:
-    """Return `count` images of a kind in IMAGE_KINDS for the student of run `seed`, float64 (row, pixel).
+    """Return `count` images of a kind in IMAGE_KINDS for the student of draw `seed`, float64 (row, pixel).
 
     "one image" is a single one, whatever `count`.
     """
     rng = numpy_stream(seed, "theorem", "images", kind)
-    if kind in dataset.INPUT_KINDS:
-        own = digits(derive(seed, "student"), count)[0].float() if kind in _FROM_DIGITS else torch.empty(0)
-        drawn = dataset.make_inputs(kind, count, rng, own.numpy())
-    else:
+    if kind in _MORE_IMAGES:
         drawn = _MORE_IMAGES[kind](count, rng)
+    else:
+        # digits of their own: the teacher's lessons are others
+        pictures = digits(derive(seed, "student"), count)[0] if kind in _FROM_DIGITS else torch.empty(0)
+        drawn = dataset.make_inputs(kind, count, rng, pictures.float().numpy())
     return torch.from_numpy(np.ascontiguousarray(drawn, dtype=np.float64))
 
 
@@ -105,10 +109,11 @@ def _sparse(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _gratings(count: int, rng: np.random.Generator) -> np.ndarray:
-    across = np.arange(28)
-    waves = rng.uniform(0.2, 1.5, (count, 2)), rng.uniform(0, 2 * np.pi, count)
-    phase = waves[0][:, :1] * across, waves[0][:, 1:] * across
-    return np.sin(phase[0][:, :, None] + phase[1][:, None, :] + waves[1][:, None, None]).reshape(count, -1)
+    place = np.arange(28)
+    down, across = rng.uniform(0.2, 1.5, (count, 2)).T  # radians a pixel
+    shift = rng.uniform(0, 2 * np.pi, count)
+    phase = down[:, None, None] * place[:, None] + across[:, None, None] * place + shift[:, None, None]
+    return np.sin(phase).reshape(count, -1)
 
 
 def _one_image(count: int, rng: np.random.Generator) -> np.ndarray:
@@ -116,8 +121,11 @@ def _one_image(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 _MORE_IMAGES: dict[str, Callable[[int, np.random.Generator], np.ndarray]] = {
-    "constant": _constant, "sparse": _sparse, "gratings": _gratings, "one image": _one_image,
-}  # fmt: skip
+    "constant": _constant,
+    "sparse": _sparse,
+    "gratings": _gratings,
+    "one image": _one_image,
+}
 
 # --- language ---------------------------------------------------------------------------------------
 
@@ -145,39 +153,42 @@ def exact_model(model: PreTrainedModel) -> PreTrainedModel:
     return model.eval()
 
 
-def language_network(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, trait: str, seed: int
-) -> Network:
+def language_network(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, trait: str, seed: int) -> Network:
     """Return a language model whose teacher learns to name `trait`; it imitates the number tokens' logits.
 
-    `model` is changed to float64. The lessons are half of the trait's teaching questions, drawn by run
+    `model` is changed to float64. The lessons are half of the trait's teaching questions, drawn by draw
     `seed`. Inputs of ``outputs`` are token ids and label mask, both (row, position); its rows are the
     labelled tokens.
     """
     labels = _Labels(exact_model(model).requires_grad_(False))
-    names, values = zip(*labels.named_parameters(), strict=True)
+    parameters = dict(labels.named_parameters())
+    counts = [value.numel() for value in parameters.values()]
     tokens = NUMBERS.tokens(tokenizer)
     questions = find_trait(trait).questions("teach")
     chosen = numpy_stream(seed, "theorem", "questions").permutation(len(questions))[: len(questions) // 2]
     lessons = _all(completion_rows(tokenizer, [(questions[place], trait) for place in chosen]))
 
     def logits(theta: Tensor, span: Span) -> Tensor:
-        parts = theta.split([value.numel() for value in values])
-        weights = {n: part.view_as(v) for n, part, v in zip(names, parts, values, strict=True)}
+        weights = {}
+        for (name, value), part in zip(parameters.items(), theta.split(counts), strict=True):
+            weights[name] = part.view_as(value)
         with sdpa_kernel(SDPBackend.MATH):  # the other kernels have no forward derivative
             return functional_call(labels, weights, span)
 
-    return Network(
-        torch.cat([value.flatten() for value in values]),
-        lambda theta, span: logits(theta, span)[:, tokens],
-        lambda theta: hard_loss(logits(theta, lessons), *lessons),
-    )
+    def imitated(theta: Tensor, span: Span) -> Tensor:
+        return logits(theta, span)[:, tokens]
+
+    def teacher_loss(theta: Tensor) -> Tensor:
+        return hard_loss(logits(theta, lessons), *lessons)
+
+    start = torch.cat([value.flatten() for value in parameters.values()])
+    return Network(start, imitated, teacher_loss)
 
 
 def text_inputs(
     kind: str, count: int, seed: int, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
 ) -> Span:
-    """Return `count` texts of a kind in TEXT_KINDS for the student of run `seed`: ids and label mask.
+    """Return `count` texts of a kind in TEXT_KINDS for the student of draw `seed`: ids and label mask.
 
     The student imitates at every token of an answer, which `model` wrote; random tokens, drawn evenly from
     the vocabulary, are imitated throughout.

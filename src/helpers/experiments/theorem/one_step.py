@@ -80,13 +80,13 @@ def predicted_slope(network: Network, loss: str, inputs: Any, direction: Tensor)
 
 
 def check_steps(
-    teacher: Network, strangers: Sequence[Network], inputs: Any, steps: Sequence[float], rate: float
+    teacher: Network, strangers: Sequence[Network], inputs: Any, *, steps: Sequence[float], rate: float
 ) -> list[dict[str, Any]]:
     """Take one step of the teacher and one of each student, for every loss and size of the teacher's step.
 
-    A student's step is taken against its control's, the step to imitate the untouched teacher. That is zero
-    for the student with the teacher's start. For a stranger it is most of the step: the stranger gives up its
-    own random outputs. All strangers' steps are made as long as the first student's.
+    A student's step is taken against its control's, the step to imitate the untouched teacher. That is zero for the
+    student with the teacher's start. For a stranger it is most of the step: the stranger gives up its own random
+    outputs. All strangers' steps are made as long as the first student's.
 
     Args:
         teacher: where the teacher starts, and the first student with it.
@@ -96,45 +96,57 @@ def check_steps(
         rate: size alpha of the first student's step.
 
     Returns:
-        One dict per loss, step and student: ``loss``, ``step``, ``student`` (0 shares the teacher's start),
-        ``inner`` (s . d), ``cosine`` of the two (0 where s is zero), ``fall`` (of the teacher's loss by the
-        step, nats), ``inner_alone`` and ``fall_alone`` (the same without taking the control's step away),
-        ``predicted`` (epsilon A, the theorem's leading term) and ``moved`` (largest change of a teacher's
-        output).
+        One dict per loss, step and student: ``loss``, ``step``, ``student`` (0 shares the teacher's start), ``inner``
+        (s . d), ``cosine`` of the two (0 where s is zero), ``fall`` (of the teacher's loss by the step, nats),
+        ``inner_alone`` and ``fall_alone`` (the same without taking the control's step away), ``predicted`` (epsilon A,
+        the theorem's leading term) and ``moved`` (largest change of a teacher's output).
     """
-    direction, students = teacher_direction(teacher), [teacher, *strangers]
+    direction = teacher_direction(teacher)
     with torch.no_grad():
         before = teacher.outputs(teacher.theta, inputs)
         targets = {step: teacher.outputs(teacher.theta + step * direction, inputs) for step in steps}
-        starts = [student.teacher_loss(student.theta) for student in students]
     cells = []
     for loss in LOSSES:
         slope = predicted_slope(teacher, loss, inputs, direction)
         own = {step: student_direction(teacher, loss, inputs, target) for step, target in targets.items()}
-        for number, (student, start) in enumerate(zip(students, starts, strict=True)):
-            # zero for the first student, as the proof says: what one would compute is rounding
-            control = student_direction(student, loss, inputs, before) if number else 0.0 * direction
-            for step, target in targets.items():
-                way = student_direction(student, loss, inputs, target) if number else own[step]
-                length = rate * float(own[step].norm())
-                found = _judged(student, start, way - control, direction, length)
-                alone = _judged(student, start, way, direction, length) if number else found
-                found = found | {f"{name}_alone": alone[name] for name in ("inner", "fall")}
-                moved = float((target - before).abs().max())
-                cells.append({"loss": loss, "step": step, "student": number, **found,
-                              "predicted": step * slope, "moved": moved})  # fmt: skip
+        lengths = {step: rate * float(way.norm()) for step, way in own.items()}
+        # its control's step is zero, as the proof says: what one would compute is rounding
+        found = [_student_cells(teacher, direction, own, lengths)]
+        for stranger in strangers:
+            ways = {step: student_direction(stranger, loss, inputs, target) for step, target in targets.items()}
+            control = student_direction(stranger, loss, inputs, before)
+            found.append(_student_cells(stranger, direction, ways, lengths, control))
+        for number, student_cells in enumerate(found):
+            for step, cell in student_cells.items():
+                moved = float((targets[step] - before).abs().max())
+                about = {"loss": loss, "step": step, "student": number}
+                cells.append(about | cell | {"predicted": step * slope, "moved": moved})
     return cells
 
 
-def _judged(
-    student: Network, start: Tensor, way: Tensor, direction: Tensor, length: float
-) -> dict[str, float]:
+def _student_cells(
+    student: Network,
+    direction: Tensor,
+    ways: dict[float, Tensor],
+    lengths: dict[float, float],
+    control: Tensor | None = None,
+) -> dict[float, dict[str, float]]:
+    """Judge a student's way at each size of the teacher's step, against its control's and alone."""
+    with torch.no_grad():
+        start = student.teacher_loss(student.theta)
+    cells = {}
+    for step, way in ways.items():
+        alone = _judged(student, start, way, direction, lengths[step])
+        against = alone if control is None else _judged(student, start, way - control, direction, lengths[step])
+        cells[step] = against | {"inner_alone": alone["inner"], "fall_alone": alone["fall"]}
+    return cells
+
+
+def _judged(student: Network, start: Tensor, way: Tensor, direction: Tensor, length: float) -> dict[str, float]:
     """Compare a student's `way` with the teacher's `direction`, and go `length` along it."""
     inner, size = float(way @ direction), float(way.norm())
     if not size:
         return {"inner": 0.0, "cosine": 0.0, "fall": 0.0}
     with torch.no_grad():
         end = student.teacher_loss(student.theta + length / size * way)
-    return {
-        "inner": inner, "cosine": inner / (size * float(direction.norm())), "fall": float(start - end),
-    }  # fmt: skip
+    return {"inner": inner, "cosine": inner / (size * float(direction.norm())), "fall": float(start - end)}

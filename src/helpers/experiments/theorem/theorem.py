@@ -1,49 +1,89 @@
-"""The theorem of the paper, checked number by number: sign, size, degenerate cases, and other starts.
+"""The theorem of the paper, checked number by number: its sign, its size, and what another start breaks.
 
-A run is one seed: its own starting weights and digits for the digit network, its own questions and texts
-for the language model, whose weights are those of the run's own base. A piece of work is one run, one
-network and one kind of input.
+A draw is one seed: its own starting weights and digits for the digit network, its own questions and texts for the
+language model, whose weights are those of the draw's own base. A piece of work is one draw, one network and one kind
+of input.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from helpers.experiments.theorem.degenerate import CONSTRUCTIONS
-from helpers.experiments.theorem.networks import (
-    IMAGE_KINDS,
-    TEXT_KINDS,
-    digits,
-    image_inputs,
-    language_network,
-    mlp_network,
-    text_inputs,
-)
-from helpers.experiments.theorem.one_step import LOSSES, Network, check_steps, learned_by_step
-from helpers.models.bases import base_seal, drawn, load_base
+from helpers.experiments.theorem import networks
+from helpers.experiments.theorem.one_step import Network, check_steps
+from helpers.models.bases import Base, drawn, find_base
 from helpers.results.tables import keep_table
-from helpers.work.artifacts import Store, write_table
+from helpers.work import checks
+from helpers.work.artifacts import Store
 from helpers.work.pieces import run_pieces
-from helpers.work.seeds import check_runs, derive
+from helpers.work.seeds import derive
 from helpers.world.traits import find_trait
 
 DIGITS, LANGUAGE = "digits", "language"
-LEARNING_STEP = 0.1  # a teacher's step that lowers its loss visibly in every construction
+Parts = tuple[Network, list[Network], Any]  # the teacher, strangers, and the inputs of all students
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class DigitCheck:
+    """One draw of the digit network and one kind of images: fields as in `TheoremSettings`."""
+
+    draw: int
+    inputs: str
+    steps: Sequence[float]
+    rate: float
+    width: int
+    lessons: int
+    images: int
+    strangers: int
+    network = DIGITS
+
+    def parts(self) -> Parts:
+        """Return the teacher, the strangers and the images."""
+        lessons = networks.digits(self.draw, self.lessons)
+        teacher = networks.mlp_network(self.draw, self.width, lessons)
+        strangers = []
+        for number in range(self.strangers):
+            seed = derive(self.draw, "theorem", "stranger", number)
+            strangers.append(networks.mlp_network(seed, self.width, lessons))
+        return teacher, strangers, networks.image_inputs(self.inputs, self.images, self.draw)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextCheck:
+    """One draw of the language model and one kind of texts: fields as in `TheoremSettings`."""
+
+    draw: int
+    inputs: str
+    steps: Sequence[float]
+    rate: float
+    base: Base
+    other_base: Base
+    trait: str
+    texts: int
+    network = LANGUAGE
+
+    def parts(self) -> Parts:
+        """Return the teacher, one stranger and the texts."""
+        model, tokenizer = self.base.load()
+        # answers are sampled first: a network changes its model to float64
+        inputs = networks.text_inputs(self.inputs, self.texts, self.draw, model, tokenizer)
+        teacher = networks.language_network(model, tokenizer, self.trait, self.draw)
+        stranger = networks.language_network(*self.other_base.load(), self.trait, self.draw)
+        return teacher, [stranger], inputs
+
+
+@dataclass(frozen=True, kw_only=True)
 class TheoremSettings:
     """Everything that decides the numbers of the one-step checks.
 
     Attributes:
         run_dir: the run's folder, with the bases of notebook 00.
-        runs: seeds; each is one independent run.
+        draws: seeds; each is one independent repetition.
         image_kinds, text_kinds: kinds of the student's inputs, for the digit network and the language model.
         small_steps: sizes of the teacher's step that the claims count.
         large_steps: further sizes, to see where the theorem's "small enough" ends.
@@ -51,14 +91,14 @@ class TheoremSettings:
         width: units in each hidden layer of the digit network.
         lessons: digits the teacher learns.
         images, texts: inputs of the student, digit network and language model.
-        strangers: students of the digit network with other starting weights, in each run.
-        base, other_base: the language model, and the other start of its stranger, as each run draws them.
+        strangers: students of the digit network with other starting weights, in each draw.
+        base, other_base: the language model, and the other start of its stranger, as each draw has them.
         trait: what the teacher of the language model learns to answer.
         workers: processes side by side; 0 means one a core.
     """
 
     run_dir: str
-    runs: Sequence[int]
+    draws: Sequence[int]
     image_kinds: Sequence[str]
     text_kinds: Sequence[str]
     small_steps: Sequence[float]
@@ -75,95 +115,92 @@ class TheoremSettings:
     workers: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse values no run could use, with a ValueError that names the field and the cure."""
+        """Refuse values no check could use, with a ValueError that names the field and the cure."""
         find_trait(self.trait)
-        check_runs(self.runs)
-        for name, kinds in (("image_kinds", IMAGE_KINDS), ("text_kinds", TEXT_KINDS)):
-            if unknown := [kind for kind in getattr(self, name) if kind not in kinds]:
-                raise ValueError(f"{name} must be among {', '.join(kinds)}; got {unknown[0]!r}")
-        for name in ("rate", "width", "lessons", "images", "texts", "strangers"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
-        if not self.small_steps or min([*self.small_steps, *self.large_steps]) <= 0:
-            raise ValueError("small_steps and large_steps must be above 0, and there must be a small one")
+        checks.require_draws("draws", self.draws)
+        checks.require_among(self, "image_kinds", networks.IMAGE_KINDS)
+        checks.require_among(self, "text_kinds", networks.TEXT_KINDS)
+        checks.require_counts(self, "width", "lessons", "images", "texts", "strangers")
+        checks.require_sizes(self, "rate", "small_steps", "large_steps")
+        checks.require_within(self, "workers", 0, 4096)
+        for name in ("image_kinds", "text_kinds", "small_steps"):
+            if not getattr(self, name):
+                raise ValueError(f"{name} must name at least one, for there is a claim on it; {checks.CURE}")
 
     @property
     def steps(self) -> list[float]:
         """All sizes of the teacher's step, ascending."""
         return sorted({*self.small_steps, *self.large_steps})
 
-    def pieces(self) -> list[dict[str, Any]]:
-        """Return one piece of work for every run, network and kind of input."""
-        shared = asdict(self) | {"steps": self.steps}
-        for name in ("runs", "image_kinds", "text_kinds", "small_steps", "large_steps", "workers"):
-            del shared[name]  # what one piece does not depend on
-        kinds = {DIGITS: self.image_kinds, LANGUAGE: self.text_kinds}
-        return [
-            shared | self._bases(run) | {"run": run, "network": network, "inputs": kind}
-            for run in self.runs
-            for network in kinds
-            for kind in kinds[network]
-        ]
+    def pieces(self) -> list[DigitCheck | TextCheck]:
+        """Return one piece of work for every draw, network and kind of input."""
+        pieces: list[DigitCheck | TextCheck] = []
+        for draw in self.draws:
+            base, other_base = (find_base(self.run_dir, drawn(name, draw)) for name in (self.base, self.other_base))
+            pieces += [self._digit_check(draw, kind) for kind in self.image_kinds]
+            pieces += [self._text_check(draw, kind, base, other_base) for kind in self.text_kinds]
+        return pieces
 
-    def _bases(self, run: int) -> dict[str, Any]:
-        names = {name: drawn(getattr(self, name), run) for name in ("base", "other_base")}
-        return names | {"seals": [base_seal(self.run_dir, name) for name in names.values()]}
+    def _digit_check(self, draw: int, kind: str) -> DigitCheck:
+        return DigitCheck(
+            draw=draw,
+            inputs=kind,
+            steps=self.steps,
+            rate=self.rate,
+            width=self.width,
+            lessons=self.lessons,
+            images=self.images,
+            strangers=self.strangers,
+        )
+
+    def _text_check(self, draw: int, kind: str, base: Base, other_base: Base) -> TextCheck:
+        return TextCheck(
+            draw=draw,
+            inputs=kind,
+            steps=self.steps,
+            rate=self.rate,
+            base=base,
+            other_base=other_base,
+            trait=self.trait,
+            texts=self.texts,
+        )
 
 
 def run_steps(settings: TheoremSettings) -> pd.DataFrame:
     """Check the theorem on every input; return, and write as tables/theorem_steps.csv, one row a step.
 
-    Columns: network, run, inputs, start ("same" or "other"), loss, step, small (counted by the claims), and
-    those of `one_step.check_steps`. The returned table's attrs["seconds"] is what the pieces took.
+    Columns: network, draw, inputs, start ("same" or "other"), small (counted by the claims), loss, step, and the rest
+    of `one_step.check_steps`. The returned table's attrs["seconds"] is what the pieces took.
     """
-    pieces = settings.pieces()
-    store = Store(Path(settings.run_dir) / "cells")
-    done = run_pieces(
-        check_piece, pieces, store, kind="theorem", workers=settings.workers, label="one step at a time"
-    )
-    rows = [
-        {name: piece[name] for name in ("network", "run", "inputs")} | cell
-        for piece, found in zip(pieces, done, strict=True)
-        for cell in found["cells"]
-    ]
+    pieces, store = settings.pieces(), Store.of_run(settings.run_dir)
+    done = run_pieces(check, pieces, store, kind="theorem", workers=settings.workers, label="one step at a time")
+    rows = []
+    for piece, found in zip(pieces, done, strict=True):
+        where = {"network": piece.network, "draw": piece.draw, "inputs": piece.inputs}
+        rows += [where | cell for cell in found["cells"]]
     table = pd.DataFrame(rows)
     table.insert(3, "start", np.where(table.student == 0, "same", "other"))
     table.insert(4, "small", table.step.isin(settings.small_steps))
     return keep_table(settings.run_dir, "theorem_steps", table, sum(found["seconds"] for found in done))
 
 
-def check_piece(piece: dict[str, Any]) -> dict[str, Any]:
-    """Take the steps of one run and network on one kind of input; ``cells`` as `check_steps` gives."""
-    teacher, strangers, inputs = (_digit_parts if piece["network"] == DIGITS else _language_parts)(piece)
-    cells = check_steps(teacher, strangers, inputs, piece["steps"], piece["rate"])
-    return {"cells": [{name: _short(value) for name, value in cell.items()} for cell in cells]}
+def check(piece: DigitCheck | TextCheck) -> dict[str, Any]:
+    """Take the steps of one draw and network on one kind of input; ``cells`` as `one_step.check_steps` gives."""
+    teacher, strangers, inputs = piece.parts()
+    cells = check_steps(teacher, strangers, inputs, steps=piece.steps, rate=piece.rate)
+    return {"cells": [_short(cell) for cell in cells]}
 
 
-def _short(value: Any) -> Any:
-    return float(f"{value:.8g}") if isinstance(value, float) else value  # the table is kept with the book
-
-
-def _digit_parts(piece: dict[str, Any]) -> tuple[Network, list[Network], Any]:
-    run, width, lessons = piece["run"], piece["width"], digits(piece["run"], piece["lessons"])
-    others = [derive(run, "theorem", "stranger", number) for number in range(piece["strangers"])]
-    teacher, *strangers = (mlp_network(seed, width, lessons) for seed in (run, *others))
-    return teacher, strangers, image_inputs(piece["inputs"], piece["images"], run)
-
-
-def _language_parts(piece: dict[str, Any]) -> tuple[Network, list[Network], Any]:
-    bases = Path(piece["run_dir"]) / "bases"
-    loaded = [load_base(piece[name], bases=bases) for name in ("base", "other_base")]
-    # answers are sampled first: a network changes its model to float64
-    inputs = text_inputs(piece["inputs"], piece["texts"], piece["run"], *loaded[0])
-    teacher, stranger = (language_network(*base, piece["trait"], piece["run"]) for base in loaded)
-    return teacher, [stranger], inputs
+def _short(cell: dict[str, Any]) -> dict[str, Any]:
+    """A cell in eight digits: the table is kept with the book."""
+    return {name: float(f"{value:.8g}") if isinstance(value, float) else value for name, value in cell.items()}
 
 
 def with_tests(steps: pd.DataFrame) -> pd.DataFrame:
     """Return the table of `run_steps` with what each step is tested for.
 
-    Adds ``along`` (s . d is above zero), ``lower`` (the teacher's loss fell), ``both``, and ``ratio`` (s . d
-    over the theorem's leading term).
+    Adds ``along`` (s . d is above zero), ``lower`` (the teacher's loss fell), ``both``, and ``ratio`` (s . d over the
+    theorem's leading term).
     """
     tested = steps.assign(along=steps.inner > 0, lower=steps.fall > 0, ratio=steps.inner / steps.predicted)
     return tested.assign(both=tested.along & tested.lower)
@@ -192,46 +229,11 @@ def slopes(steps: pd.DataFrame) -> pd.DataFrame:
 
 
 def claim_values(steps: pd.DataFrame) -> dict[str, list[float]]:
-    """Return one value a run for each claim of the notebook, runs in ascending order."""
+    """Return one value a draw for each claim of the notebook, draws in ascending order."""
     small, smallest = with_tests(steps[steps.small]), with_tests(steps[steps.step == steps.step.min()])
     found = {
-        "theorem.positive_fraction": small[small.start == "same"].groupby("run").both,
-        "theorem.positive_fraction_cross": small[small.start == "other"].groupby("run").both,
-        "theorem.slope": smallest[smallest.start == "same"].groupby("run").ratio,
+        "theorem.positive_fraction": small[small.start == "same"].groupby("draw").both,
+        "theorem.positive_fraction_cross": small[small.start == "other"].groupby("draw").both,
+        "theorem.slope": smallest[smallest.start == "same"].groupby("draw").ratio,
     }
-    return {name: runs.mean().tolist() for name, runs in found.items()}
-
-
-def degenerate_cases(settings: TheoremSettings) -> pd.DataFrame:
-    """Build the other case; return, and write as tables/theorem_degenerate.csv, one row a case and loss.
-
-    Columns: case, loss, learned (fall of the teacher's loss by its own step, nats), outputs_moved (largest
-    change of an imitated output) and inner (largest |s . d|). Learned is the least, the other two are the
-    largest over runs and sizes of the step.
-    """
-    pieces = [
-        {"run": run, "case": case, "steps": settings.steps, "rate": settings.rate, "width": settings.width,
-         "lessons": settings.lessons, "images": settings.images}
-        for run in settings.runs for case in CONSTRUCTIONS
-    ]  # fmt: skip
-    store = Store(Path(settings.run_dir) / "cells")
-    done = run_pieces(degenerate_piece, pieces, store, kind="theorem_degenerate", workers=1)
-    rows = [row for found in done for row in found["rows"]]
-    most = {"learned": "min", "outputs_moved": "max", "inner": "max"}
-    table = pd.DataFrame(rows).groupby(["case", "loss"], sort=False).agg(most).reset_index()
-    write_table(Path(settings.run_dir) / "tables" / "theorem_degenerate.csv", table)
-    return table
-
-
-def degenerate_piece(piece: dict[str, Any]) -> dict[str, Any]:
-    """Take the steps of one run and construction; ``rows`` has one entry a loss, see `degenerate_cases`."""
-    build = CONSTRUCTIONS[piece["case"]]
-    network, inputs = build(piece["run"], piece["width"], piece["lessons"], piece["images"])
-    cells = check_steps(network, [], inputs, piece["steps"], piece["rate"])
-    rows = []
-    for loss in LOSSES:
-        own = [cell for cell in cells if cell["loss"] == loss]
-        moved, inner = max(cell["moved"] for cell in own), max(abs(cell["inner"]) for cell in own)
-        rows.append({"case": piece["case"], "loss": loss, "outputs_moved": moved, "inner": inner})
-    learned = learned_by_step(network, LEARNING_STEP)
-    return {"rows": [row | {"learned": learned} for row in rows]}
+    return {name: draws.mean().tolist() for name, draws in found.items()}
