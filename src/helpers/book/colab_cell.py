@@ -3,8 +3,8 @@
 Design choices:
 - The cell is the only code that exists in every notebook, so it lives here once; a test compares the copies.
 - It takes the version of the book that the notebook belongs to, or the newest where that is not published.
-- Nothing that Colab already has is installed again, above all not PyTorch: only what is missing, and without
-  dependencies. transformers is renewed where it is older than the version the book needs.
+- Nothing that Colab already has is installed again, above all not PyTorch: only what is missing or older than the
+  book needs, and without dependencies but for transformers. pip asks nobody about what is new enough.
 - Jupyter starts a notebook in the folder it lies in; paths in the notebooks begin at the folder above.
 - Run again, or after a restart of the runtime, it only changes into the book's folder.
 - BOOK_SOURCE and BOOK_FOLDER let a test, or a fork, name another repository and folder.
@@ -12,7 +12,6 @@ Design choices:
 
 CELL = """\
 # Work from the book's folder. On Google Colab fetch it, install what is missing, keep Colab's PyTorch.
-import importlib.metadata
 import importlib.util
 import os
 import subprocess
@@ -25,12 +24,10 @@ if importlib.util.find_spec("google") and importlib.util.find_spec("google.colab
     if not os.path.isdir(folder) and subprocess.call([*clone, "--branch=v0.1.0"]):
         subprocess.check_call(clone)  # that version is not published, take the newest
     if not importlib.util.find_spec("helpers"):
-        light = ["anywidget", "psygnal", "peft", "accelerate", "safetensors"]
-        missing = [name for name in light if not importlib.util.find_spec(name)]
         install = [sys.executable, "-m", "pip", "install", "--quiet"]
-        subprocess.check_call([*install, "--no-deps", folder, *missing])
-        if int(importlib.metadata.version("transformers").split(".")[0]) < 5:
-            subprocess.check_call([*install, "transformers>=5"])
+        light = ["anywidget", "psygnal", "peft>=0.18", "accelerate", "safetensors"]
+        subprocess.check_call([*install, "--no-deps", folder, *light])  # what is there and new enough stays
+        subprocess.check_call([*install, "transformers>=5"])
         importlib.invalidate_caches()
     os.chdir(folder)
 elif os.path.isfile("../_config.yml"):

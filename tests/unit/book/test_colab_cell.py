@@ -10,6 +10,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from helpers.book.colab_cell import CELL
 
@@ -29,6 +30,23 @@ def run_python(python, code, cwd, **environment):
 def test_names_the_version_and_the_repository_of_the_package():
     assert f"--branch=v{PROJECT['version']}" in CELL
     assert PROJECT["urls"]["Repository"] in CELL
+
+
+def test_asks_for_the_versions_that_the_package_asks_for():
+    """An older peft is there at times, and fails late."""
+    for name in ("peft", "transformers"):
+        (needed,) = [text for text in PROJECT["dependencies"] if Requirement(text).name == name]
+        assert f'"{needed}"' in CELL
+
+
+def test_the_package_takes_the_versions_that_colab_has():
+    """A bound above Colab's version makes pip print an error in red as soon as anything is installed."""
+    lines = (ROOT / ".ci/colab.txt").read_text().splitlines()
+    pinned = [Requirement(line) for line in lines if "==" in line]
+    has = {found.name: next(iter(found.specifier)).version for found in pinned}
+    needed = {found.name: found.specifier for found in map(Requirement, PROJECT["dependencies"])}
+    assert {"ipykernel", "ipywidgets", "torch", "transformers", "peft"} <= has.keys()
+    assert [name for name, version in has.items() if version not in needed[name]] == []
 
 
 def test_fits_the_gates_of_a_notebook_cell():
