@@ -130,8 +130,9 @@ def _ledger(given: argparse.Namespace) -> int:
 
 
 def _publish(profile: Profile) -> None:
+    from helpers.book.provenance import provenance
     from helpers.book.readme import update_readme
-    from helpers.book.staging import executed_notebooks, provenance
+    from helpers.book.staging import executed_notebooks
     from helpers.chain.publish import publish
 
     _require_finished(profile)

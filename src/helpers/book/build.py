@@ -20,6 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from helpers.book import machine, staging
+from helpers.book.provenance import provenance
 from helpers.book.staging import BookError
 from helpers.work import artifacts
 
@@ -97,7 +98,7 @@ def _key(root: Path, run_dir: Path) -> str:
         if path.is_file() and path.suffix != ".pyc":
             contents[str(path)] = artifacts.content_key(path.read_bytes().hex())
     code = artifacts.source_key("helpers.book")
-    return artifacts.content_key([contents, _tools(), code, staging.provenance(root, run_dir, notebooks)])
+    return artifacts.content_key([contents, _tools(), code, provenance(root, run_dir, notebooks)])
 
 
 def _tools() -> dict[str, str]:

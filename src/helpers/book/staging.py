@@ -11,12 +11,11 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from helpers.book import machine, prose
+from helpers.book.provenance import for_pages, provenance
 from helpers.chain.profiles import load_profile, profile_names
 from helpers.figures.effects import save_effects
 from helpers.results import ledger
@@ -98,43 +97,6 @@ def _inert(state: Any) -> Any:
     if isinstance(state, dict):
         return {_inert(key): _inert(part) for key, part in state.items()}
     return state
-
-
-def provenance(root: Path, run_dir: Path, notebooks: list[Path]) -> dict[str, str]:
-    """Return where the results come from: profile, commit, date, and a `sentence` on them."""
-    date = max(_finished(path) for path in notebooks)
-    day = f"{date.day} {date:%B %Y}"
-    commit = _commit(root)
-    sentence = f"Results of the profile {run_dir.name}, run on {day}; book built at {commit}."
-    return {"profile": run_dir.name, "commit": commit, "date": day, "sentence": sentence}
-
-
-def for_pages(origin: dict[str, str]) -> dict[str, str]:
-    """Return the words of `provenance` escaped for Markdown, and the sentence as `footer`, escaped for HTML."""
-    escaped = {name: escaping.markdown(text) for name, text in origin.items()}
-    return {**escaped, "footer": escaping.markup(origin["sentence"])}
-
-
-def _finished(path: Path) -> datetime:
-    ended = artifacts.read_json(path)["metadata"].get("papermill", {}).get("end_time")
-    try:
-        return datetime.fromisoformat(ended).replace(tzinfo=None)
-    except (TypeError, ValueError):  # not run by papermill, or by a version with another way to write the time
-        return datetime.fromtimestamp(path.stat().st_mtime)
-
-
-def _commit(root: Path) -> str:
-    try:
-        commit = _git(root, "rev-parse", "--short", "HEAD")
-        changed = _git(root, "status", "--porcelain", "--untracked-files=no")
-    except (OSError, subprocess.CalledProcessError):  # an unpacked archive, or no git on this machine
-        return "an unknown commit"
-    return f"commit {commit} with local changes" if changed else f"commit {commit}"
-
-
-def _git(root: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", "-C", str(root), *arguments], check=True, capture_output=True, text=True)
-    return done.stdout.strip()
 
 
 def stage(root: Path, run_dir: Path, target: Path) -> None:

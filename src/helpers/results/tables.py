@@ -87,7 +87,7 @@ def common_doses(table: pd.DataFrame, column: str, within: Sequence[str] = ()) -
         The mean over repetitions, rounded to a whole number; one value a row of the table, with its index.
     """
     groups = [table[name] for name in within]
-    repetition = [name for name in ("draw", "seed", "run") if name in table]
+    repetition = [name for name in ("draw", "seed") if name in table]
     place = table.groupby([*within, *repetition])[column].rank()
     return table[column].groupby([*groups, place]).transform("mean").round().astype(int)
 

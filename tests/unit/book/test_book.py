@@ -14,7 +14,7 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.substitution import substitution_plugin
 
 from helpers import cli
-from helpers.book import build, prose, readme, staging
+from helpers.book import build, prose, provenance, readme, staging
 from helpers.book.staging import BookError
 from helpers.chain.profiles import load_profile
 from helpers.results import ledger
@@ -150,7 +150,7 @@ def test_where_results_come_from_is_escaped_for_pages_and_for_their_foot(tmp_pat
     (run_dir / "executed").mkdir(parents=True)
     path = run_dir / "executed/00_toy.ipynb"
     path.write_text(json.dumps(notebook()))
-    told = staging.for_pages(staging.provenance(tmp_path, run_dir, [path]))
+    told = provenance.for_pages(provenance.provenance(tmp_path, run_dir, [path]))
     assert "<b>" not in rendered(told["sentence"]) and "{{" not in told["sentence"].replace("\\{", "")
     assert "&lt;b&gt;" in told["footer"] and "<b>" not in told["footer"]
 

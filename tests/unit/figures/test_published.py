@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from helpers.experiments.cross_model import cell_tests
+from helpers.experiments.cross_model.values import cell_tests
 from helpers.figures import cross_model, mechanism, mnist, phase_diagram, theorem, transmission, widgets
 from helpers.mnist.dataset import load_mnist
 from helpers.work.artifacts import read_table
