@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from helpers.results.tables import table_kinds
 from helpers.work import artifacts
 from helpers.work.artifacts import RESULTS
 from helpers.work.errors import CurableError
@@ -142,7 +143,7 @@ class Chapter:
         if not parts and self._file(name).exists():
             raise PublishedError(f"table {name} has no row to show; name a draw in the parameter `recompute`")
         # an empty part would change the types of the columns
-        table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"draw": pd.Series(dtype=int)})
+        table = pd.concat(parts, ignore_index=True) if parts else _without_rows(name)
         table = table.sort_values("draw", kind="stable", ignore_index=True)
         table.attrs["seconds"] = seconds
         return table
@@ -206,6 +207,14 @@ class Chapter:
     def _published_records(self) -> Path | None:
         file = self.published / "ledger.json"
         return file if file.exists() and not self.differs else None
+
+
+def _without_rows(name: str) -> pd.DataFrame:
+    import pandas as pd
+
+    kind = table_kinds().get(name)
+    columns = kind.columns if kind else ("draw",)
+    return pd.DataFrame({column: pd.Series(dtype=float) for column in columns})
 
 
 def open_chapter(notebook: str, given: Mapping[str, Any]) -> Chapter:

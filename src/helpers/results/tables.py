@@ -30,6 +30,7 @@ class Kind:
     tolerance: float = 1e-3  # largest difference between machines, in the unit of the column
     relative: float = 0.0  # the same as a share of the value; the two are added
     bases: bool | dict[str, list[str]] = True  # whether a row hangs on base models, or for which values of a column
+    columns: tuple[str, ...] = ("draw",)  # of a table that was not published yet, where it has no row to show
 
     def __post_init__(self) -> None:
         """Refuse tolerances below 0; ValueError names the table."""
@@ -43,7 +44,8 @@ def table_kinds() -> dict[str, Kind]:
     entries = load_yaml(KINDS_FILE.read_text(encoding="utf-8"))
     kinds = {}
     for name, fields in entries.items():
-        kinds[name] = Kind(name, **{**fields, "row": tuple(fields.get("row", ()))})
+        lists = {field: tuple(fields[field]) for field in ("row", "columns") if field in fields}
+        kinds[name] = Kind(name, **{**fields, **lists})
     return kinds
 
 
