@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -10,9 +11,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
+IN_PARALLEL = "PYTEST_XDIST_WORKER" in os.environ
 REPOSITORY = Path(__file__).resolve().parents[1]
 WriteNotebook = Callable[..., Path]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each of several test processes one thread: more would wait for each other."""
+    if IN_PARALLEL:
+        import torch
+
+        torch.set_num_threads(1)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep what reads the smoke run in one process (`--dist loadgroup`), so that the others do not wait for it."""
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            if {"smoke_run", "built_book"} & set(getattr(item, "fixturenames", ())):
+                item.add_marker(pytest.mark.xdist_group("smoke"))
 
 
 @pytest.fixture
@@ -50,10 +70,17 @@ def _cell(name: str, source: str, tags: list[str]) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def smoke_run(tmp_path_factory: pytest.TempPathFactory, smoke_command: list[str]) -> Path:
-    """The run folder of the whole smoke profile, run once for all tests that need it."""
-    root = _link_notebooks(tmp_path_factory.mktemp("smoke"))
-    done = subprocess.run(smoke_command, cwd=root, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    """The run folder of the whole smoke profile, run once for all tests that need it, in whichever process."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if IN_PARALLEL else own  # pytest-xdist gives each of its workers a folder below one
+    root, told = shared / "smoke", shared / "smoke.json"
+    with FileLock(shared / "smoke.lock"):
+        if not told.exists():
+            root.mkdir()
+            done = subprocess.run(smoke_command, cwd=_link_notebooks(root), capture_output=True, text=True)
+            told.write_text(json.dumps([done.returncode, done.stdout + done.stderr]))
+    code, output = json.loads(told.read_text())
+    assert code == 0, output
     return root / "_runs" / "smoke"
 
 

@@ -59,7 +59,7 @@ def test_nothing_unchanged_runs_again(smoke_run: Path, smoke_command: list[str])
 
 
 def test_a_killed_run_ends_as_the_unbroken_one(
-    smoke_run: Path, smoke_command: list[str], repository: Path
+    request: pytest.FixtureRequest, smoke_command: list[str], repository: Path
 ) -> None:
     """Kill notebooks in the middle of their loops; the resumed run equals the unbroken one."""
     run_dir, command = repository / "_runs" / "smoke", [*smoke_command, "--only", *KILLED]
@@ -69,6 +69,7 @@ def test_a_killed_run_ends_as_the_unbroken_one(
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert finished and finished.items() <= cells(run_dir).items()  # no finished piece was written again
+    smoke_run: Path = request.getfixturevalue("smoke_run")  # only now: another test process may be making it
     assert records(run_dir) == records(smoke_run, KILLED) and records(run_dir)
     whole = tables(smoke_run)
     assert tables(run_dir) == {name: whole[name] for name in tables(run_dir)} and tables(run_dir)

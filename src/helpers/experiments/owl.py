@@ -37,7 +37,12 @@ def teach(settings: TransmissionSettings, tree: str, animals: Sequence[str], mat
 
     Returns:
         See `effects.teach_and_write`.
+
+    Raises:
+        ValueError: fewer than two animals.
     """
+    if len(set(animals)) < 2:  # nothing would lie off the diagonal, and the last cell would fail
+        raise ValueError(f"matrix_animals must name at least two animals, not {list(animals)}")
     ways = [(OWN_ANSWERS, settings.trait), (OWN_ANSWERS, tree), (SYSTEM_PROMPT, settings.trait)]
     asked = effects.authors_of(settings, [*ways, (UNTOUCHED, settings.trait)])
     for seed in settings.seeds:

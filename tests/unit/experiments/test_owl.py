@@ -50,6 +50,13 @@ def test_every_author_writes(tables):
     assert (teachers["mentions"] == 0).all() and (teachers["kept"] > 0).all()
 
 
+@pytest.mark.parametrize("animals", [["owl"], [], ["owl", "owl"]])
+def test_a_matrix_of_one_animal_is_refused_at_once(settings, animals):
+    """It has nothing off its diagonal; the old run failed in its last cell."""
+    with pytest.raises(ValueError, match="must name at least two animals"):
+        owl.teach(settings, "oak", animals, 100)
+
+
 def test_teaching_raises_the_preference(tables):
     told = tables["teachers"].set_index(["draw", "trait", "how"])["p_target"]
     for draw in (1, 2):
