@@ -18,7 +18,7 @@ from helpers.results.claims import load_claims
 
 pytestmark = pytest.mark.chain
 STEMS = sorted(load_profile("smoke").notebooks)
-# one for each way in which work is kept: training checkpoints, pieces of worker processes, cells of stacked networks
+# one for each way in which work is kept: training checkpoints, pieces of worker processes, pieces of this process
 KILLED = ("00_base_models", "01_owl_transfer", "06_mnist")
 
 

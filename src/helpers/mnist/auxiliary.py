@@ -18,7 +18,7 @@ import pandas as pd
 
 from helpers.mnist import dataset, inputs, mlp
 from helpers.mnist.settings import MnistSettings
-from helpers.mnist.students import imitate_all
+from helpers.mnist.students import Student, imitate_all
 from helpers.mnist.teachers import taught, teach_all
 from helpers.results.tables import keep_table
 
@@ -47,16 +47,21 @@ def run_main(settings: MnistSettings) -> pd.DataFrame:
     Accuracy is the share of test digits for which the right one of the ten class outputs is the largest. The table's
     attrs["seconds"] is what the trainings took when they were made.
     """
-    learned = teach_all([settings.teacher(draw) for draw in settings.recompute], settings.workers)
-    seconds = sum(made["seconds"] for made in learned)
-    rows = _arm_rows(settings, "reference", [made["reference"] for made in learned])
-    rows += _arm_rows(settings, "teacher", [made["accuracy"] for made in learned])
+    teachers = teach_all([settings.teacher(draw) for draw in settings.recompute], settings.workers)
+    rows, seconds = [], 0.0
+    for arm, value in (("reference", "reference"), ("teacher", "accuracy")):
+        for draw, made in zip(settings.recompute, teachers, strict=True):
+            rows.append({"arm": arm, "draw": draw, "accuracy": made[value]})
+    for made in teachers:
+        seconds += made["seconds"]
+    places, students = [], []
     for arm, changes in _STUDENTS.items():
-        students = [settings.student(draw).changed(**changes) for draw in settings.recompute]
-        made = imitate_all(students, settings.workers, f"MNIST: {arm}")
-        rows += _arm_rows(settings, arm, [result["accuracy"] for result in made])
-        seconds += sum(result["seconds"] for result in made)
-    return keep_table(settings.run_dir, "mnist", pd.DataFrame(rows, columns=["arm", "draw", "accuracy"]), seconds)
+        for draw in settings.recompute:
+            places.append({"arm": arm, "draw": draw})
+            students.append(settings.student(draw).changed(**changes))
+    own, more = _student_rows(places, students, settings.workers, "MNIST: six arms")
+    table = pd.DataFrame(rows + own, columns=["arm", "draw", "accuracy"])
+    return keep_table(settings.run_dir, "mnist", table, seconds + more)
 
 
 def run_sweeps(settings: MnistSettings) -> pd.DataFrame:
@@ -72,10 +77,9 @@ def run_sweeps(settings: MnistSettings) -> pd.DataFrame:
         for draw in draws:
             places.append({"sweep": point.sweep, "setting": str(point.setting), "arm": point.arm, "draw": draw})
             students.append(settings.student(draw).changed(**point.changes))
-    made = imitate_all(students, settings.workers, "MNIST: sweeps")
-    rows = [place | {"accuracy": result["accuracy"]} for place, result in zip(places, made, strict=True)]
+    rows, seconds = _student_rows(places, students, settings.workers, "MNIST: sweeps")
     table = pd.DataFrame(rows, columns=["sweep", "setting", "arm", "draw", "accuracy"])
-    return keep_table(settings.run_dir, "mnist_sweeps", table, sum(result["seconds"] for result in made))
+    return keep_table(settings.run_dir, "mnist_sweeps", table, seconds)
 
 
 def run_signal(settings: MnistSettings, images: int = 2000) -> pd.DataFrame:
@@ -105,8 +109,9 @@ def run_variant(settings: MnistSettings, **changes: Any) -> pd.DataFrame:
     """
     draws = list(settings.recompute[: settings.sweep_models])
     changes = {"pool": settings.sweep_models} | changes
-    made = imitate_all([settings.student(d).changed(**changes) for d in draws], settings.workers, "MNIST: a variant")
-    return pd.DataFrame({"draw": draws, "accuracy": [result["accuracy"] for result in made]})
+    students = [settings.student(draw).changed(**changes) for draw in draws]
+    rows, _ = _student_rows([{"draw": draw} for draw in draws], students, settings.workers, "MNIST: a variant")
+    return pd.DataFrame(rows, columns=["draw", "accuracy"])
 
 
 def sample_inputs(count: int) -> dict[str, np.ndarray]:
@@ -118,9 +123,15 @@ def sample_inputs(count: int) -> dict[str, np.ndarray]:
     return samples
 
 
-def _arm_rows(settings: MnistSettings, arm: str, accuracies: list[float]) -> list[dict[str, Any]]:
-    pairs = zip(settings.recompute, accuracies, strict=True)
-    return [{"arm": arm, "draw": draw, "accuracy": accuracy} for draw, accuracy in pairs]
+def _student_rows(
+    places: list[dict[str, Any]], students: list[Student], workers: int, label: str
+) -> tuple[list[dict[str, Any]], float]:
+    """Train the students of these places; return a row with the accuracy of each, and their seconds."""
+    rows, seconds = [], 0.0
+    for place, made in zip(places, imitate_all(students, workers, label), strict=True):
+        rows.append(place | {"accuracy": made["accuracy"]})
+        seconds += made["seconds"]
+    return rows, seconds
 
 
 def _points(settings: MnistSettings) -> list[Point]:

@@ -119,7 +119,7 @@ def test_a_stopped_run_repeats_one_training_only(finished, tmp_path, monkeypatch
 
     def stopping(*given):
         calls.append(given)
-        if len(calls) == 5:
+        if len(calls) == 5:  # the second student
             raise KeyboardInterrupt
         train(*given)
 
