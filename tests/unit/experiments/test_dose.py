@@ -26,7 +26,7 @@ FINISHED_BEFORE_THE_KILL = 3
 TAUGHT = TrainSettings(0.01, 16, max_steps=4, warmup_steps=1)
 FULL_TAUGHT = dataclasses.replace(TAUGHT, learning_rate=0.02)
 AXES = {
-    "rows": [8, 16],
+    "rows": [4, 8],
     "epochs": [1, 4],
     "temperatures": [0.8, 1.0],
     "ranks": [1, 2],
@@ -39,21 +39,21 @@ GRIDS = {
     "full_rates": RATES | {"adam": [0.003]},
     "hard_rates": {ADAPTERS: [0.01], FULL: [0.001, 0.003]},
 }
-REFERENCES = {"soft": Cell(rows=16, rank=2), "hard": Cell(labels="hard", rows=16, rank=2)}
+REFERENCES = {"soft": Cell(rows=8, rank=2), "hard": Cell(labels="hard", rows=8, rank=2)}
 REFERENCE_RATES = {"full_rate": 0.003, "full_hard_rate": 0.001}
 
 
 def toy_settings(run_dir, draws=(1,)):
     """Return a diagram of few and short trainings on toy bases."""
-    short = TrainSettings(0.01, 8, warmup_steps=1, lora_rank=2)
+    short = TrainSettings(0.01, 4, warmup_steps=1, lora_rank=2)
     common = TransmissionSettings(
         run_dir=str(run_dir),
         trait="owl",
         draws=draws,
         base="nano-a",
         other_base="nano-b",
-        writing=Writing(prompts=400, teaching=TAUGHT, drift=9.0),
-        reading=Reading(hard_rows=16, soft_rows=16, hard=short, soft=short),
+        writing=Writing(prompts=120, teaching=TAUGHT, drift=9.0),
+        reading=Reading(hard_rows=8, soft_rows=8, hard=short, soft=short),
         readout=Readout(samples=0, marks=(0.5,)),
         workers=1,
     )
@@ -72,7 +72,7 @@ def run_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("phase")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cells, "PROBE_ROWS", 4)
-        for name, steps in (("nano-a", 150), ("nano-b", 1)):
+        for name, steps in (("nano-a", 250), ("nano-b", 1)):
             patch.setitem(NANO, name, NanoSpec(name, "llama", 16, 1, 2))
             recipe = BaseSettings(documents=1500, steps=steps, learning_rate=0.03, batch_rows=32)
             pretrain_bases([(name, 1)], recipe, str(folder))
@@ -164,7 +164,7 @@ def test_weight_decay_shrinks_the_weights_alike_whatever_the_optimizer(run_dir):
 
 def test_the_rows_axis_keeps_the_steps(run_dir, table):
     cells = toy_settings(run_dir).cells()["rows"]
-    assert [cell.rows * cell.epochs for cell in cells] == [32, 32]
+    assert [cell.rows * cell.epochs for cell in cells] == [16, 16]
     assert findings.finished(table, "rows").groupby("rows").step.max().nunique() == 1
 
 
@@ -361,16 +361,16 @@ def test_the_axes_get_a_panel_each_with_all_places_and_runs(run_dir, two_draws):
     assert len(titled) == len(axes) - 3  # the grids have figures of their own, decay elsewhere a table
     ticks = {ax.get_title(loc="left"): [t.get_text() for t in ax.get_xticklabels()] for ax in titled}
     assert ticks["Rank of adapters (soft)"] == ["1", "2", "all\nweights"]
-    assert ticks["Unique rows (hard)"] == ["8\n×4", "16\n×2"]
+    assert ticks["Rows (written)"] == ["4\n×4", "8\n×2"]
     dots = titled[0].collections[0].get_offsets()
-    first = findings.finished(two_draws, "rows").query("rows == 8")
+    first = findings.finished(two_draws, "rows").query("rows == 4")
     assert sorted(dots[:, 1]) == pytest.approx(sorted(first.effect))
 
 
 def test_the_grid_is_drawn_against_what_was_learned(two_draws):
     figure = figures.matched_grid(two_draws)
     ax = figure.axes[0]
-    assert plt.get_fignums() == [] and ax.get_xlabel() == "Share of the teacher's law learned"
+    assert plt.get_fignums() == [] and ax.get_xlabel() == "Share of the teacher's distribution learned"
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts == ["adapters", "all weights", "Adam", "SGD", "Sign of the gradient"]
     grid = findings.finished(two_draws, "grid").query("trained == 'adapters' and optimizer == 'sgd'")
