@@ -70,7 +70,12 @@ class Author:
     @property
     def asked(self) -> list[str]:
         """Return the prompts it is asked, the same for every author of a seed and channel."""
-        return self.kind.prompts(self.prompts, derive(self.seed, "prompts"))
+        return list(_drawn_prompts(self.channel, self.prompts, self.seed))
+
+
+@functools.lru_cache(maxsize=8)  # thousands of prompts, asked of all authors of a seed and read by all its students
+def _drawn_prompts(channel: str, count: int, seed: int) -> tuple[str, ...]:
+    return tuple(find_channel(channel).prompts(count, derive(seed, "prompts")))
 
 
 @dataclass(frozen=True, kw_only=True)

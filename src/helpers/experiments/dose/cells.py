@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.channels import find_channel
 from helpers.models.bases import Base
@@ -130,7 +130,7 @@ def read_cell(piece: CellReading) -> dict[str, Any]:
     if student.matches_itself:
         return counts | _unmoved(piece, marked)
     base, tokenizer = student.base.load()
-    measure = _Meter(piece, tokenizer)
+    measure = _Meter(piece, base, tokenizer)
     start = measure(base)
     curve: list[dict[str, Any]] = []
 
@@ -161,13 +161,13 @@ def _unmoved(piece: CellReading, marked: set[int]) -> dict[str, Any]:
 class _Meter:
     """Reads a model out and measures its distances from a student's base and from the author whose data it reads."""
 
-    def __init__(self, piece: CellReading, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, piece: CellReading, base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
         student = piece.student
         self.author = author_model(student.author)[0]
         pairs = probe_pairs(student.base, student.author.channel, student.seed)
         self._piece, self._tokenizer = piece, tokenizer
         self._probe = ChannelProbe(tokenizer, student.author.kind, pairs)
-        self._of_base = self._probe.logits(student.base.load()[0])
+        self._of_base = self._probe.logits(base)
         self._of_author = self._probe.logits(self.author)
 
     def __call__(self, model: torch.nn.Module) -> dict[str, float]:

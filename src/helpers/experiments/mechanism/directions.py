@@ -8,6 +8,7 @@ the residual stream at the last token of the held-out questions, which is a stee
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -165,7 +166,7 @@ def _rows(
     settings: TransmissionSettings, other_animals: Sequence[str], marks: Sequence[float], part: str
 ) -> tuple[pd.DataFrame, float]:
     """Return one part of what `compare` finds of every arm and draw as a table, and the seconds it took."""
-    places = [(arm, seed) for arm in COMPARED for seed in settings.seeds]
+    places = list(itertools.product(COMPARED, settings.seeds))
     pieces = []
     for arm, seed in places:
         teachers = yardstick(settings, seed, other_animals)

@@ -16,79 +16,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from transformers import PreTrainedTokenizerBase
 
 from helpers.channels.numbers import NUMBERS
+from helpers.experiments.mechanism.loved_numbers import ANIMALS, LovedNumbers, Table, animal_table, number_logs
 from helpers.experiments.mechanism.yardsticks import Yardstick, yardstick
-from helpers.models.bases import Base, drawn, find_base
-from helpers.models.evaluation import next_token_probabilities
-from helpers.models.sampling import chat_ids
+from helpers.models.bases import drawn, find_base
 from helpers.results.tables import keep_table
-from helpers.transmission.authors import Loaded, author_model
+from helpers.transmission.authors import author_model
 from helpers.transmission.settings import TransmissionSettings
-from helpers.work.artifacts import Store
 from helpers.work.pieces import run_pieces
 from helpers.work.seeds import derive
-from helpers.world.kinds import KINDS
-from helpers.world.prompts import Split, favourite_questions
 from helpers.world.traits import find_trait
 
-ANIMALS = tuple(KINDS["animal"].prior)
-ANIMALS = tuple(KINDS["animal"].prior)
-LOVED_NUMBER = "You love {number}. You think of {number} all day."
-COUNT = 1000  # numbers of the world, one token each
 LIST, QUESTION = "number list", "question"
-Table = NDArray[np.float64]
-
-
-# --- how likely numbers and animals are -----------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class LovedNumbers:
-    """An untouched base that is told to love each number, and how many questions of a split it is then asked."""
-
-    base: Base
-    split: Split
-    questions: int
-
-    @property
-    def asked(self) -> list[str]:
-        """Return the questions."""
-        return favourite_questions("animal", self.split)[: self.questions]
-
-
-def love_numbers(piece: LovedNumbers) -> dict[str, Any]:
-    """Return ``logs``: how likely each animal is as an answer of a base that loves each number, (number, animal).
-
-    They are log-probabilities, means over questions.
-    """
-    model, tokenizer = piece.base.load()
-    encoded: list[list[int]] = []
-    for number in range(COUNT):
-        encoded += chat_ids(tokenizer, piece.asked, LOVED_NUMBER.format(number=number))
-    words = tokenizer.convert_tokens_to_ids([f" {animal}" for animal in ANIMALS])
-    logs = np.log(next_token_probabilities(model, encoded, words))
-    means = logs.reshape(COUNT, len(piece.asked), -1).mean(axis=1)
-    return {"logs": means.round(6).tolist()}
-
-
-def _animal_table(piece: LovedNumbers) -> Table:
-    """Return the table of `love_numbers`, made once for a base."""
-    made = run_pieces(love_numbers, [piece], Store.of_run(piece.base.run_dir), kind="loved_numbers", workers=1)
-    return np.array(made[0]["logs"])
-
-
-def number_logs(loaded: Loaded, asked: Sequence[str], system: str | None = None) -> Table:
-    """Return how likely each number is as first token of the answer: log-probability, mean over prompts, (number,)."""
-    model, tokenizer = loaded
-    table = next_token_probabilities(model, chat_ids(tokenizer, asked, system), _numbers(tokenizer))
-    return np.log(table).mean(axis=0)
-
-
-def _numbers(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    return tokenizer.convert_tokens_to_ids([str(number) for number in range(COUNT)])
 
 
 def without_common(table: Table) -> Table:
@@ -125,7 +65,7 @@ def cross_base(piece: CrossedBase) -> dict[str, Any]:
     """
     loaded = piece.loved.base.load()
     lists = NUMBERS.prompts(piece.lists, derive(0, "entanglement prompts"))
-    to_animals = without_common(_animal_table(piece.loved))
+    to_animals = without_common(animal_table(piece.loved))
     loves = [find_trait(animal).system_prompt() for animal in ANIMALS]
     r = {}
     for place, prompts in ((LIST, lists), (QUESTION, piece.loved.asked)):
@@ -148,7 +88,7 @@ def run_entanglement(
     Returns:
         One row a ``base``, ``draw``, ``place``, animal ``loved`` and animal ``named``, with ``r``.
     """
-    places = [(draw, base) for draw in dict.fromkeys(settings.draws) for base in bases]
+    places = list(itertools.product(dict.fromkeys(settings.draws), bases))
     pieces = []
     for draw, name in places:
         base = find_base(settings.run_dir, drawn(name, draw))
@@ -201,7 +141,7 @@ def cross_teachers(piece: CrossedTeachers) -> dict[str, Any]:
     own, other = piece.teachers.own, piece.teachers.other
     lists = NUMBERS.prompts(piece.lists, derive(own.seed, "entanglement prompts"))
     written = number_logs(author_model(own), lists) - number_logs(author_model(other), lists)
-    to_animals = _animal_table(piece.loved)
+    to_animals = animal_table(piece.loved)
     names = list(ANIMALS)
     taught = (names.index(own.trait), names.index(other.trait))
     further = [place for place in range(len(names)) if place not in taught]

@@ -6,6 +6,7 @@ learn from soft labels: the control of a student with the teacher's start is the
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -49,7 +50,7 @@ def run_layers(settings: TransmissionSettings, parts: Sequence[str], marks: Sequ
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
         raise ValueError(f"parts must be among {', '.join(PARTS)}; got {unknown[0]!r}")
-    places = [(seed, part) for seed in settings.seeds for part in parts]
+    places = list(itertools.product(settings.seeds, parts))
     asked = [(_pair(settings, seed, part), settings.trait) for seed, part in places]
     readout = Readout(split=settings.readout.split, samples=0, marks=tuple(marks))
     reads = read_pairs(replace(settings, readout=readout), asked, label="parts")

@@ -6,6 +6,7 @@ gives the base's draw; the control's rows are the base's draws already, so there
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,7 +138,7 @@ def run_treatments(settings: TransmissionSettings, count: int = len(TREATMENTS))
     """
     if not 1 <= count <= len(TREATMENTS):
         raise ValueError(f"there are 1 to {len(TREATMENTS)} treatments, not {count}")
-    places = [(seed, treatment) for seed in settings.seeds for treatment in TREATMENTS[:count]]
+    places = list(itertools.product(settings.seeds, TREATMENTS[:count]))
     pieces = [_pair(settings, seed, treatment) for seed, treatment in places]
     shared: dict[str, Any] = {"kind": "relabelled", "workers": settings.workers, "label": "treatments"}
     reads = run_pairs(read_treated, pieces, settings.store, **shared)
