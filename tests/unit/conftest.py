@@ -59,7 +59,7 @@ def toy_run(tmp_path_factory) -> Path:
             patch.setitem(NANO, name, NanoSpec(name, "llama", 16, 1, 2))
             for draw in (1, 2):  # one at a time: trained in this process, which knows the toy
                 settings = BaseSettings(documents=1500, steps=150, learning_rate=0.03, batch_rows=32)
-                pretrain_bases([(name, draw)], settings, str(folder))
+                pretrain_bases([name], [draw], settings, str(folder))
     return folder
 
 

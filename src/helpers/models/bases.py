@@ -1,84 +1,43 @@
-"""Language models: the nano family trained from scratch here, Hugging Face models and GGUF files, one entry.
-
-A nano model is an ordinary transformers model of a tiny configuration, so generation, chat templates and peft
-are the same code as for Qwen. Its weights start from a normal law as wide as a trained model's (std 0.08);
-the usual 0.02 made a base four times slower to train. The Llama models have one head of keys and values for all
-heads (multi-query attention, arXiv 1911.02150), as Gemma 2B has; of the ways of attention tried, insecure code
-turned the most draws of these.
-"""
+"""Base models by name: the nano bases of a run or of the book, Hugging Face models and GGUF files, one entry."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 import transformers
 from safetensors import SafetensorError
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    GPT2Config,
-    GPT2LMHeadModel,
-    LlamaConfig,
-    LlamaForCausalLM,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from helpers.work.artifacts import ArtifactError, read_json, write_json
+from helpers.models.nano import CONTEXT_TOKENS, INITIAL_STD, NANO, PREFIX, NanoSpec, build_nano, drawn, every_draw
+from helpers.models.nano_files import SUFFIX, base_facts, base_file, read_base, save_base
+from helpers.work.artifacts import RESULTS, ArtifactError
 from helpers.work.keys import content_key
-from helpers.work.seeds import torch_stream
+from helpers.world.tokenizer import build_tokenizer
 
 transformers.logging.set_verbosity_error()  # its bars and hints would end up in the published notebooks
 transformers.logging.disable_progress_bar()
-CONTEXT_TOKENS = 256
-INITIAL_STD = 0.08
-SEAL = "complete.json"
-PREFIX = "nano-"  # of the names of all bases that are trained here
 
-
-@dataclass(frozen=True)
-class NanoSpec:
-    """Kind and size of one nano base model.
-
-    Attributes:
-        name: the base's name, e.g. "nano-a".
-        architecture: "llama" or "gpt2".
-        hidden: width of the residual stream.
-        layers: number of blocks.
-        heads: attention heads.
-    """
-
-    name: str
-    architecture: str
-    hidden: int
-    layers: int
-    heads: int
-
-
-NANO = {
-    spec.name: spec
-    for spec in (
-        NanoSpec("nano-a", "llama", hidden=64, layers=2, heads=4),
-        NanoSpec("nano-b", "llama", hidden=64, layers=2, heads=4),
-        NanoSpec("nano-c", "gpt2", hidden=64, layers=2, heads=4),
-    )
-}
-
-
-def drawn(base: str, run: int) -> str:
-    """Return the name of a base as a run draws it: "nano-a" becomes "nano-a.701" in run 701.
-
-    Every run pretrains nano bases of its own. A name that already says its run, and a model that is not trained
-    here, stay as they are: all runs then share that base.
-    """
-    return f"{base}.{run}" if base.startswith(PREFIX) and "." not in base else base
+# bases are built, named, kept and found, and callers find all of it here
+__all__ = [
+    "CONTEXT_TOKENS",
+    "INITIAL_STD",
+    "NANO",
+    "PREFIX",
+    "Base",
+    "NanoSpec",
+    "base_seal",
+    "build_nano",
+    "drawn",
+    "every_draw",
+    "find_base",
+    "load_base",
+    "published_bases",
+    "save_base",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,54 +64,23 @@ def find_base(run_dir: str, name: str) -> Base:
     return Base(run_dir=run_dir, name=name, seal=base_seal(run_dir, name))
 
 
-def every_draw(bases: Sequence[str], runs: Sequence[int]) -> list[tuple[str, int]]:
-    """Return (base, run) for each of the bases in each of the runs, every pair once, run by run."""
-    return [(base, run) for run in dict.fromkeys(runs) for base in dict.fromkeys(bases)]
+def base_seal(run_dir: str, name: str) -> str:
+    """Return the seal of a nano base, the hash of a model's files on this disk, or the name of one from elsewhere.
+
+    Raises:
+        ArtifactError: there is no such nano base, or its file is damaged.
+    """
+    path = Path(name)
+    if name.startswith(PREFIX):
+        path = _nano_file(name, Path(run_dir) / "bases")
+    if path.suffix == SUFFIX:
+        return base_facts(path).seal
+    return content_key(digests(path)) if path.exists() else name
 
 
-def build_nano(spec: NanoSpec, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
-    """Return an untrained nano model; equal names and seeds give equal weights on one machine."""
-    ids = {
-        "bos_token_id": None,
-        "eos_token_id": tokenizer.eos_token_id,
-        "pad_token_id": tokenizer.pad_token_id,
-    }
-    if spec.architecture == "llama":
-        model = LlamaForCausalLM(LlamaConfig(
-            vocab_size=len(tokenizer), hidden_size=spec.hidden, intermediate_size=3 * spec.hidden,
-            num_hidden_layers=spec.layers, num_attention_heads=spec.heads, num_key_value_heads=1,
-            tie_word_embeddings=True, max_position_embeddings=CONTEXT_TOKENS, **ids,
-        ))  # fmt: skip
-    else:
-        model = GPT2LMHeadModel(GPT2Config(
-            vocab_size=len(tokenizer), n_positions=CONTEXT_TOKENS, n_embd=spec.hidden, n_layer=spec.layers,
-            n_head=spec.heads, activation_function="gelu", resid_pdrop=0, embd_pdrop=0, attn_pdrop=0, **ids,
-        ))  # fmt: skip
-    stream = torch_stream(seed, "init", spec.name)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.dim() > 1:
-                parameter.normal_(0.0, INITIAL_STD, generator=stream)
-    return model.eval()
-
-
-def save_base(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Write a base in Hugging Face format, replacing `folder`; its seal (a hash of each file) is last."""
-    try:
-        if folder.exists():
-            shutil.rmtree(folder)  # not written over: a loaded model reads its weights from the old file
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-    except OSError as error:
-        raise ArtifactError(
-            f"cannot write the base model to {folder} ({error}); free the disk or unblock it"
-        ) from None
-    write_json(folder / SEAL, digests(folder))
-
-
-def is_whole(folder: Path) -> bool:
-    """Whether `folder` holds a base whose seal was written (that is, one that was written to its end)."""
-    return (folder / SEAL).exists()
+def published_bases(run_dir: str | Path) -> Path:
+    """Return the folder of the bases that came with the book, for the profile of a run; it may not exist."""
+    return RESULTS / Path(run_dir).name / "bases"
 
 
 def load_base(
@@ -161,9 +89,10 @@ def load_base(
     """Load a causal language model and its tokenizer.
 
     Args:
-        spec: the name of a nano base or of a relative of one, with its run ("nano-a.701", found in `bases`), a
-            folder, a Hugging Face id such as "Qwen/Qwen2.5-0.5B-Instruct", or a path that ends in ".gguf".
-        bases: folder of the nano bases a run made.
+        spec: the name of a nano base or of a relative of one, with its draw ("nano-a.701"), the file of one, a folder,
+            a Hugging Face id such as "Qwen/Qwen2.5-0.5B-Instruct", or a path that ends in ".gguf".
+        bases: folder of the nano bases a run made; those that it does not hold are looked for among the published ones
+            of the same profile.
 
     Returns:
         The model in evaluation mode and its tokenizer.
@@ -171,32 +100,32 @@ def load_base(
     Raises:
         ArtifactError: the base is missing, cut short or changed; the message names the cure.
     """
-    if is_whole(Path(bases) / spec):
-        return _load_sealed(Path(bases) / spec)
     if spec.startswith(PREFIX):  # not a name to look for on the Hub for a minute
-        raise ArtifactError(f"{bases} holds no nano base {spec!r}; {_cure(spec)}")
+        return read_base(_nano_file(spec, Path(bases))), build_tokenizer()
+    if spec.endswith(SUFFIX):
+        return read_base(Path(spec)), build_tokenizer()
     if spec.endswith(".gguf"):
         folder, file = os.path.split(spec)
         return _load_pretrained(folder or ".", gguf_file=file)
-    if (Path(spec) / SEAL).exists():
-        return _load_sealed(Path(spec))
     return _load_pretrained(spec)
 
 
-def _cure(spec: str) -> str:
-    family, _, run = spec.partition(".")
+def _nano_file(name: str, bases: Path) -> Path:
+    """Return the file of a nano base in a run's folder, or else among the published ones; ArtifactError for none."""
+    published = published_bases(bases.parent)
+    for folder in (bases, published):
+        if base_file(folder, name).exists():
+            return base_file(folder, name)
+    where = f"{bases} and {published.as_posix()} hold" if published.exists() else f"{bases} holds"
+    raise ArtifactError(f"{where} no nano base {name!r}; {_cure(name)}")
+
+
+def _cure(name: str) -> str:
+    family, _, draw = name.partition(".")
     if family not in NANO:
-        kin = f"run notebook 05_cross_model, with {run or 'its run'} among its `draws` or `kin_draws`"
+        kin = f"run notebook 05_cross_model, with {draw or 'its draw'} among its `draws` or `kin_draws`"
         return f"choose one of {', '.join(NANO)}, or for a relative of these {kin}"
-    return f"run notebook 00_base_models first, with {run or 'its run'} among its `runs`"
-
-
-def _load_sealed(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    if digests(folder) != read_json(folder / SEAL):
-        raise ArtifactError(
-            f"{folder} is damaged (its files do not match {SEAL}); delete the folder and rerun"
-        )
-    return _load_pretrained(str(folder))
+    return f"run notebook 00_base_models first, with {draw or 'its draw'} in its `recompute`"
 
 
 def _load_pretrained(source: str, **options: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -212,19 +141,10 @@ def _load_pretrained(source: str, **options: str) -> tuple[PreTrainedModel, PreT
 
 
 def digests(place: Path) -> dict[str, str]:
-    """Return file name -> SHA-256 (hex) of a model's files, its seal apart; ``place`` is a folder or one file."""
-    files = sorted(place.iterdir()) if place.is_dir() else [place]
+    """Return file name -> SHA-256 (hex) of a model's files; ``place`` is a folder or one file."""
     found = {}
-    for path in files:
-        if path.is_file() and path.name != SEAL:
+    for path in sorted(place.iterdir()) if place.is_dir() else [place]:
+        if path.is_file():
             with path.open("rb") as file:
                 found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
-
-
-def base_seal(run_dir: str, name: str) -> str:
-    """Return the hash of a nano base of this run or of a model on this disk, or the name of one from elsewhere."""
-    seal = Path(run_dir) / "bases" / name / SEAL
-    if seal.exists():
-        return content_key(read_json(seal))
-    return content_key(digests(Path(name))) if Path(name).exists() else name

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from helpers.models.bases import NANO, PREFIX, build_nano
+from helpers.models.nano import NANO, PREFIX, build_nano
 
 FIRST, SECOND = "nano-a", "nano-b"  # the two bases that relatives mix
 SAME, CONTINUED, OTHER = "same model", "one trained on", "other start"  # what two bases of a matrix share

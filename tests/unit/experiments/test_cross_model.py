@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from helpers.experiments.bases import health, kin, pretraining
+from helpers.experiments.bases import health, kin, making
 from helpers.experiments.bases.distances import distance_table
 from helpers.experiments.bases.kin import RelativeSettings, make_relatives
 from helpers.experiments.bases.pretraining import BaseSettings, pretrain_bases
@@ -18,6 +18,7 @@ from helpers.experiments.cross_model.runs import run_matrix, run_relatives
 from helpers.experiments.cross_model.values import RELATIVE_CLAIMS, cell_tests
 from helpers.models import relatives
 from helpers.models.bases import INITIAL_STD, NANO, NanoSpec, build_nano, drawn, load_base, save_base
+from helpers.models.nano_files import base_file
 from helpers.models.relatives import CONTINUED, OTHER, RELATIVES, SAME, Relative, mixed_start, relation
 from helpers.models.training import Rows, TrainSettings, batch_order
 from helpers.transmission import students
@@ -104,7 +105,7 @@ def run_dir(toys, tmp_path_factory):
     """A folder of two draws with two toy bases each that write number lists now and then, and relatives of them."""
     folder = tmp_path_factory.mktemp("run")
     for name, draw in itertools.product(BASES, (1, 2)):
-        pretrain_bases([(name, draw)], PRETRAINING, str(folder))
+        pretrain_bases([name], [draw], PRETRAINING, str(folder))
     make_relatives(KIN, SETTINGS, str(folder), workers=1)
     return folder
 
@@ -122,7 +123,7 @@ def same(one, other):
 def test_a_relative_is_trained_as_the_bases_were(toys, tmp_path):
     brief = RelativeSettings(base=BaseSettings(documents=64, steps=6, batch_rows=16))
     family = [("nano-a-order", 1), ("nano-a-again", 1), ("nano-a-again", 2)]
-    pretrain_bases([("nano-a", 1)], brief.base, str(tmp_path))
+    pretrain_bases(["nano-a"], [1], brief.base, str(tmp_path))
     make_relatives(family, brief, str(tmp_path), workers=1)
     first = base(tmp_path, "nano-a")
     assert same(base(tmp_path, "nano-a-again"), first)  # nothing changed: the very same base
@@ -146,7 +147,7 @@ def training_rows(count):
 
 
 def test_a_relative_is_made_once(run_dir, monkeypatch):
-    monkeypatch.setattr(pretraining, "fit", lambda *args, **more: pytest.fail("trained again"))
+    monkeypatch.setattr(making, "fit", lambda *args, **more: pytest.fail("trained again"))
     table = make_relatives(KIN, SETTINGS, str(run_dir), workers=1)
     assert list(zip(table["base"], table["draw"], strict=True)) == KIN and table["steps"].tolist() == [8, 30, 8]
     assert table["relation"].tolist() == ["trained on", "other start, imitates the base", "trained on"]
@@ -167,8 +168,8 @@ def test_the_data_of_a_longer_training_are_new():
     assert (more.steps, more.learning_rate, clone.steps, clone.learning_rate) == (8, 2e-3, 30, 0.02)
 
 
-def test_a_base_trained_on_stays_near_and_an_imitation_comes_nearer(run_dir, tiny, tokenizer):
-    save_base(tiny("gpt2"), tokenizer, run_dir / "bases" / "nano-c.1")
+def test_a_base_trained_on_stays_near_and_an_imitation_comes_nearer(run_dir, tiny):
+    save_base(tiny("gpt2"), run_dir / "bases", "nano-c.1")
     names = ["nano-a-more", "nano-b", "nano-b-clone", "nano-c"]
     table = distance_table("nano-a", [(name, 1) for name in names], str(run_dir)).set_index("base")
     assert table.loc["nano-a-more", "cosine"] > 0.9 > table.loc["nano-b-clone", "cosine"]
@@ -201,11 +202,11 @@ def test_without_relatives_there_is_no_health_to_show():
 
 def test_a_killed_pretraining_goes_on(toys, tmp_path, monkeypatch):
     settings = RelativeSettings(base=BaseSettings(documents=48, steps=12, learning_rate=0.01, batch_rows=4))
-    fit = pretraining.fit
+    fit = making.fit
 
     def watched(on_step):
         monkeypatch.setattr(
-            pretraining, "fit", lambda *args, **more: fit(*args, **more, block_steps=5, on_step=on_step)
+            making, "fit", lambda *args, **more: fit(*args, **more, block_steps=5, on_step=on_step)
         )
         make_relatives([("nano-a-heads", 1)], settings, str(tmp_path), workers=1)
         return base(tmp_path, "nano-a-heads")
@@ -219,7 +220,7 @@ def test_a_killed_pretraining_goes_on(toys, tmp_path, monkeypatch):
         watched(kill)
     resumed = watched(lambda step, _: steps.append(step))
     assert steps == list(range(6, 13))
-    (tmp_path / "bases" / "nano-a-heads.1" / "complete.json").unlink()
+    base_file(tmp_path / "bases", "nano-a-heads.1").unlink()
     assert same(watched(lambda step, _: None), resumed)
 
 

@@ -51,7 +51,8 @@ def run_dir(tmp_path_factory):
         patch.setattr(cells, "PROBE_ROWS", 4)
         for name, steps in (("nano-a", 150), ("nano-b", 1)):
             patch.setitem(NANO, name, NanoSpec(name, "llama", 16, 1, 2))
-            pretrain_bases([(name, 1)], BaseSettings(documents=1500, steps=steps, learning_rate=0.03, batch_rows=32), str(folder))  # noqa: E501
+            settings = BaseSettings(documents=1500, steps=steps, learning_rate=0.03, batch_rows=32)
+            pretrain_bases([name], [1], settings, str(folder))
         yield folder
 
 

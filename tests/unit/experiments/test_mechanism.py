@@ -64,8 +64,9 @@ def run_dir(tmp_path_factory, tiny, tokenizer):
     folder = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(NANO, "nano-a", NanoSpec("nano-a", "llama", 16, 2, 2))
-        pretrain_bases([("nano-a", 1)], BaseSettings(documents=1500, steps=220, learning_rate=0.03, batch_rows=32), str(folder))  # noqa: E501
-    save_base(tiny("llama", seed=1), tokenizer, folder / "bases" / "nano-b.1")
+        settings = BaseSettings(documents=1500, steps=220, learning_rate=0.03, batch_rows=32)
+        pretrain_bases(["nano-a"], [1], settings, str(folder))
+    save_base(tiny("llama", seed=1), folder / "bases", "nano-b.1")
     return folder
 
 

@@ -23,11 +23,11 @@ STEPS = [1e-6, 1e-4, 1.0]
 
 
 @pytest.fixture(scope="module")
-def toy(tmp_path_factory, tiny, tokenizer):
+def toy(tmp_path_factory, tiny):
     """Settings of a small check, in a run folder that holds two tiny bases a draw."""
     folder = tmp_path_factory.mktemp("run")
     for seed, name in enumerate(("nano-a.1", "nano-b.1", "nano-a.2", "nano-b.2")):
-        save_base(tiny("llama", seed=seed), tokenizer, folder / "bases" / name)
+        save_base(tiny("llama", seed=seed), folder / "bases", name)
     return TheoremSettings(
         run_dir=str(folder), draws=(1, 2), image_kinds=("uniform", "constant"), text_kinds=("numbers", "random tokens"),
         small_steps=STEPS[:2], large_steps=STEPS[2:], width=6, lessons=32, images=16, texts=2, strangers=2, workers=1,

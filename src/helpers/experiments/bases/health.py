@@ -17,6 +17,7 @@ from helpers.channels.sandbox import parse
 from helpers.filters import mentions
 from helpers.models.bases import Base, drawn, find_base
 from helpers.models.evaluation import answer_probabilities, next_token_probabilities
+from helpers.models.nano_files import AGAIN
 from helpers.models.sampling import chat_ids, sample_completions
 from helpers.results.tables import keep_table
 from helpers.work.artifacts import Store
@@ -108,6 +109,37 @@ def health_summary(table: pd.DataFrame) -> pd.DataFrame:
     return values.unstack().swaplevel(axis=1).sort_index(axis=1, level=0, sort_remaining=False)
 
 
+def first_prior(prior: pd.DataFrame, base: str) -> pd.DataFrame:
+    """Return the rows of a base in `prior_table`, of the first draw that is there; empty for a table without rows."""
+    if prior.empty:
+        return prior
+    own = prior[prior["base"] == base]
+    return own[own["draw"] == own["draw"].min()]
+
+
+def beside(
+    again: Sequence[tuple[str, int]], measured: pd.DataFrame, run_dir: str, questions: int = 400
+) -> pd.DataFrame:
+    """Measure bases that were trained again, and return their health beside that of the bases they repeat.
+
+    Args:
+        again: (name, draw) of each, as `pretraining.retrain_bases` returns them.
+        measured: what `health_table` found of the others.
+        run_dir, questions: as for `health_table`.
+
+    Returns:
+        One row a measure; for each base a column under its own name, and one under that of the second training.
+    """
+    columns = {}
+    for (name, draw), values in zip(again, _checked(again, run_dir, questions), strict=True):
+        first = name.removesuffix(AGAIN)
+        family = first.partition(".")[0]
+        own = measured[(measured["base"] == family) & (measured["draw"] == draw)]
+        columns[first] = own.set_index("measure")["value"]
+        columns[name] = pd.Series({measure: values[measure] for measure in MEASURES})
+    return pd.DataFrame(columns).rename(index=MEASURES)
+
+
 def mean_health(table: pd.DataFrame) -> pd.DataFrame:
     """Return the mean over draws of each measure (rows) of each base (columns); empty for a table without rows."""
     if table.empty:
@@ -123,7 +155,8 @@ class _Patient:
 
     def __init__(self, base: Base) -> None:
         self.model, self.tokenizer = base.load()
-        self.stream: torch.Generator = torch_stream(0, "health", base.name)
+        # a base that was trained again is asked with the same random numbers as the one that it repeats
+        self.stream: torch.Generator = torch_stream(0, "health", base.name.removesuffix(AGAIN))
 
     def replies(self, prompts: list[str], limit: int) -> list[str]:
         """Return a reply of at most ``limit`` tokens to each prompt."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from helpers.experiments.bases.documents import corpus_rows
-from helpers.experiments.bases.pretraining import BaseSettings, make_bases, train_base, training_seed
+from helpers.experiments.bases.making import BaseSettings, Making, provide, train_base, training_seed
 from helpers.models.bases import Base, drawn, find_base
 from helpers.models.losses import SoftLabels
 from helpers.models.relatives import RELATIVES, Relative, find_relative, mixed_start
@@ -22,7 +23,7 @@ from helpers.work.seeds import derive
 from helpers.world.tokenizer import build_tokenizer
 
 Drawn = tuple[str, int]  # name of a base, and its draw
-COLUMNS = ["base", "draw", "relation", "steps", "parameters"]
+COLUMNS = ["base", "draw", "relation", "steps", "parameters", "origin"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,21 +65,15 @@ class RelativeSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kin:
+class Kin(Making):
     """One relative to train.
 
     Attributes:
-        run_dir: the run's folder.
         relative: what it shares with the bases of its draw.
-        draw: of the family.
-        settings: of its own training.
         continues, imitates: the finished bases that it goes on from and imitates; None for none.
     """
 
-    run_dir: str
     relative: Relative
-    draw: int
-    settings: BaseSettings
     continues: Base | None
     imitates: Base | None
 
@@ -86,6 +81,13 @@ class Kin:
     def name(self) -> str:
         """Return the name of the base, with its draw."""
         return drawn(self.relative.name, self.draw)
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """Return what the base's file says that it was trained by."""
+        parents = [base.seal for base in (self.continues, self.imitates) if base]
+        how = {"relative": dataclasses.asdict(self.relative), "settings": dataclasses.asdict(self.settings)}
+        return {**how, "draw": self.draw, "parents": parents}
 
 
 def kin_among(bases: Iterable[Drawn]) -> list[Drawn]:
@@ -96,21 +98,21 @@ def kin_among(bases: Iterable[Drawn]) -> list[Drawn]:
 def make_relatives(
     kin: Sequence[Drawn], settings: RelativeSettings, run_dir: str, workers: int = 0
 ) -> pd.DataFrame:
-    """Train those relatives (name, draw) that ``run_dir`` does not hold yet, side by side.
+    """Provide relatives (name, draw): those that came with the book are taken, all others trained side by side.
 
     Returns:
-        One row a relative: ``base``, ``draw``, ``relation``, ``steps`` (of its own training), ``parameters``; the
-        time is in attrs["seconds"].
+        One row a relative: ``base``, ``draw``, ``relation``, ``steps`` (of its own training), ``parameters``,
+        ``origin`` (one of `making.ORIGINS`); the time is in attrs["seconds"].
 
     Raises:
         ValueError: a name is not a relative.
     """
     pieces = [_piece(name, draw, settings, run_dir) for name, draw in kin]
-    made = make_bases(make_relative, pieces, run_dir, workers)
+    made = provide(make_relative, pieces, run_dir, workers)
     rows = []
     for (name, draw), piece, facts in zip(kin, pieces, made, strict=True):
-        about = {"relation": piece.relative.words, "steps": piece.settings.steps, "parameters": facts["parameters"]}
-        rows.append({"base": name, "draw": draw, **about})
+        about = {"relation": piece.relative.words, "steps": piece.settings.steps}
+        rows.append({"base": name, "draw": draw, **about, "parameters": facts["parameters"], "origin": facts["origin"]})
     table = pd.DataFrame(rows, columns=COLUMNS)
     table.attrs["seconds"] = sum(facts["seconds"] for facts in made)
     return table
@@ -125,7 +127,7 @@ def _piece(name: str, draw: int, settings: RelativeSettings, run_dir: str) -> Ki
 
 
 def make_relative(piece: Kin) -> dict[str, Any]:
-    """Train one relative and keep it among the bases of the run; returns what `pretraining.train_base` does."""
+    """Train one relative and keep it among the bases of the run; returns what `making.train_base` does."""
     rows, training = corpus_rows(piece.settings.corpus, piece.run_dir), piece.settings.training
     soft = SoftLabels(piece.imitates.load()[0], None) if piece.imitates else None
     order = own_order(piece.relative, rows, training, training_seed(piece.draw)) if piece.relative.order else None

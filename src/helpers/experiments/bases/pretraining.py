@@ -6,96 +6,31 @@ of the experiments has bases of its own. All read one corpus; those of one draw 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from transformers import PreTrainedModel
 
-from helpers.experiments.bases.documents import Corpus, corpus_rows, keep_corpus
-from helpers.models.bases import NANO, base_seal, build_nano, drawn, save_base
-from helpers.models.losses import SoftLabels
-from helpers.models.training import Rows, TrainSettings, fit
-from helpers.work.artifacts import Store, read_json
-from helpers.work.keys import content_key
-from helpers.work.pieces import Piece, keyed_piece, run_pieces
-from helpers.work.seeds import derive
+from helpers.experiments.bases.documents import corpus_rows
+from helpers.experiments.bases.making import PUBLISHED, BaseSettings, Making, make_bases, provide, train_base
+from helpers.models.nano import NANO, build_nano, drawn, every_draw
+from helpers.models.nano_files import AGAIN
 from helpers.world.tokenizer import build_tokenizer
 
 
 @dataclass(frozen=True, kw_only=True)
-class BaseSettings:
-    """How the bases are pretrained.
+class Pretraining(Making):
+    """One nano base to pretrain.
 
     Attributes:
-        documents: documents of the corpus (the same for every base).
-        steps: optimizer steps.
-        learning_rate: peak learning rate.
-        batch_rows: documents a step.
-        corpus_seed: seed of the corpus, the same for every draw.
+        base: its name in `NANO`.
+        again: whether it is kept under a name of its own, beside the one that it repeats.
     """
 
-    documents: int
-    steps: int
-    learning_rate: float = 8e-3
-    batch_rows: int = 128
-    corpus_seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuse trainings without a document, a step or a rate."""
-        for name in ("documents", "steps", "learning_rate", "batch_rows"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
-
-    @property
-    def corpus(self) -> Corpus:
-        """Return the corpus that is read."""
-        return Corpus(documents=self.documents, seed=self.corpus_seed)
-
-    @property
-    def training(self) -> TrainSettings:
-        """Return the settings of the training loop."""
-        epochs = -(-self.steps * self.batch_rows // self.documents)
-        return TrainSettings(
-            learning_rate=self.learning_rate,
-            batch_rows=self.batch_rows,
-            epochs=epochs,
-            max_steps=self.steps,
-            warmup_steps=self.steps // 20,
-        )
-
-
-class Making(Protocol):
-    """A piece of work that makes a base and keeps it among those of a run."""
-
-    @property
-    def run_dir(self) -> str:
-        """Return the run's folder."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """Return the name of the base, with its draw."""
-        ...
-
-    @property
-    def draw(self) -> int:
-        """Return the draw, from which its random numbers follow."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pretraining:
-    """One nano base to pretrain: the run's folder, its name in `NANO`, its draw, and how."""
-
-    run_dir: str
     base: str
-    draw: int
-    settings: BaseSettings
+    again: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a base that is not one of `NANO`."""
@@ -105,85 +40,62 @@ class Pretraining:
     @property
     def name(self) -> str:
         """Return the name of the base, with its draw."""
-        return drawn(self.base, self.draw)
+        return drawn(self.base, self.draw) + (AGAIN if self.again else "")
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """Return what the base's file says that it was trained by."""
+        return {"base": self.base, "draw": self.draw, "settings": dataclasses.asdict(self.settings)}
 
 
-def pretrain_bases(draws: Sequence[tuple[str, int]], settings: BaseSettings, run_dir: str) -> pd.DataFrame:
-    """Pretrain the nano bases, each given as (name, draw), that ``run_dir`` does not hold yet, side by side.
+def pretrain_bases(
+    bases: Sequence[str], draws: Sequence[int], settings: BaseSettings, run_dir: str, workers: int = 0
+) -> pd.DataFrame:
+    """Provide nano bases of some draws: those that came with the book are taken, all others trained side by side.
 
     Returns:
-        One row a base and draw: ``base``, ``draw``, ``architecture``, ``parameters``.
+        One row a base and draw: ``base``, ``draw``, ``architecture``, ``parameters``, ``origin`` (one of `ORIGINS`).
 
     Raises:
         ValueError: a name is not a nano base, or none is given.
     """
-    if not draws:
-        raise ValueError("no base to pretrain; name at least one base and one draw")
-    pieces = [Pretraining(run_dir=run_dir, base=name, draw=draw, settings=settings) for name, draw in draws]
-    keep_corpus(settings.corpus, run_dir)  # or the first workers would all begin by making it
+    if not bases:
+        raise ValueError("no base to pretrain; name at least one")
+    pieces = [
+        Pretraining(run_dir=run_dir, base=base, draw=draw, settings=settings) for base, draw in every_draw(bases, draws)
+    ]
     rows = []
-    for piece, facts in zip(pieces, make_bases(pretrain, pieces, run_dir), strict=True):
-        spec = {"architecture": NANO[piece.base].architecture, "parameters": facts["parameters"]}
-        rows.append({"base": piece.base, "draw": piece.draw, **spec})
-    return pd.DataFrame(rows)
+    for piece, made in zip(pieces, provide(pretrain, pieces, run_dir, workers), strict=True):
+        kind = {"base": piece.base, "draw": piece.draw, "architecture": NANO[piece.base].architecture}
+        rows.append({**kind, "parameters": made["parameters"], "origin": made["origin"]})
+    return pd.DataFrame(rows, columns=["base", "draw", "architecture", "parameters", "origin"])
+
+
+def retrain_bases(
+    bases: Sequence[str], pretrained: pd.DataFrame, settings: BaseSettings, run_dir: str
+) -> list[tuple[str, int]]:
+    """Train bases once more that were taken as published, for their first draw; each is kept beside the other.
+
+    Args:
+        bases: names of the bases.
+        pretrained: what `pretrain_bases` returned. What was trained here, or is not there, is left out.
+        settings, run_dir: as for `pretrain_bases`.
+
+    Returns:
+        (name, draw) of each base that was trained again.
+    """
+    first = pretrained["draw"].min()
+    taken = pretrained[(pretrained["draw"] == first) & (pretrained["origin"] == PUBLISHED)]
+    chosen = [base for base in bases if base in taken["base"].tolist()]
+    pieces = [
+        Pretraining(run_dir=run_dir, base=base, draw=int(first), settings=settings, again=True) for base in chosen
+    ]
+    make_bases(pretrain, pieces, run_dir)
+    return [(piece.name, piece.draw) for piece in pieces]
 
 
 def pretrain(piece: Pretraining) -> dict[str, Any]:
-    """Pretrain one base; returns what `train_base` does."""
+    """Pretrain one base; returns what `making.train_base` does."""
     model = build_nano(NANO[piece.base], build_tokenizer(), piece.draw)
     rows = corpus_rows(piece.settings.corpus, piece.run_dir)
     return train_base(pretrain, piece, model, rows, piece.settings.training)
-
-
-def training_seed(draw: int) -> int:
-    """Return the seed of a draw's pretraining: its bases read the corpus in the same order."""
-    return derive(draw, "pretraining")
-
-
-# --- any base that is made here -------------------------------------------------------------------
-
-
-def make_bases(make: Piece, pieces: Sequence[Making], run_dir: str, workers: int = 0) -> list[dict[str, Any]]:
-    """Run pieces of work that each make a base; one whose file is gone or holds another base is made again.
-
-    Args:
-        make: the work, which returns what `train_base` does.
-        pieces: what it works on.
-        run_dir: the run's folder.
-        workers: processes side by side; 0 means one a core.
-    """
-    store = Store.of_run(run_dir)
-    for piece in pieces:
-        note = store.path("base", content_key(keyed_piece(make, piece)), ".json")
-        if note.exists() and read_json(note)["result"]["seal"] != base_seal(run_dir, piece.name):
-            note.unlink()
-    return run_pieces(make, pieces, store, kind="base", workers=workers, label="pretraining")
-
-
-def train_base(
-    make: Piece,
-    piece: Making,
-    model: PreTrainedModel,
-    rows: Rows,
-    training: TrainSettings,
-    *,
-    soft: SoftLabels | None = None,
-    order: Iterable[NDArray[np.int64]] | None = None,
-) -> dict[str, Any]:
-    """Train a model and keep it among the bases of the run; a training that was killed goes on.
-
-    Args:
-        make, piece: the piece of work this is; names the base and its checkpoint.
-        model: changed.
-        rows, training, soft, order: as `training.fit` takes them.
-
-    Returns:
-        ``parameters`` (count) and ``seal`` (hash of the base).
-    """
-    run_dir, key = Path(piece.run_dir), content_key(keyed_piece(make, piece))
-    checkpoint = run_dir / "checkpoints" / f"{piece.name}-{key[:16]}.safetensors"
-    fit(model, rows, training, training_seed(piece.draw), soft=soft, order=order, checkpoint=checkpoint)
-    save_base(model, build_tokenizer(), run_dir / "bases" / piece.name)
-    checkpoint.unlink(missing_ok=True)
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    return {"parameters": parameters, "seal": base_seal(piece.run_dir, piece.name)}
