@@ -21,12 +21,14 @@ from helpers.chain import draws
 from helpers.chain.draws import Choice
 from helpers.chain.notebooks import Notebook, check_parameters, load_notebook, notebook_key
 from helpers.chain.profiles import Profile
+from helpers.results.published import SEALS
 from helpers.work.artifacts import RESULTS, RUNS, read_object, write_json
 from helpers.work.errors import CurableError
 from helpers.work.keys import Sources, content_key
 from helpers.work.machine import processor
 
 NOTEBOOKS = Path("notebooks")
+_GATHERED = ("ledger.json", f"bases/{SEALS}")  # every notebook that adds something writes the whole of them anew
 _HOLD_TIMES = ("ledger.json", "records/")  # differ between equal runs, so they are no reason to run what follows again
 
 
@@ -132,7 +134,7 @@ def digests(run_dir: Path, names: Iterable[str]) -> dict[str, str]:
     for name in names:
         path = run_dir / name
         if path.is_file():
-            found[name] = "" if name == "ledger.json" else hashlib.sha256(path.read_bytes()).hexdigest()
+            found[name] = "" if name in _GATHERED else hashlib.sha256(path.read_bytes()).hexdigest()
     return found
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PARAMETERS = "parameters.json"  # in results/<profile>: notebook -> parameter -> value, as published
-NEUTRAL = ("run_dir", "draws", "recompute", "workers")  # say where, which and how fast; never what comes out
+NEUTRAL = ("run_dir", "draws", "recompute", "retrain", "workers")  # where, which, how fast; never what comes out
 
 
 SEALS = "seals.json"  # in a folder of bases: name -> SHA-256 of the tensors

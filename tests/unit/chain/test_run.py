@@ -281,6 +281,15 @@ def test_what_a_notebook_reads_must_stay_while_it_runs(write_notebook: WriteNote
         run_chain(toy(n00_a={}, n01_b={}))
 
 
+def test_a_notebook_may_add_to_the_seals_of_the_bases_that_it_reads(write_notebook: WriteNotebook) -> None:
+    """Relatives are noted beside the bases; the notebook that made the bases did not lose anything by that."""
+    noted = "from helpers.work.artifacts import write_json\nwrite_json(run_dir + '/bases/seals.json', {seals})"
+    write_notebook("00_a", noted.format(seals={"nano-a.1": "x"}))
+    write_notebook("01_b", noted.format(seals={"nano-a.1": "x", "nano-a-more.1": "y"}), needs=["00_a"])
+    profile = toy(n00_a={}, n01_b={})
+    assert run_chain(profile) == ["00_a", "01_b"] and run_chain(profile) == []
+
+
 def test_edited_code_of_the_package_is_noticed(
     write_notebook: WriteNotebook, monkeypatch: pytest.MonkeyPatch
 ) -> None:

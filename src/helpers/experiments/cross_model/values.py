@@ -6,6 +6,8 @@ teachers. Where all teachers share one draw, each of them is a unit of its own: 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from helpers.models.relatives import CONTINUED, OTHER, SAME, origin
@@ -22,6 +24,16 @@ RELATIVE_CLAIMS = {
     "nano-ab-25": "crossmodel.mixed_25",
     "nano-b-clone": "crossmodel.cloned",
 }
+
+
+def audit(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return what is said of the authors in tables of `runs.teachers_write`, as means over draws and seeds.
+
+    Returns:
+        One row a table (by its name here), kind of author and base: ``p_target``, ``kept``, ``mentions``.
+    """
+    named = pd.concat({name: table for name, table in tables.items() if len(table)}, names=["of"])
+    return named.groupby(["of", "how", "base"])[["p_target", "kept", "mentions"]].mean()
 
 
 def ends(table: pd.DataFrame) -> pd.DataFrame:
