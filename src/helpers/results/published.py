@@ -106,10 +106,10 @@ class Chapter:
 
     def __repr__(self) -> str:
         """Return one sentence: what is shown, what of it is computed here, and what is left out."""
-        here = f"computed here: {_listed(self.recompute)}" if self.recompute else "nothing is computed here"
+        here = f"Draws computed here: {_listed(self.recompute)}" if self.recompute else "No draw is computed here"
         others = self._taken
         rest = f"; published in {self.published.as_posix()}: {_listed(others)}" if others else ""
-        return f"{self.differs} Draws {here}{rest}.".lstrip()
+        return f"{self.differs} {here}{rest}.".lstrip()
 
     def _repr_markdown_(self) -> str:
         """Return the same sentence, as a notebook shows it; parameters may hold any text."""
