@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help book run test lint results constraints clean distclean
+.PHONY: help book run check test lint results constraints clean distclean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,7 +45,10 @@ lint: $(READY) ## check style and that no notebook holds outputs
 	$(BIN)/ruff check .
 	$(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
 
-results: $(READY) ## save the finished run of PROFILE as the reference in results/
+check: $(READY) ## compare what the run of PROFILE computed with the published rows
+	$(BIN)/subliminal check --profile $(PROFILE)
+
+results: $(READY) ## publish the draws that the run of PROFILE computed, in results/
 	$(BIN)/subliminal ledger --profile $(PROFILE) --save
 
 constraints: ## resolve all packages afresh and pin them in constraints.txt (torch stays at its pin)

@@ -54,7 +54,7 @@ def read_choice(text: str) -> Choice:
     parts = text.split(",")
     if not all(part.strip().isdecimal() for part in parts):
         raise DrawsError(f"draws {text!r}: write one of {', '.join(WORDS)}, or seeds such as 701,702")
-    return Choice("", tuple(sorted({int(part) for part in parts})))
+    return Choice("", tuple(sorted(set(map(int, parts)))))
 
 
 def kept_choices(run_dir: Path) -> dict[str, Choice]:
@@ -82,7 +82,7 @@ def settled(choice: Choice, profile: Profile, notebooks: Mapping[str, Notebook])
     """Return the choice with seeds for "new": one above all that the notebooks or results/ have."""
     if choice.word != "new":
         return choice
-    known = [draw for stem, notebook in notebooks.items() if has_draws(notebook) for draw in _all(profile, notebook)]
+    known = sorted(_universe(profile, notebooks)[1])
     for parameters in _published(profile).values():
         known += parameters["draws"]
     return Choice("", (max(known, default=0) + 1,))
@@ -102,8 +102,7 @@ def recompute(
         DrawsError: nothing shall be computed, and the profile published nothing.
     """
     published = _published(profile)
-    universe = {stem: _all(profile, notebook) for stem, notebook in notebooks.items() if has_draws(notebook)}
-    known = {draw for draws in universe.values() for draw in draws}
+    universe, known = _universe(profile, notebooks)
     chosen = {}
     for stem, draws in universe.items():
         choice = choices.get(stem, Choice())
@@ -124,10 +123,14 @@ def shown_key(profile: Profile, notebook: Notebook, computed: list[int]) -> str:
     parameters = _published(profile).get(notebook.stem)
     if parameters is None:
         return ""
-    shown = {str(draw) for draw in _all(profile, notebook)} - {str(draw) for draw in computed}
-    files = (RESULTS / profile.name / "tables" / f"{name}.csv" for name in tables_of(notebook.stem))
-    rows = [_rows(file, shown) for file in files if file.exists()]
-    return content_key([{name: value for name, value in parameters.items() if name not in NEUTRAL}, rows])
+    shown = set(map(str, _all(profile, notebook))) - set(map(str, computed))
+    rows = []
+    for name in tables_of(notebook.stem):
+        file = RESULTS / profile.name / "tables" / f"{name}.csv"
+        if file.exists():
+            rows.append(_rows(file, shown))
+    decisive = {name: value for name, value in parameters.items() if name not in NEUTRAL}
+    return content_key([decisive, rows])
 
 
 def _rows(file: Path, draws: set[str]) -> list[str]:
@@ -141,6 +144,16 @@ def _rows(file: Path, draws: set[str]) -> list[str]:
             if place is not None and row[place] in draws:
                 digest.update(json.dumps(row).encode())
     return [file.name, digest.hexdigest()]
+
+
+def _universe(profile: Profile, notebooks: Mapping[str, Notebook]) -> tuple[dict[str, list[int]], set[int]]:
+    """Return the draws of each notebook that can choose, and the draws of any."""
+    universe, known = {}, set()
+    for stem, notebook in notebooks.items():
+        if has_draws(notebook):
+            universe[stem] = _all(profile, notebook)
+            known.update(universe[stem])
+    return universe, known
 
 
 def _all(profile: Profile, notebook: Notebook) -> list[int]:

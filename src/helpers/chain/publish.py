@@ -120,9 +120,12 @@ def _joined(name: str, step: Step, here: pd.DataFrame, there: pd.DataFrame | Non
 
 def _own_bases(run_dir: Path, folder: Path) -> list[Path]:
     """Return the files of bases that the run has and that are not published as they are."""
-    own, known = seals(run_dir / "bases"), seals(folder / "bases")
-    files = (run_dir / "bases" / f"{name}.safetensors" for name in own if own[name] != known.get(name))
-    return [file for file in files if file.is_file()]
+    known, files = seals(folder / "bases"), []
+    for name, seal in seals(run_dir / "bases").items():
+        file = run_dir / "bases" / f"{name}.safetensors"
+        if seal != known.get(name) and file.is_file():
+            files.append(file)
+    return files
 
 
 def _require_size(folder: Path, tables: Mapping[str, pd.DataFrame], bases: list[Path], run_dir: Path) -> None:
@@ -139,28 +142,37 @@ def _parameters(steps: list[Step], published: PublishedRun) -> dict[str, dict[st
     """Return by notebook what decides its published rows, and the draws there are now, in the order of the notebook."""
     found = {}
     for step in steps:
-        parameters = step.all_parameters
-        kept = {name: value for name, value in parameters.items() if name not in NEUTRAL}
-        if "recompute" in parameters:
-            before = [] if _computes_all(step) else published.all_parameters().get(step.stem, {}).get("draws", [])
-            # notebook 05 names a draw once for each teacher that has it
-            draws = list(parameters["draws"])
-            draws += [draw for draw in [*before, *parameters["recompute"]] if draw not in draws]
-            kept = {"draws": draws, **kept}
+        kept = {name: value for name, value in step.all_parameters.items() if name not in NEUTRAL}
+        if "recompute" in step.parameters:
+            kept = {"draws": _draws_then(step, published), **kept}
         found[step.stem] = kept
     return found
 
 
+def _draws_then(step: Step, published: PublishedRun) -> list[int]:
+    """Return the draws of a notebook's published rows once it is published, those it names first."""
+    before = published.all_parameters().get(step.stem, {}).get("draws", [])
+    draws = list(step.all_parameters["draws"])  # notebook 05 names a draw once for each teacher that has it
+    for draw in [*([] if _computes_all(step) else before), *step.parameters["recompute"]]:
+        if draw not in draws:
+            draws.append(draw)
+    return draws
+
+
 def _made_by(steps: list[Step], folder: Path, origin: Mapping[str, str]) -> dict[str, Any]:
-    markers = {step.stem: read_marker(step.marker) for step in steps}
-    processors = dict.fromkeys(marker["processor"] for marker in markers.values())
-    computed = {step.stem: step.parameters["recompute"] for step in steps if "recompute" in step.parameters}
+    seconds, computed, processors = {}, {}, {}
+    for step in steps:
+        marker = read_marker(step.marker)
+        seconds[step.stem] = marker["seconds"]
+        processors[marker["processor"]] = True  # once each, in order
+        if "recompute" in step.parameters:
+            computed[step.stem] = step.parameters["recompute"]
     return {
         "commit": origin["commit"],
         "date": origin["date"],
         "versions": library_versions(),
-        "processor": "; ".join(name for name in processors if name),
-        "seconds": {stem: marker["seconds"] for stem, marker in markers.items()},
+        "processor": "; ".join(filter(None, processors)),
+        "seconds": seconds,
         "computed": computed,
         "ledger_sha256": ledger_sha256(folder / LEDGER),
     }

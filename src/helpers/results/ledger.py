@@ -52,7 +52,7 @@ def record(
         raise ClaimError(f"claim {claim_id!r} belongs to notebook {claim.notebook}, not to {notebook}")
     runs = _runs(claim_id, run_values, seeds)
     interval = stats.t_interval(runs)
-    value, low, high = (_rounded(x) for x in (interval.mean, interval.low, interval.high))
+    value, low, high = map(_rounded, (interval.mean, interval.low, interval.high))
     made = Record(
         id=claim_id,
         claim=claim.claim,
@@ -63,7 +63,7 @@ def record(
         ci=(low, high),
         ci_method=f"{interval.level:.0%} t-interval over runs",
         n_runs=len(runs),
-        seeds=tuple(int(seed) for seed in seeds),
+        seeds=tuple(map(int, seeds)),
         control=claim.control,
         paper=claim.paper,
         verdict=verdict(value, (low, high), len(runs), claim.predict),
@@ -133,7 +133,8 @@ def compare(first: Iterable[Record], second: Iterable[Record]) -> pd.DataFrame:
     agreement: "identical" (all but `seconds`), "consistent" (same verdict, intervals overlap), "differs",
     "only in first", "only in second".
     """
-    a, b = ({entry.id: entry for entry in ledger} for ledger in (first, second))
+    a = {entry.id: entry for entry in first}
+    b = {entry.id: entry for entry in second}
     rows = [_compared(name, a.get(name), b.get(name)) for name in sorted(a.keys() | b.keys())]
     columns = ["id", "first", "second", "verdict_first", "verdict_second", "agreement"]
     return pd.DataFrame(rows, columns=columns)
@@ -170,7 +171,7 @@ def sentence(entry: Record) -> str:
 
 
 def _runs(claim_id: str, run_values: Sequence[float], seeds: Sequence[int]) -> list[float]:
-    runs = [float(v) for v in run_values]
+    runs = list(map(float, run_values))
     if len(runs) < 2:
         raise LedgerError(f"{claim_id}: an interval over runs needs at least 2 runs, got {len(runs)}")
     if not np.all(np.isfinite(runs)):
@@ -189,8 +190,9 @@ def _short(number: float) -> str:
 
 
 def _compared(name: str, a: Record | None, b: Record | None) -> tuple[Any, ...]:
-    found = [getattr(entry, what, None) for what in ("value", "verdict") for entry in (a, b)]
-    return (name, *found, _agreement(a, b))
+    values = [getattr(entry, "value", None) for entry in (a, b)]
+    verdicts = [getattr(entry, "verdict", None) for entry in (a, b)]
+    return (name, *values, *verdicts, _agreement(a, b))
 
 
 def _agreement(a: Record | None, b: Record | None) -> str:

@@ -71,13 +71,12 @@ def with_other_bases(run_dir: Path, published: Path, draws: Iterable[int]) -> se
     A run reads the published bases of a draw unless it has some of its own. The bases of draw 705 have names that end
     in ".705".
     """
-    own, known = (seals(folder / "bases") for folder in (run_dir, published))
+    own, known = seals(run_dir / "bases"), seals(published / "bases")
+    read = known | own
     others = set()
     for draw in draws:
-        of_draw = [name for name in own if name.endswith(f".{draw}")] or [
-            name for name in known if name.endswith(f".{draw}")
-        ]
-        if not of_draw or any((own.get(name) or known.get(name)) != known.get(name) for name in of_draw):
+        names = [name for name in read if name.endswith(f".{draw}")]
+        if not names or any(read[name] != known.get(name) for name in names):
             others.add(draw)
     return others
 
@@ -100,12 +99,17 @@ class Chapter:
         """Return the seconds that the rows of all tables so far took, as far as they were computed here."""
         return sum(self._seconds.values())
 
+    @property
+    def _taken(self) -> list[int]:
+        """Return the draws whose rows are published ones."""
+        return [draw for draw in self.draws if draw not in self.recompute]
+
     def __repr__(self) -> str:
         """Return one sentence: what is shown, what of it is computed here, and what is left out."""
-        here = f"computed here: {_listed(self.recompute)}" if self.recompute else "nothing is computed here"
-        others = [draw for draw in self.draws if draw not in self.recompute]
+        here = f"Draws computed here: {_listed(self.recompute)}" if self.recompute else "No draw is computed here"
+        others = self._taken
         rest = f"; published in {self.published.as_posix()}: {_listed(others)}" if others else ""
-        return f"{self.differs} Draws {here}{rest}.".lstrip()
+        return f"{self.differs} {here}{rest}.".lstrip()
 
     def _repr_markdown_(self) -> str:
         """Return the same sentence, as a notebook shows it; parameters may hold any text."""
@@ -198,7 +202,7 @@ class Chapter:
     def _published_rows(self, name: str) -> pd.DataFrame:
         import pandas as pd
 
-        others = [draw for draw in self.draws if draw not in self.recompute]
+        others = self._taken
         if self.differs or not others or not self._file(name).exists():
             return pd.DataFrame()
         rows = artifacts.read_table(self._file(name))
@@ -226,7 +230,7 @@ def open_chapter(notebook: str, given: Mapping[str, Any]) -> Chapter:
     """
     run_dir = Path(given["run_dir"])
     published = PublishedRun(RESULTS / run_dir.name)
-    draws, asked = (_whole_numbers(notebook, name, given) for name in ("draws", "recompute"))
+    draws, asked = _whole_numbers(notebook, "draws", given), _whole_numbers(notebook, "recompute", given)
     known = published.all_parameters().get(notebook)
     if known is None:
         return Chapter(notebook, run_dir, published.folder, draws, draws)
