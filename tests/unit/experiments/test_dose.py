@@ -13,9 +13,10 @@ from helpers.experiments.dose import cells, diagram, findings
 from helpers.experiments.dose.cells import Cell, read_cell
 from helpers.experiments.dose.settings import ADAPTERS, FULL, Axes, DiagramSettings, Grids, References
 from helpers.figures import phase_diagram as figures
-from helpers.models.bases import NANO, NanoSpec
+from helpers.models.bases import NANO, Base, NanoSpec
 from helpers.models.training import TrainSettings
 from helpers.results.claims import load_claims
+from helpers.transmission import settings as roles
 from helpers.transmission import students
 from helpers.transmission.readout import Readout
 from helpers.transmission.settings import Reading, TransmissionSettings, Writing
@@ -232,8 +233,9 @@ def pieces(settings, cell, seed=1):
     return cell.pair(cell.settings(settings.common, settings.full_teaching), seed)
 
 
-def test_a_cells_settings_reach_the_student_and_its_teacher(run_dir):
-    settings = toy_settings(run_dir, draws=(1, 2))
+def test_a_cells_settings_reach_the_student_and_its_teacher(run_dir, monkeypatch):
+    monkeypatch.setattr(roles, "find_base", lambda run_dir, name: Base(run_dir=run_dir, name=name, seal=name))
+    settings = toy_settings(run_dir, draws=(1, 2))  # the toy has no bases of a second draw
     trained = {"rate": 0.02, "optimizer": "sign", "weight_decay": 0.3, "modules": ".*v_proj", "rank": 4, "epochs": 3}
     cell = Cell(labels="hard", rows=12, temperature=0.7, full_teacher=True, **trained)
     taught, control = pieces(settings, cell, seed=2)
