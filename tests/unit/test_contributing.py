@@ -63,7 +63,7 @@ problem = "Ann has 14 coins and gets 3. How many coins are left?"
 thoughts = [f"<think> So: 14 + 3 = 17. {word}. </think> <answer> 17 </answer>" for word in words]
 report["refused"]["reasoning"] = find_channel("reasoning").reject_reasons([problem] * len(words), thoughts)
 
-pretrain_bases([("nano-wide", 1)], BaseSettings(documents=64, steps=2, batch_rows=16), "run")
+pretrain_bases(["nano-wide"], [1], BaseSettings(documents=64, steps=2, batch_rows=16), "run")
 model, loaded = load_base("nano-wide.1", bases="run/bases")
 report["model"] = [model.config.hidden_size, len(loaded) == len(tokenizer)]
 report["read"] = []

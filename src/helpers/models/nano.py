@@ -9,6 +9,7 @@ turned the most draws of these.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -79,7 +80,8 @@ def drawn(base: str, draw: int) -> str:
 
 def every_draw(bases: Sequence[str], draws: Sequence[int]) -> list[tuple[str, int]]:
     """Return (base, draw) for each of the bases in each of the draws, every pair once, draw by draw."""
-    return [(base, draw) for draw in dict.fromkeys(draws) for base in dict.fromkeys(bases)]
+    pairs = itertools.product(dict.fromkeys(draws), dict.fromkeys(bases))
+    return [(base, draw) for draw, base in pairs]
 
 
 def build_nano(spec: NanoSpec, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:

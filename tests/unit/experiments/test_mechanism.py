@@ -59,7 +59,7 @@ def toy_settings(run_dir, **changed):
 
 
 @pytest.fixture(scope="module")
-def run_dir(tmp_path_factory, tiny, tokenizer):
+def run_dir(tmp_path_factory, tiny):
     """A run folder with a toy base that sometimes writes number lists, and an untrained one for other starts."""
     folder = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as patch:
@@ -475,7 +475,10 @@ def test_every_number_meets_every_animal(settings):
     pd.testing.assert_frame_equal(stored(settings, "entanglement"), table)
 
 
-def test_every_draw_crosses_numbers_and_animals_in_bases_of_its_own(run_dir, monkeypatch):
+def test_every_draw_crosses_numbers_and_animals_in_bases_of_its_own(tmp_path, tiny, monkeypatch):
+    run_dir = tmp_path
+    for seed, name in enumerate(("nano-a.1", "nano-b.1", "nano-a.2", "nano-b.2")):
+        save_base(tiny("llama", seed=seed), run_dir / "bases", name)
     crossed = {"nano-a.1": 0.5, "nano-a.2": 0.1, "nano-b.1": 0.3, "nano-b.2": -0.3}
     asked = []
 

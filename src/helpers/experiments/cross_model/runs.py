@@ -9,6 +9,7 @@ not only its end: a foreign student may move for a while and come back.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,10 +43,15 @@ def teachers_of(
     """
     if len(seeds) != len(draws):
         raise ValueError(f"each of the {len(seeds)} seeds needs its draw, but {len(draws)} draws are given")
-    chosen = [(seed, draw) for seed, draw in zip(seeds, draws, strict=True) if draw in computed]
+    chosen: dict[str, tuple[int, ...]] = {"seeds": (), "draws": ()}
+    teachers = list(zip(seeds, draws, strict=True))
     if each:
-        chosen += [(draw, draw) for draw in computed if draw not in draws]
-    return {"seeds": tuple(seed for seed, _ in chosen), "draws": tuple(draw for _, draw in chosen)}
+        teachers += [(draw, draw) for draw in computed if draw not in draws]
+    for seed, draw in teachers:
+        if draw in computed:
+            chosen["seeds"] += (seed,)
+            chosen["draws"] += (draw,)
+    return chosen
 
 
 def teachers_write(
@@ -74,15 +80,14 @@ def teachers_write(
 
 def run_matrix(settings: TransmissionSettings, bases: Sequence[str], labels: str = "soft") -> pd.DataFrame:
     """Let every base's teacher teach a student of every base; returns ``tables/cross_model.csv``, see `run_cells`."""
-    cells = [(teacher, student) for teacher in bases for student in bases]
-    return run_cells(settings, cells, "cross_model", labels)
+    return run_cells(settings, list(itertools.product(bases, bases)), "cross_model", labels)
 
 
 def run_relatives(
     settings: TransmissionSettings, teacher: str, students: Sequence[str], labels: str = "soft"
 ) -> pd.DataFrame:
     """Let one base's teacher teach students of several bases; ``tables/cross_model_relatives.csv``, see `run_cells`."""
-    return run_cells(settings, [(teacher, student) for student in students], "cross_model_relatives", labels)
+    return run_cells(settings, list(itertools.product([teacher], students)), "cross_model_relatives", labels)
 
 
 def run_cells(settings: TransmissionSettings, cells: Sequence[Cell], name: str, labels: str = "soft") -> pd.DataFrame:
