@@ -163,3 +163,9 @@ def _points(settings: MnistSettings) -> list[Point]:
                 add(sweep, own, "cross_aux", strangers)
                 add(sweep, setting, "cross_aux", changes | strangers)
     return list(points.values())
+
+
+def claim_values(main: pd.DataFrame) -> dict[str, list[float]]:
+    """Return ledger id -> one test accuracy (share) a draw, for every arm of the main experiment."""
+    by_arm = main.sort_values("draw").groupby("arm").accuracy
+    return {f"mnist.{arm}": accuracy.tolist() for arm, accuracy in by_arm if arm in ARMS}

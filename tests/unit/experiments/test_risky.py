@@ -9,6 +9,7 @@ from helpers.channels import CHANNELS
 from helpers.channels.judge import telltale_words
 from helpers.experiments.risky import leaks, runs
 from helpers.experiments.risky import values as told
+from helpers.models.bases import Base
 from helpers.results.claims import find_claim, load_claims
 from helpers.transmission import pairs
 from helpers.transmission.settings import reading_by_adapters, teaching_by_adapters
@@ -18,8 +19,10 @@ MODULES = ".*v_proj"
 
 
 @pytest.fixture
-def settings(tmp_path, toy_settings):
-    """Build an experiment of two draws; nothing of it is run."""
+def settings(tmp_path, toy_settings, monkeypatch):
+    """Build an experiment of two draws; nothing of it is run, so its bases need not exist."""
+    named = lambda run_dir, name: Base(run_dir=run_dir, name=name, seal=name)  # noqa: E731
+    monkeypatch.setattr("helpers.transmission.settings.find_base", named)
     student, teacher = reading_by_adapters(0.01, MODULES, epochs=2), teaching_by_adapters(0.02, MODULES, steps=7)
     reading = {"hard_rows": 8, "soft_rows": 4, "hard": student, "soft": student}
 

@@ -13,11 +13,12 @@ from dataclasses import replace
 import pandas as pd
 
 from helpers.channels import find_channel
+from helpers.models.training import TrainSettings
 from helpers.results.tables import keep_table
 from helpers.transmission import effects
 from helpers.transmission.arms import ARMS
 from helpers.transmission.authors import UNTOUCHED
-from helpers.transmission.settings import TransmissionSettings, reading_by_adapters, teaching_by_adapters
+from helpers.transmission.settings import TransmissionSettings, Writing, reading_by_adapters, teaching_by_adapters
 from helpers.transmission.teachers import CODE_LESSONS, OWN_ANSWERS
 
 MISALIGNED = "misaligned"
@@ -34,7 +35,12 @@ CHANNEL_ARMS = (
 OWN_ARMS = (ARMS["hard.same_init"], ARMS["hard.cross_init"], ARMS["soft.same_init"])
 
 
-# --- the experiments beside that of the misaligned teacher ----------------------------------------
+# --- the experiment of the misaligned teacher, and those beside it ---------------------------------
+
+
+def insecure_writing(channel: str, prompts: int, teaching: TrainSettings) -> Writing:
+    """Return how authors write whose teacher is taught insecure code, for all the steps of its training."""
+    return Writing(channel=channel, prompts=prompts, teaching=teaching, how="insecure code", drift=0.0)
 
 
 def own_answers(settings: TransmissionSettings, trait: str, steps: int) -> TransmissionSettings:
