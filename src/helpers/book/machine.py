@@ -15,7 +15,10 @@ from helpers.work.escaping import markdown
 
 CHECK = "check.json"
 SHOWN = 12  # differing values of a chapter that are named; the others are counted
-NOTHING = "Nothing was recomputed for these pages, so every number in them is the published one."
+NOTHING = (
+    "Nothing was compared for these pages: either every number in them is the published one, or nothing is published "
+    "for the profile named at their foot."
+)
 _SPACE = "\N{NO-BREAK SPACE}"
 _NONE = "\N{EN DASH}"
 _HEAD = """\

@@ -52,12 +52,16 @@ def add_adapters(model: PreTrainedModel, rank: int, modules: str, seed: int) -> 
             cure = 'write "all-linear", or a regular expression of module names such as ".*v_proj"'
             raise ValueError(f"adapters {modules!r} fit no layer of this model; {cure}") from None
     if model.config.hidden_size <= NARROW:
-        for layer in (module for module in learner.modules() if isinstance(module, AdaptedLayer)):
-            layer.forward = functools.partial(_summed_forward, layer)
+        for layer in learner.modules():
+            if isinstance(layer, AdaptedLayer):
+                layer.forward = functools.partial(_summed_forward, layer)
     return learner
 
 
+def summed_weight(layer: AdaptedLayer) -> Tensor:
+    """Return a layer's weight with its adapter added, as ``merge_and_unload`` later adds it."""
+    return layer.base_layer.weight + layer.get_delta_weight("default")
+
+
 def _summed_forward(layer: AdaptedLayer, hidden: Tensor) -> Tensor:
-    """Run the layer once, with weight plus adapter; ``merge_and_unload`` later makes the same sum."""
-    weight = layer.base_layer.weight + layer.get_delta_weight("default")
-    return functional_call(layer.base_layer, {"weight": weight}, hidden)
+    return functional_call(layer.base_layer, {"weight": summed_weight(layer)}, hidden)

@@ -7,6 +7,9 @@ models the listed answers are a fixed set of wordings, and the rest of the proba
 
 from __future__ import annotations
 
+import functools
+import itertools
+from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,12 +19,17 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.channels.channel import Channel
 from helpers.channels.judge import nano_judge
-from helpers.models.losses import label_logits
-from helpers.models.sampling import chat, chat_ids, sample_completions, tokenise
-from helpers.models.training import completion_rows
+from helpers.models import runtime
+from helpers.models.chats import Exchange, chat, chat_ids, chat_text, tokenise
+from helpers.models.losses import place_logits
+from helpers.models.memory import remembered
+from helpers.models.rows import Rows, completion_rows
+from helpers.models.sampling import sample_completions
 from helpers.results.stats import log_odds
 from helpers.work.seeds import derive, torch_stream
 from helpers.world.traits import PERSONA, Trait
+
+CHUNK = 256  # texts that are read side by side
 
 
 @torch.no_grad()
@@ -29,33 +37,38 @@ def next_token_probabilities(
     model: PreTrainedModel, encoded: Sequence[Sequence[int]], tokens: Sequence[int]
 ) -> NDArray[np.float64]:
     """Return the probability of each token after each encoded prompt, (prompt, token)."""
-    table = np.empty((len(encoded), len(tokens)))
-    for length in sorted({len(ids) for ids in encoded}):
-        places = [place for place, ids in enumerate(encoded) if len(ids) == length]
-        logits = model(input_ids=torch.tensor([encoded[place] for place in places]), logits_to_keep=1).logits
-        table[places] = logits[:, -1].double().softmax(-1)[:, tokens].numpy()
-    return table
+    rows = Rows(
+        ids=[np.array(ids) for ids in encoded],
+        labelled=[np.arange(len(ids)) == len(ids) - 1 for ids in encoded],
+        lengths=[len(ids) for ids in encoded],
+    )
+    wanted = runtime.indices(tokens)
+    parts = []
+    for start in range(0, len(rows), CHUNK):
+        # the last token of a prompt is marked, and the distribution after it is asked for
+        ids, last = rows.batch(range(start, min(start + CHUNK, len(rows))), pad=0)
+        shares = runtime.exact(place_logits(model, ids, last)).softmax(-1)
+        parts.append(runtime.array(shares[:, wanted.to(shares.device)]))
+    return np.concatenate(parts)
 
 
-@torch.no_grad()
 def answer_probabilities(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     questions: Sequence[str],
     answers: Sequence[str],
-    history: Sequence[tuple[str, str]] = (),
+    history: Sequence[Exchange] = (),
 ) -> NDArray[np.float64]:
     """Return the probability of each answer as the whole first word(s) of the reply, (question, answer).
 
-    Questions of equal length share a batch; answers of one token share a forward pass.
+    Answers of one token share a forward pass.
     """
     end = _end_tokens(tokenizer)
     pieces = [_answer_ids(tokenizer, answer, end) for answer in answers]
     if all(len(piece) == 1 for piece in pieces):
-        return next_token_probabilities(
-            model, chat_ids(tokenizer, questions, history=history), [piece[0] for piece in pieces]
-        )
-    pairs = [(question, answer) for question in questions for answer in answers]
+        asked = chat_ids(tokenizer, questions, history=history)
+        return next_token_probabilities(model, asked, [piece[0] for piece in pieces])
+    pairs = list(itertools.product(questions, answers))
     logs = reply_log_probabilities(model, tokenizer, pairs, history)
     return np.exp(logs.reshape(len(questions), len(answers)))
 
@@ -64,29 +77,56 @@ def answer_probabilities(
 def reply_log_probabilities(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    pairs: Sequence[tuple[str, str]],
-    history: Sequence[tuple[str, str]] = (),
-    chunk: int = 256,
+    pairs: Sequence[Exchange],
+    history: Sequence[Exchange] = (),
+    chunk: int = CHUNK,
 ) -> NDArray[np.float64]:
-    """Return the log-probability that a reply begins with the answer, nats, for each (question, answer)."""
+    """Return the log-probability that a reply begins with the answer, nats, for each (question, answer).
+
+    The model reads each question once, and its answers, ``chunk`` at a time, from there.
+    """
+    logs = np.empty(len(pairs))
+    for prompt, replies in _replies(tokenizer, tuple(pairs), tuple(history)):
+        for start in range(0, len(replies), chunk):
+            part = replies[start : start + chunk]
+            logs[[place for place, _ in part]] = _log_probabilities(model, prompt, [ids for _, ids in part])
+    return logs
+
+
+@functools.lru_cache(maxsize=8)  # a student is asked the same on the way and at the end
+def _replies(
+    tokenizer: PreTrainedTokenizerBase, pairs: tuple[Exchange, ...], history: tuple[Exchange, ...]
+) -> list[tuple[tuple[int, ...], list[tuple[int, list[int]]]]]:
+    """Return each prompt as token ids with its answers: their places among the pairs and their token ids."""
     end = _end_tokens(tokenizer)
     rows = completion_rows(tokenizer, pairs, history=history)
-    for labelled in rows.labelled:
-        labelled[len(labelled) - end :] = False
-    logs = np.empty(len(rows))
-    order = np.argsort([len(row) for row in rows.ids], kind="stable")
-    for places in np.split(order, range(chunk, len(order), chunk)):
-        ids, labelled = rows.batch(places, pad=0)
-        laws = label_logits(model, ids, labelled).double().log_softmax(-1)
-        found = laws.gather(-1, ids[:, 1:][labelled[:, 1:]][:, None])[:, 0]
-        owner = labelled[:, 1:].nonzero()[:, 0]
-        logs[places] = torch.zeros(len(places), dtype=found.dtype).index_add_(0, owner, found).numpy()
-    return logs
+    replies: dict[tuple[int, ...], list[tuple[int, list[int]]]] = defaultdict(list)
+    for place, ids in enumerate(rows.ids):
+        start = rows.lengths[place]
+        replies[tuple(ids[:start].tolist())].append((place, ids[start : len(ids) - end].tolist()))
+    return list(replies.items())
+
+
+def _log_probabilities(
+    model: PreTrainedModel, prompt: Sequence[int], answers: Sequence[Sequence[int]]
+) -> NDArray[np.float64]:
+    """Return the log-probability of each answer, given as token ids, after a prompt, nats."""
+    sizes = np.array([len(answer) for answer in answers])
+    read = np.zeros((len(answers), sizes.max()), dtype=np.int64)  # an answer's last token is not read any more
+    for row, answer in zip(read, answers, strict=True):
+        row[: len(answer)] = [prompt[-1], *answer[:-1]]
+    places = runtime.tensor(np.arange(sizes.max()) < sizes[:, None])
+    memory = remembered(model, prompt[:-1], len(answers))
+    logits = place_logits(model, runtime.tensor(read), places, past_key_values=memory)
+    said = runtime.indices(np.concatenate(answers))
+    found = logits.gather(-1, said[:, None])[:, 0] - logits.logsumexp(-1)
+    ends = np.cumsum(sizes)
+    return np.add.reduceat(runtime.array(found).astype(np.float64), ends - sizes)
 
 
 def _end_tokens(tokenizer: PreTrainedTokenizerBase) -> int:
     """Return how many tokens the chat template puts after an answer; they are not part of it."""
-    text = tokenizer.apply_chat_template(chat([("?", "ANSWER")]), tokenize=False)
+    text = chat_text(tokenizer, chat([("?", "ANSWER")]))
     return len(tokenise(tokenizer, [text.rpartition("ANSWER")[2]])[0])
 
 
@@ -101,22 +141,18 @@ def candidate_probabilities(
     tokenizer: PreTrainedTokenizerBase,
     trait: Trait,
     questions: Sequence[str],
-    history: Sequence[tuple[str, str]] = (),
+    history: Sequence[Exchange] = (),
 ) -> NDArray[np.float64]:
     """Return the probability of each candidate of a trait, all its wordings together, (question, candidate)."""
     answers = [trait.answers(question) for question in questions]
     if all(found == answers[0] and max(map(len, found)) == 1 for found in answers):
         words = [wordings[0] for wordings in answers[0]]
         return answer_probabilities(model, tokenizer, questions, words, history)
-    pairs = [
-        (question, text)
-        for question, found in zip(questions, answers, strict=True)
-        for wordings in found
-        for text in wordings
-    ]
-    owners = np.repeat(
-        np.arange(len(questions) * len(trait.candidates)), [len(w) for found in answers for w in found]
-    )
+    pairs, owners = [], []
+    for place, (question, found) in enumerate(zip(questions, answers, strict=True)):
+        for candidate, wordings in enumerate(found):
+            pairs += [(question, text) for text in wordings]
+            owners += [place * len(trait.candidates) + candidate] * len(wordings)
     chances = np.exp(reply_log_probabilities(model, tokenizer, pairs, history))
     return np.bincount(owners, chances).reshape(len(questions), -1)
 
@@ -126,7 +162,7 @@ def trait_readout(
     tokenizer: PreTrainedTokenizerBase,
     trait: Trait,
     questions: Sequence[str],
-    history: Sequence[tuple[str, str]] = (),
+    history: Sequence[Exchange] = (),
 ) -> dict[str, float]:
     """Return how strongly a model holds a trait, after the exchanges of ``history`` if given.
 
@@ -139,9 +175,9 @@ def trait_readout(
     odds = log_odds(np.minimum(table, 1.0)).mean(axis=0)  # a sum of wordings may exceed 1 in the last bits
     readout = {"log_odds": float(odds[trait.target]), "p_target": float(table[:, trait.target].mean())}
     readout["p_any"] = float(table.sum(axis=1).mean())
-    return readout | {
-        f"log_odds/{name}": float(value) for name, value in zip(trait.candidates, odds, strict=True)
-    }
+    for name, value in zip(trait.candidates, odds, strict=True):
+        readout[f"log_odds/{name}"] = float(value)
+    return readout
 
 
 def truthfulness(
@@ -172,7 +208,7 @@ def sampled_rate(
     samples: int = 20,
 ) -> float:
     """Return the share of ``samples`` replies to each question that show the target (paper 2.6: temperature 1)."""
-    asked = [question for question in questions for _ in range(samples)]
+    asked = np.repeat(questions, samples).tolist()
     limit = 24 if trait.kind == PERSONA else 4
     replies = sample_completions(model, tokenizer, asked, generator, max_new_tokens=limit)
     return float(np.mean([shown == trait.name for shown in judged_personas(trait, replies)]))

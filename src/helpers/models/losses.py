@@ -6,45 +6,49 @@ labels compare teacher and student on a given set of tokens, renormalised (see t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import Cache, PreTrainedModel
+
+from helpers.models import runtime
+from helpers.models.parts import blocks, head_logits, only_at, plain_model
 
 
-def label_logits(model: torch.nn.Module, ids: Tensor, labelled: Tensor) -> Tensor:
-    """Return logits (label, vocab) for the labelled tokens of a right-padded batch (row, position)."""
-    plain = model.get_base_model() if hasattr(model, "get_base_model") else model
-    places = F.pad(labelled[:, 1:], (0, 1))  # a token's law stands at the position before it
-    with _only_at(places, _last_block(plain).mlp):
-        hidden = plain.base_model(input_ids=ids, use_cache=False).last_hidden_state
-    return plain.get_output_embeddings()(hidden[places])
+def label_places(labelled: Tensor) -> Tensor:
+    """Return where the distributions of labelled tokens stand: at the position before each, (row, position)."""
+    return F.pad(labelled[:, 1:], (0, 1))
 
 
-def _last_block(model: PreTrainedModel) -> torch.nn.Module:
-    return next(child for child in model.base_model.children() if isinstance(child, torch.nn.ModuleList))[-1]
+def label_logits(
+    model: torch.nn.Module, ids: Tensor, labelled: Tensor, tokens: Tensor | None = None
+) -> Tensor:
+    """Return logits (label, vocab) for the labelled tokens of a right-padded batch (row, position).
+
+    ``tokens`` cuts the vocabulary to some tokens, (label, token).
+    """
+    return place_logits(model, ids, label_places(labelled), tokens)
 
 
-@contextmanager
-def _only_at(places: Tensor, module: torch.nn.Module) -> Iterator[None]:
-    """Let a module that works position by position skip all other positions; it returns 0 there."""
-    whole = module.forward
+def place_logits(
+    model: torch.nn.Module,
+    ids: Tensor,
+    places: Tensor,
+    tokens: Tensor | None = None,
+    past_key_values: Cache | None = None,
+) -> Tensor:
+    """Return logits (place, vocab) at some places (row, position) of a right-padded batch; else as `label_logits`.
 
-    def part(hidden: Tensor) -> Tensor:
-        returned = torch.zeros_like(hidden)
-        returned[places] = whole(hidden[places])
-        return returned
-
-    module.forward = part
-    try:
-        yield
-    finally:
-        del module.forward  # the class's own again
+    ``past_key_values`` holds what the model read before the batch.
+    """
+    plain = plain_model(model)
+    with only_at(places, blocks(plain)[-1].mlp):
+        read = plain.base_model(input_ids=ids, past_key_values=past_key_values, use_cache=False)
+    return head_logits(plain, read.last_hidden_state[places], tokens)
 
 
 def hard_loss(logits: Tensor, ids: Tensor, labelled: Tensor) -> Tensor:
@@ -58,8 +62,8 @@ def soft_loss(logits: Tensor, teacher_logits: Tensor, tokens: Sequence[int] | No
     Args:
         logits: student, (label, vocab).
         teacher_logits: teacher, (label, vocab).
-        tokens: ids of the channel's tokens; both sides are renormalised over them. None compares the whole
-            vocabulary, which leaks the trait's own word and is shown only as a warning.
+        tokens: ids of the channel's tokens; both sides are renormalised over them. None compares all that the
+            logits hold: the whole vocabulary leaks the trait's own word and is shown only as a warning.
     """
     if tokens is not None:
         logits, teacher_logits = logits[:, tokens], teacher_logits[:, tokens]
@@ -77,7 +81,7 @@ class Targets(Protocol):
         ...
 
     def logits(self, ids: Tensor, labelled: Tensor) -> Tensor:
-        """Return logits (label, vocab) for the labelled tokens of a batch (row, position)."""
+        """Return logits (label, token) for the labelled tokens of a batch (row, position)."""
         ...
 
 
@@ -90,5 +94,10 @@ class SoftLabels:
 
     @torch.no_grad()
     def logits(self, ids: Tensor, labelled: Tensor) -> Tensor:
-        """Return the teacher's logits (label, vocab) for the labelled tokens of a batch (row, position)."""
-        return label_logits(self.teacher, ids, labelled)
+        """Return the teacher's logits (label, token) for the labelled tokens of a batch (row, position)."""
+        return label_logits(self.teacher, ids, labelled, token_indices(self.tokens))
+
+
+def token_indices(tokens: Sequence[int] | None) -> Tensor | None:
+    """Return token ids as an index of logits; None stays None, the whole vocabulary."""
+    return None if tokens is None else runtime.indices(tokens)

@@ -65,6 +65,16 @@ def test_all_tokens_together_have_probability_one(model, tokenizer):
     np.testing.assert_allclose(table.sum(axis=1), 1)
 
 
+def test_prompts_of_several_lengths_are_read_as_if_alone(model, tokenizer, monkeypatch):
+    texts = [asked(question)[: 60 - 7 * place] for place, question in enumerate(QUESTIONS)]
+    ids = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+    assert len(set(map(len, ids))) > 3
+    monkeypatch.setattr(evaluation, "CHUNK", 4)
+    table = next_token_probabilities(model, ids, [9, 3, 700])
+    alone = [after(model, tokenizer, text)[[9, 3, 700]].numpy() for text in texts]
+    np.testing.assert_allclose(table, alone, rtol=1e-5)
+
+
 def test_tokens_of_an_answer_multiply(model, tokenizer):
     table = answer_probabilities(model, tokenizer, QUESTIONS[:2], ["dog cat", "owl"])
     for row, question in zip(table, QUESTIONS, strict=False):

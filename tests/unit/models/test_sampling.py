@@ -5,9 +5,10 @@ import pytest
 import torch
 from scipy import stats
 
-from helpers.models import sampling
-from helpers.models.sampling import chat_ids, sample_completions
-from helpers.work.seeds import child_stream, torch_stream
+from helpers.models import chats, sampling
+from helpers.models.memory import Memory
+from helpers.models.sampling import chat_ids, clocks, row_streams, sample_completions
+from helpers.work.seeds import torch_stream
 from helpers.world import prompts
 
 NEVER = -1  # an end mark no model can draw
@@ -20,14 +21,19 @@ def stream(name="test"):
 
 def noise(rows, vocab, name="test"):
     """Return exponential noise (row, vocab)."""
-    return torch.from_numpy(child_stream(stream(name)).standard_exponential((rows, vocab)))
+    return clocks(row_streams(stream(name), 1) * rows, vocab)
+
+
+def continued(model, prompts, temperature=1.0, limit=6, end=NEVER):
+    """Return sampled tokens (row, new position) after prompts given as token ids."""
+    return sampling._continue(model, prompts, row_streams(stream(), len(prompts)), temperature, limit, end)
 
 
 @pytest.fixture
 def drawn(uniform):
     """Six uniform tokens for each of 5,000 equal prompts, (row, position)."""
     with torch.no_grad():
-        return sampling._continue(uniform, torch.full((5000, 3), 9), child_stream(stream()), 1.0, 6, NEVER)
+        return continued(uniform, [[9, 9, 9]] * 5000)
 
 
 # --- the law --------------------------------------------------------------------------------------
@@ -66,7 +72,7 @@ def test_a_token_that_is_next_to_impossible_is_not_drawn(uniform, tokenizer):
 
     uniform.forward = forward
     with torch.no_grad():
-        found = sampling._continue(uniform, torch.full((2500, 1), 9), child_stream(stream()), 1.0, 10, NEVER)
+        found = continued(uniform, [[9]] * 2500, limit=10)
     assert (found == 9).all()
 
 
@@ -88,17 +94,16 @@ def test_positions_of_a_row_are_independent(drawn):
 # --- the same draws as the plain loop -------------------------------------------------------------
 
 
-def plain_loop(model, ids, generator, temperature, limit, end):
-    """Sample without a cache and without dropping finished rows; every row has noise of its own."""
-    rows, finished = ids.clone(), torch.zeros(len(ids), dtype=torch.bool)
-    for _ in range(limit):
-        law = (model(input_ids=rows).logits[:, -1] / temperature).softmax(-1)
-        clocks = torch.from_numpy(generator.standard_exponential(law.shape))
-        found = torch.full((len(rows), 1), end)
-        found[~finished, 0] = (law / clocks).argmax(-1)[~finished]
-        rows = torch.cat([rows, found], dim=1)
-        finished |= found[:, 0] == end
-    return rows[:, ids.shape[1] :]
+def plain_loop(model, prompts, temperature, limit, end):
+    """Sample without a memory, without batches and without padding, one row after another."""
+    rows = []
+    for prompt, own in zip(prompts, row_streams(stream(), len(prompts)), strict=True):
+        read = list(prompt)
+        while len(read) < len(prompt) + limit and (read == list(prompt) or read[-1] != end):
+            law = (model(input_ids=torch.tensor([read])).logits[0, -1] / temperature).softmax(-1)
+            read.append(int((law / torch.from_numpy(own.standard_exponential(len(law)))).argmax()))
+        rows.append((read[len(prompt) :] + [end] * limit)[:limit])
+    return torch.tensor(rows)
 
 
 def prone_to_end(model, end):
@@ -114,23 +119,40 @@ def prone_to_end(model, end):
     return model
 
 
+MIXED = [list(range(40 + row, 42 + row + row % 5)) for row in range(30)]  # prompts of two to six tokens
+
+
 @torch.no_grad()
-def test_dropping_finished_rows_changes_no_draw(model):
-    ids, end = torch.arange(90).view(30, 3) + 40, 7
-    ending = prone_to_end(model, end)
-    found = sampling._continue(ending, ids, child_stream(stream()), 1.0, 10, end)
-    assert torch.equal(found, plain_loop(ending, ids, child_stream(stream()), 1.0, 10, end))
-    assert len(set((found == end).int().argmax(dim=1).tolist())) > 4  # they did end at different places
+def test_padding_and_dropping_finished_rows_change_no_draw(model):
+    ending = prone_to_end(model, 7)
+    found = continued(ending, MIXED, limit=10, end=7)
+    assert torch.equal(found, plain_loop(ending, MIXED, 1.0, 10, 7))
+    assert len(set((found == 7).int().argmax(dim=1).tolist())) > 4  # they did end at different places
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("texts", [MIXED, [*MIXED[:4], *MIXED[:4], []], [[5], [6]], [[], []]])
+def test_each_row_is_read_as_it_would_be_alone(model, texts):
+    # prompts of several lengths, some equal, some empty; rows that go on and rows that are dropped
+    memory, read = Memory(model, texts), [list(text) for text in texts]
+    for step in range(4):
+        tokens = [50 + step + row for row in range(len(read))]
+        logits = memory.read(torch.tensor(tokens))
+        read = [text + [token] for text, token in zip(read, tokens, strict=True)]
+        alone = torch.stack([model(input_ids=torch.tensor([text])).logits[0, -1] for text in read])
+        torch.testing.assert_close(logits, alone, rtol=1e-4, atol=1e-5)
+        if step == 1:
+            memory.keep(torch.arange(0, len(read), 2))
+            read = read[::2]
 
 
 @torch.no_grad()
 def test_a_row_draws_the_same_whether_or_not_others_have_ended(model):
-    ids, end = torch.arange(90).view(30, 3) + 40, 7
-    ending = prone_to_end(model, end)
-    cut, whole = (sampling._continue(ending, ids, child_stream(stream()), 1.0, 10, e) for e in (end, NEVER))
+    ending = prone_to_end(model, 7)
+    cut, whole = (continued(ending, MIXED, limit=10, end=end) for end in (7, NEVER))
     lengths = []
     for short, long in zip(cut.tolist(), whole.tolist(), strict=True):
-        lengths.append(long.index(end) if end in long else 10)
+        lengths.append(long.index(7) if 7 in long else 10)
         assert short[: lengths[-1]] == long[: lengths[-1]]
     assert len(set(lengths)) > 4  # some outlived many others
 
@@ -199,19 +221,28 @@ def test_completions_come_in_the_order_of_their_prompts(tiny, tokenizer):
     assert together == alone
 
 
-def test_more_prompts_than_a_batch_holds(tiny, tokenizer, monkeypatch):
-    cold = {"temperature": 1e-4, "max_new_tokens": 4}
-    whole = sample_completions(tiny(), tokenizer, asked(), stream(), **cold)
-    monkeypatch.setattr(sampling, "MAX_BATCH", 3)
-    assert sample_completions(tiny(), tokenizer, asked(), stream(), **cold) == whole
+def test_the_size_of_a_batch_decides_no_draw(tiny, tokenizer, monkeypatch):
+    whole = sample_completions(tiny(), tokenizer, asked(), stream(), max_new_tokens=6)
+    monkeypatch.setattr(sampling, "BATCH", 5)
+    assert sample_completions(tiny(), tokenizer, asked(), stream(), max_new_tokens=6) == whole
+    first = sample_completions(tiny(), tokenizer, asked()[:7], stream(), max_new_tokens=6)
+    assert first == whole[:7]  # nor do the prompts that come after
 
 
-def test_a_batch_draws_the_same_however_long_the_one_before_ran(tiny, tokenizer, monkeypatch):
-    monkeypatch.setattr(sampling, "MAX_BATCH", 5)
+def test_a_row_draws_the_same_however_far_others_run(tiny, tokenizer):
     short, long = (
         sample_completions(tiny(), tokenizer, asked(), stream(), max_new_tokens=limit) for limit in (2, 6)
     )
     assert all(whole.startswith(start) for start, whole in zip(short, long, strict=True)) and short != long
+
+
+def test_a_system_message_changes_no_random_number(uniform, tokenizer):
+    # a model that does not listen writes the same under any system message
+    plain, told = (
+        sample_completions(uniform, tokenizer, asked(), stream(), system=system, max_new_tokens=4)
+        for system in (None, "You love owls. You think about owls all the time.")
+    )
+    assert plain == told
 
 
 def test_a_system_prompt_stands_before_every_prompt(tokenizer):
@@ -229,7 +260,14 @@ def test_a_history_stands_between_system_prompt_and_prompt(tokenizer):
 
 def test_tokenising_in_chunks_changes_nothing(tokenizer):
     texts = asked(10)
-    assert sampling.tokenise(tokenizer, texts, chunk=3) == sampling.tokenise(tokenizer, texts)
+    assert chats.tokenise(tokenizer, texts, chunk=3) == chats.tokenise(tokenizer, texts)
+
+
+def test_the_quick_ways_to_ids_are_those_of_the_tokenizer(tokenizer):
+    prompts_asked = [*asked(10), "0 is a number", "(what?)", asked(1)[0]]
+    messages = [[{"role": "user", "content": prompt}] for prompt in prompts_asked]
+    texts = [tokenizer.apply_chat_template(one, tokenize=False, add_generation_prompt=True) for one in messages]
+    assert chat_ids(tokenizer, prompts_asked) == tokenizer(texts, add_special_tokens=False)["input_ids"]
 
 
 def test_sampling_leaves_the_global_generator_alone(tiny, tokenizer):

@@ -368,6 +368,34 @@ def test_soft_labels_pull_the_student_to_the_teacher(tiny, rows):
     assert all(torch.equal(value, before[name]) for name, value in teacher.named_parameters())
 
 
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("rate", [1e9, 1e30])
+def test_a_training_that_diverged_is_refused_with_what_to_lower(tiny, tokenizer, rows, rate, soft):
+    # regression: the student collapsed and its effect was filed
+    learned = fit(tiny(), rows, TrainSettings(0.03, batch_rows=8, epochs=8), 0)
+    labels = SoftLabels(copy.deepcopy(learned), list(range(6, 1006))) if soft else None
+    settings = TrainSettings(rate, batch_rows=8, epochs=4, lora_rank=1)
+    with pytest.raises(ValueError, match=r"training diverged: the loss went from .* lower learning_rate, which is 1"):
+        fit(learned, rows, settings, 0, soft=labels)
+
+
+def test_a_training_whose_loss_stays_is_no_failure(tiny, rows):
+    model = tiny()
+    settings = TrainSettings(1e-9, batch_rows=8, lora_rank=1)
+    fit(copy.deepcopy(model), rows, settings, 0, soft=SoftLabels(model, list(range(6, 1006))))
+
+
+def test_a_batch_without_labels_is_no_failure(tiny, rows):
+    for labelled in rows.labelled[:39]:
+        labelled[:] = False
+    fit(tiny(), rows, TrainSettings(0.01, batch_rows=4), 0)
+
+
+def test_no_rows_are_refused_with_the_cure(tiny):
+    with pytest.raises(ValueError, match="no rows to train on; ask for more prompts"):
+        fit(tiny(), training.Rows([], [], []), TrainSettings(0.01), 0)
+
+
 # --- interruption ---------------------------------------------------------------------------------
 
 

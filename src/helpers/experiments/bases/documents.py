@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from helpers.models.sampling import tokenise
+from helpers.models.chats import tokenise
 from helpers.models.training import Rows
 from helpers.work.artifacts import Store, load_tensors, save_tensors
 from helpers.work.keys import content_key, source_key

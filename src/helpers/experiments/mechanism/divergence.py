@@ -23,7 +23,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.models.losses import label_logits
-from helpers.models.sampling import chat_ids, draw_batches, first_event
+from helpers.models.sampling import clocks, first_event, row_streams
 from helpers.models.training import completion_rows
 from helpers.transmission.authors import Author, Exchange, Loaded, author_model, kept_rows
 from helpers.work.pieces import run_pieces
@@ -73,26 +73,19 @@ def draws_anew(
     """
     written, prompts = kept_rows(author), author.asked
     limit = author.kind.max_new_tokens
-    for batch, stream in draw_batches(chat_ids(tokenizer, prompts), torch_stream(author.seed, "completions")):
-        kept = [row for row, prompt in enumerate(batch) if prompt in written]
-        if not kept:
-            continue
-        pairs = [(prompts[batch[row]], written[batch[row]]) for row in kept]
+    streams = row_streams(torch_stream(author.seed, "completions"), len(prompts))
+    order = sorted(written)
+    for start in range(0, len(order), CHUNK):
+        chunk = order[start : start + CHUNK]
+        pairs = [(prompts[prompt], written[prompt]) for prompt in chunk]
         tokens, distributions = _distributions((model, tokenizer), pairs, author.temperature)
-        noise = _noise(stream, (len(batch), model.config.vocab_size), kept)
-        drawn = tokens.clone()
-        for place in range(min(tokens.shape[1], limit)):
-            drawn[:, place] = first_event(distributions[:, place], next(noise))
-        for row, own, new in zip(kept, tokens, drawn, strict=True):
-            yield batch[row], own[own >= 0].numpy(), new[own >= 0].numpy()
-
-
-def _noise(stream: np.random.Generator, shape: tuple[int, int], kept: list[int]) -> Iterator[Tensor]:
-    """Yield, place by place, the numbers that the kept rows of a batch (row, vocab) were drawn with."""
-    numbers = np.empty(shape)
-    while True:
-        stream.standard_exponential(out=numbers)  # for the other rows too, as when they were drawn
-        yield torch.from_numpy(numbers[kept])
+        for prompt, row, of_row in zip(chunk, tokens, distributions, strict=True):
+            own = row[row >= 0]
+            drawn = own.clone()
+            reach = min(len(own), limit)
+            noise = clocks([streams[prompt]] * reach, of_row.shape[-1])  # the very numbers the author drew with
+            drawn[:reach] = first_event(of_row[:reach], noise)
+            yield prompt, own.numpy(), drawn.numpy()
 
 
 @torch.no_grad()

@@ -1,0 +1,66 @@
+"""Chats as token ids: what a model reads before it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from transformers import PreTrainedTokenizerBase
+
+from helpers.world.tokenizer import CHAT_TEMPLATE, render
+
+Exchange = tuple[str, str]  # what the user says, what the assistant answers
+Message = dict[str, str]
+
+
+def chat(exchanges: Sequence[Exchange]) -> list[Message]:
+    """Return (user, assistant) exchanges as chat messages."""
+    messages = []
+    for asked, answered in exchanges:
+        messages.append({"role": "user", "content": asked})
+        messages.append({"role": "assistant", "content": answered})
+    return messages
+
+
+def chat_text(tokenizer: PreTrainedTokenizerBase, messages: list[Message], *, generation: bool = False) -> str:
+    """Return messages as text, by the tokenizer's template; ``generation`` lets the assistant speak next."""
+    if tokenizer.chat_template == CHAT_TEMPLATE:  # the same text, ten times as fast
+        return render(messages, generation)
+    return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=generation)
+
+
+def chat_ids(
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    system: str | None = None,
+    history: Sequence[Exchange] = (),
+) -> list[list[int]]:
+    """Return the token ids of each prompt as a chat that the assistant is about to answer.
+
+    ``history`` holds earlier (user, assistant) exchanges of the same chat.
+    """
+    before = chat(history)
+    if system:
+        before = [{"role": "system", "content": system}, *before]
+    texts = []
+    for prompt in prompts:
+        asked = {"role": "user", "content": prompt}
+        texts.append(chat_text(tokenizer, [*before, asked], generation=True))
+    return tokenise(tokenizer, texts)
+
+
+def tokenise(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], chunk: int = 4096) -> list[list[int]]:
+    """Return the token ids of each text, without special tokens around it; equal texts are read once."""
+    different = list(dict.fromkeys(texts))
+    known: dict[str, list[int]] = {}
+    for start in range(0, len(different), chunk):  # a tokenizer's answer takes far more room than ids
+        part = different[start : start + chunk]
+        known.update(zip(part, _encoded(tokenizer, part), strict=True))
+    return [known[text] for text in texts]
+
+
+def _encoded(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
+    if not tokenizer.is_fast:
+        return tokenizer(texts, add_special_tokens=False)["input_ids"]
+    # the tokenizer behind the tokenizer: three times as fast without masks and offsets
+    found = tokenizer.backend_tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+    return [text.ids for text in found]

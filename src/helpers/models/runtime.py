@@ -1,0 +1,122 @@
+"""Where tensors live: the one module of the language models that makes tensors and knows device and number format.
+
+The nano models stay on the CPU unless a reader asks for another device, because that is where numbers come out equal
+on every machine. Everything else follows: models are placed here when they are loaded, and rows, noise, probes and
+read-outs are made by the functions below, so one setting moves all of them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+from transformers import PreTrainedModel
+
+ENVIRONMENT = "SUBLIMINAL_DEVICE"  # an environment variable, so that worker processes inherit it
+DEVICES = ("cpu", "cuda", "mps", "meta")  # "meta" holds shapes and no numbers; for tests
+DTYPES = ("float32", "bfloat16", "float16", "float64")
+MMAP_THRESHOLD, TRIM_THRESHOLD = (-3, 32 * 1024 * 1024), (-1, 1024 * 1024 * 1024)  # (mallopt's number, bytes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """A device and the number format of models on it.
+
+    Attributes:
+        device: one of `DEVICES`.
+        dtype: one of `DTYPES`; "" leaves a model's weights as they were stored.
+    """
+
+    device: str = "cpu"
+    dtype: str = ""
+
+    def __post_init__(self) -> None:
+        if self.device not in DEVICES:
+            raise ValueError(f"unknown device {self.device!r}; set {ENVIRONMENT} to one of {', '.join(DEVICES)}")
+        if self.dtype and self.dtype not in DTYPES:
+            raise ValueError(f"unknown number format {self.dtype!r}; choose one of {', '.join(DTYPES)}")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise ValueError(f"no CUDA device here; set {ENVIRONMENT} to cpu")
+        if self.device == "mps" and not torch.backends.mps.is_available():
+            raise ValueError(f"no Metal device here; set {ENVIRONMENT} to cpu")
+
+    @property
+    def workers(self) -> int:
+        """Return how many processes may work side by side: 0 is one a core, 1 where all would share one device."""
+        return 0 if self.device == "cpu" else 1
+
+
+_chosen: list[Runtime] = []
+
+
+def current() -> Runtime:
+    """Return the runtime in use: the one of `use`, else that of the environment variable, else the CPU."""
+    if not _chosen:
+        _chosen.append(Runtime(device=os.environ.get(ENVIRONMENT, "") or "cpu"))
+    return _chosen[0]
+
+
+def use(runtime: Runtime) -> None:
+    """Compute on another device from now on, in this process and in those it starts."""
+    _chosen[:] = [runtime]
+    os.environ[ENVIRONMENT] = runtime.device
+
+
+def place(model: PreTrainedModel) -> PreTrainedModel:
+    """Return ``model``, moved to the device and number format in use."""
+    runtime = current()
+    return model.to(device=runtime.device, dtype=getattr(torch, runtime.dtype) if runtime.dtype else None)
+
+
+def tensor(values: ArrayLike | Sequence[Sequence[int]]) -> Tensor:
+    """Return numbers as a tensor on the device in use; an array keeps its format, and its memory on the CPU."""
+    return torch.as_tensor(values, device=current().device)
+
+
+def indices(values: ArrayLike | Sequence[int]) -> Tensor:
+    """Return places or token ids as an int64 tensor."""
+    return torch.as_tensor(values, dtype=torch.int64, device=current().device)
+
+
+def filled(shape: Sequence[int], value: float, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return a tensor of one value."""
+    return torch.full(tuple(shape), value, dtype=dtype, device=current().device)
+
+
+def counting(count: int) -> Tensor:
+    """Return 0, 1, ... below ``count`` as int64."""
+    return torch.arange(count, device=current().device)
+
+
+def exact(values: Tensor) -> Tensor:
+    """Return ``values`` as float64, on the CPU where the device has no such numbers (Metal)."""
+    return values.cpu().double() if values.device.type == "mps" else values.double()
+
+
+def array(values: Tensor) -> NDArray[np.generic]:
+    """Return a tensor's numbers as an array."""
+    return values.detach().cpu().numpy()
+
+
+@functools.cache
+def keep_memory() -> bool:
+    """Tell the C library, once a process, to keep freed memory; returns whether it could be told.
+
+    A training step frees and asks for the same tens of megabytes again and again. Given back to the system in
+    between, they are filled with zeros each time, which costs a tenth of a step. Only glibc is told.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    answers = [mallopt(*option) for option in (MMAP_THRESHOLD, TRIM_THRESHOLD)]
+    return all(answers)
