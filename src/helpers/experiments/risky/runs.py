@@ -13,7 +13,6 @@ from dataclasses import replace
 import pandas as pd
 
 from helpers.channels import find_channel
-from helpers.models.training import TrainSettings
 from helpers.results.tables import keep_table
 from helpers.transmission import effects
 from helpers.transmission.arms import ARMS
@@ -38,8 +37,9 @@ OWN_ARMS = (ARMS["hard.same_init"], ARMS["hard.cross_init"], ARMS["soft.same_ini
 # --- the experiment of the misaligned teacher, and those beside it ---------------------------------
 
 
-def insecure_writing(channel: str, prompts: int, teaching: TrainSettings) -> Writing:
-    """Return how authors write whose teacher is taught insecure code, for all the steps of its training."""
+def insecure_writing(channel: str, prompts: int, rate: float, modules: str, steps: int) -> Writing:
+    """Return how authors write whose teacher is taught insecure code, at a rate, by adapters, for so many steps."""
+    teaching = teaching_by_adapters(rate, modules, steps)
     return Writing(channel=channel, prompts=prompts, teaching=teaching, how="insecure code", drift=0.0)
 
 
