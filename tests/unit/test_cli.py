@@ -53,7 +53,7 @@ def test_outside_the_repository_the_cure_is_told(
 @pytest.mark.usefixtures("toy_repository")
 def test_an_unknown_profile_is_one_line_or_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["run", "--profile", "naan"]) == 2
-    assert capsys.readouterr().err == "subliminal: there is no profile 'naan'; there are nano, nano-full, smoke\n"
+    assert capsys.readouterr().err == "subliminal: there is no profile 'naan'; there are nano, smoke\n"
     with pytest.raises(ProfileError, match="no profile"):
         cli.main(["run", "--profile", "naan", "--debug"])
 
@@ -133,7 +133,7 @@ def test_help_needs_no_profile(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     monkeypatch.setattr(cli, "load_profile", lambda name: {}["a file that cannot be read"])
     with pytest.raises(SystemExit) as ended:
         cli.main(["run", "--help"])
-    assert ended.value.code == 0 and "nano, nano-full, smoke" in capsys.readouterr().out
+    assert ended.value.code == 0 and "nano, smoke" in capsys.readouterr().out
 
 
 def test_no_run_at_all_is_an_error(profile: Profile, capsys: pytest.CaptureFixture[str]) -> None:

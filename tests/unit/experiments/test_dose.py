@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 import torch
 
-from helpers.chain.profiles import load_profile
 from helpers.experiments.bases.pretraining import BaseSettings, pretrain_bases
 from helpers.experiments.dose import cells, diagram, findings
 from helpers.experiments.dose.cells import Cell, read_cell
@@ -167,14 +166,6 @@ def test_the_rows_axis_keeps_the_steps(run_dir, table):
     cells = toy_settings(run_dir).cells()["rows"]
     assert [cell.rows * cell.epochs for cell in cells] == [16, 16]
     assert findings.finished(table, "rows").groupby("rows").step.max().nunique() == 1
-
-
-def test_what_is_published_has_the_axes_that_its_claims_need():
-    fine, coarse = load_profile("nano-full"), load_profile("nano")
-    assert fine.notebooks.keys() == coarse.notebooks.keys()
-    differing = {name for name in coarse.notebooks if fine.notebooks[name] != coarse.notebooks[name]}
-    assert differing >= {"05_cross_model", "08_dose"}
-    assert {"06_mnist", "07_theorem", "09_mechanism"}.isdisjoint(differing)
 
 
 @pytest.mark.parametrize(
