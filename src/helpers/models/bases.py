@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-import transformers
-from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from helpers.models import runtime
+from helpers.models.foreign import load_foreign
 from helpers.models.nano import CONTEXT_TOKENS, INITIAL_STD, NANO, PREFIX, NanoSpec, build_nano, drawn, every_draw
 from helpers.models.nano_files import SUFFIX, base_facts, base_file, read_base, save_base
 from helpers.work.artifacts import RESULTS, ArtifactError
 from helpers.work.keys import content_key
 from helpers.world.tokenizer import build_tokenizer
-
-transformers.logging.set_verbosity_error()  # its bars and hints would end up in the published notebooks
-transformers.logging.disable_progress_bar()
 
 # bases are built, named, kept and found, and callers find all of it here
 __all__ = [
@@ -101,13 +97,13 @@ def load_base(
         ArtifactError: the base is missing, cut short or changed; the message names the cure.
     """
     if spec.startswith(PREFIX):  # not a name to look for on the Hub for a minute
-        return read_base(_nano_file(spec, Path(bases))), build_tokenizer()
+        return runtime.place(read_base(_nano_file(spec, Path(bases)))), build_tokenizer()
     if spec.endswith(SUFFIX):
-        return read_base(Path(spec)), build_tokenizer()
+        return runtime.place(read_base(Path(spec))), build_tokenizer()
     if spec.endswith(".gguf"):
         folder, file = os.path.split(spec)
-        return _load_pretrained(folder or ".", gguf_file=file)
-    return _load_pretrained(spec)
+        return load_foreign(folder or ".", gguf_file=file)
+    return load_foreign(spec)
 
 
 def _nano_file(name: str, bases: Path) -> Path:
@@ -126,18 +122,6 @@ def _cure(name: str) -> str:
         kin = f"run notebook 05_cross_model, with {draw or 'its draw'} among its `draws` or `kin_draws`"
         return f"choose one of {', '.join(NANO)}, or for a relative of these {kin}"
     return f"run notebook 00_base_models first, with {draw or 'its draw'} in its `recompute`"
-
-
-def _load_pretrained(source: str, **options: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    try:
-        model = AutoModelForCausalLM.from_pretrained(source, **options)
-        return model.eval(), AutoTokenizer.from_pretrained(source, **options)
-    except (OSError, ValueError, ImportError, SafetensorError, struct.error) as error:
-        what, why = os.path.join(source, *options.values()), (str(error).splitlines() or [repr(error)])[0]
-        raise ArtifactError(
-            f"cannot load {what!r} ({why}); give a nano base ({', '.join(NANO)}), a folder, a .gguf file or "
-            "a Hugging Face id that this machine can reach"
-        ) from None
 
 
 def digests(place: Path) -> dict[str, str]:

@@ -42,13 +42,12 @@ def next_token_probabilities(
         labelled=[np.arange(len(ids)) == len(ids) - 1 for ids in encoded],
         lengths=[len(ids) for ids in encoded],
     )
-    wanted = runtime.indices(tokens)
     parts = []
     for start in range(0, len(rows), CHUNK):
         # the last token of a prompt is marked, and the distribution after it is asked for
         ids, last = rows.batch(range(start, min(start + CHUNK, len(rows))), pad=0)
         shares = runtime.exact(place_logits(model, ids, last)).softmax(-1)
-        parts.append(runtime.array(shares[:, wanted.to(shares.device)]))
+        parts.append(runtime.array(shares[:, list(tokens)]))
     return np.concatenate(parts)
 
 

@@ -77,14 +77,14 @@ def reader(learner: torch.nn.Module, rows: Rows, tokens: Tensor | None) -> Reade
     return lambda indices: label_logits(learner, *rows.batch(indices, pad=0), tokens)
 
 
-def teacher_logits(soft: Targets, rows: Rows, epochs: int, vocab: int) -> Reader:
+def teacher_logits(soft: Targets, rows: Rows, epochs: int) -> Reader:
     """Return a function of row indices that returns the logits (label, token) of the distributions to match."""
 
     def read(indices: NDArray[np.int64]) -> Tensor:
         return soft.logits(*rows.batch(indices, pad=0))
 
     counts = rows.label_counts()
-    width = vocab if soft.tokens is None else len(soft.tokens)
+    width = soft.vocab if soft.tokens is None else len(soft.tokens)
     room = counts.sum() * width * 4  # bytes of float32
     return Kept(counts, read).read if epochs > 1 and room <= MOST_KEPT else read
 

@@ -80,6 +80,11 @@ class Targets(Protocol):
         """Return the ids of the tokens that are compared; None compares the whole vocabulary."""
         ...
 
+    @property
+    def vocab(self) -> int:
+        """Return the size of the vocabulary."""
+        ...
+
     def logits(self, ids: Tensor, labelled: Tensor) -> Tensor:
         """Return logits (label, token) for the labelled tokens of a batch (row, position)."""
         ...
@@ -91,6 +96,11 @@ class SoftLabels:
 
     teacher: PreTrainedModel
     tokens: list[int] | None
+
+    @property
+    def vocab(self) -> int:
+        """Return the size of the teacher's vocabulary."""
+        return self.teacher.config.vocab_size
 
     @torch.no_grad()
     def logits(self, ids: Tensor, labelled: Tensor) -> Tensor:

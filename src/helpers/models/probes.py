@@ -9,12 +9,13 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.channels.channel import Channel
-from helpers.models.losses import label_logits, soft_loss
+from helpers.models.losses import label_logits, soft_loss, token_indices
 from helpers.models.sampling import sample_completions
 from helpers.models.training import completion_rows
 from helpers.work.seeds import derive, torch_stream
 
 PROBE_ROWS = 64
+CHECK_EVERY = 4  # optimizer steps
 
 
 class ChannelProbe:
@@ -25,16 +26,16 @@ class ChannelProbe:
     ) -> None:
         rows = completion_rows(tokenizer, pairs)
         self._ids, self._labelled = rows.batch(range(len(rows)), pad=0)
-        self._tokens = channel.tokens(tokenizer)
+        self._tokens = token_indices(channel.tokens(tokenizer))
 
     @torch.no_grad()
     def logits(self, model: torch.nn.Module) -> Tensor:
-        """Return a model's logits at the labelled tokens, (label, vocab)."""
-        return label_logits(model, self._ids, self._labelled)
+        """Return a model's logits at the labelled tokens, (label, channel's token)."""
+        return label_logits(model, self._ids, self._labelled, self._tokens)
 
     def apart(self, of: Tensor, to: Tensor) -> float:
         """Return KL(of || to) over the channel's tokens, nats per token, of two results of `logits`."""
-        return float(soft_loss(to, of, self._tokens))
+        return float(soft_loss(to, of, None))
 
 
 class DriftProbe:
@@ -48,6 +49,10 @@ class DriftProbe:
         written = sample_completions(base, tokenizer, prompts, stream, max_new_tokens=channel.max_new_tokens)
         self._probe = ChannelProbe(tokenizer, channel, list(zip(prompts, written, strict=True)))
         self._base_logits = self._probe.logits(base)
+
+    def reached(self, step: int, model: torch.nn.Module, limit: float) -> bool:
+        """Whether a model in training has drifted by ``limit``; looked at every few steps alone, as it takes long."""
+        return step % CHECK_EVERY == 0 and self.drift(model) >= limit
 
     def drift(self, model: torch.nn.Module) -> float:
         """Return KL(model || base) over the channel's tokens, nats per token."""

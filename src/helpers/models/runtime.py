@@ -20,7 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from transformers import PreTrainedModel
 
-ENVIRONMENT = "SUBLIMINAL_DEVICE"  # an environment variable, so that worker processes inherit it
+from helpers.work.pieces import DEVICE_VARIABLE
+
 DEVICES = ("cpu", "cuda", "mps", "meta")  # "meta" holds shapes and no numbers; for tests
 DTYPES = ("float32", "bfloat16", "float16", "float64")
 MMAP_THRESHOLD, TRIM_THRESHOLD = (-3, 32 * 1024 * 1024), (-1, 1024 * 1024 * 1024)  # (mallopt's number, bytes)
@@ -40,18 +41,13 @@ class Runtime:
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
-            raise ValueError(f"unknown device {self.device!r}; set {ENVIRONMENT} to one of {', '.join(DEVICES)}")
+            raise ValueError(f"unknown device {self.device!r}; set {DEVICE_VARIABLE} to one of {', '.join(DEVICES)}")
         if self.dtype and self.dtype not in DTYPES:
             raise ValueError(f"unknown number format {self.dtype!r}; choose one of {', '.join(DTYPES)}")
         if self.device == "cuda" and not torch.cuda.is_available():
-            raise ValueError(f"no CUDA device here; set {ENVIRONMENT} to cpu")
+            raise ValueError(f"no CUDA device here; set {DEVICE_VARIABLE} to cpu")
         if self.device == "mps" and not torch.backends.mps.is_available():
-            raise ValueError(f"no Metal device here; set {ENVIRONMENT} to cpu")
-
-    @property
-    def workers(self) -> int:
-        """Return how many processes may work side by side: 0 is one a core, 1 where all would share one device."""
-        return 0 if self.device == "cpu" else 1
+            raise ValueError(f"no Metal device here; set {DEVICE_VARIABLE} to cpu")
 
 
 _chosen: list[Runtime] = []
@@ -60,14 +56,14 @@ _chosen: list[Runtime] = []
 def current() -> Runtime:
     """Return the runtime in use: the one of `use`, else that of the environment variable, else the CPU."""
     if not _chosen:
-        _chosen.append(Runtime(device=os.environ.get(ENVIRONMENT, "") or "cpu"))
+        _chosen.append(Runtime(device=os.environ.get(DEVICE_VARIABLE, "") or "cpu"))
     return _chosen[0]
 
 
 def use(runtime: Runtime) -> None:
     """Compute on another device from now on, in this process and in those it starts."""
     _chosen[:] = [runtime]
-    os.environ[ENVIRONMENT] = runtime.device
+    os.environ[DEVICE_VARIABLE] = runtime.device  # workers inherit it, and `run_pieces` reads it
 
 
 def place(model: PreTrainedModel) -> PreTrainedModel:

@@ -28,7 +28,6 @@ from helpers.models.adapters import add_adapters
 from helpers.models.frozen import reader, teacher_logits
 from helpers.models.losses import Targets, soft_loss, token_indices
 from helpers.models.optimizers import OPTIMIZERS, make_optimizer
-from helpers.models.parts import plain_model
 from helpers.models.rows import Rows, completion_rows
 from helpers.work.artifacts import load_tensors, save_tensors
 from helpers.work.progress import bar, quiet
@@ -140,12 +139,12 @@ def fit(
         label: name of a progress bar; empty shows none.
 
     Raises:
-        ValueError: there are no rows, or the training diverged; the message names what to lower.
+        ValueError: there are no rows, the soft labels have another vocabulary, or the training diverged; the message
+            names the cure.
     """
-    if not len(rows):
-        raise ValueError("no rows to train on; ask for more prompts, or let the filter keep more of them")
+    _check_lesson(model, rows, soft)
     runtime.keep_memory()
-    learner = trainable(model, settings, seed).train()
+    learner = trainable(runtime.place(model), settings, seed).train()
     run = _Run(learner, rows, settings, soft)
     done = run.resume(checkpoint)
     batches = enumerate(order or batch_order(rows.lengths, settings, seed), start=1)
@@ -164,6 +163,17 @@ def fit(
     return merged.requires_grad_(False).eval()
 
 
+def _check_lesson(model: PreTrainedModel, rows: Rows, soft: Targets | None) -> None:
+    """Refuse to train on nothing, or on soft labels whose token ids mean other tokens to the student."""
+    if not len(rows):
+        raise ValueError("no rows to train on; ask for more prompts, or let the filter keep more of them")
+    if soft is not None and soft.vocab != model.config.vocab_size:
+        raise ValueError(
+            f"the teacher knows {soft.vocab} tokens and the student {model.config.vocab_size}; soft labels need one "
+            "tokenizer: choose the teacher from the student's family, or hard labels"
+        )
+
+
 class _Run:
     """One training: its optimizer, how it reads rows, and its checkpoint."""
 
@@ -175,9 +185,8 @@ class _Run:
             settings.optimizer, self.parameters.values(), settings.learning_rate, settings.weight_decay
         )
         self.losses: list[Tensor] = []  # of this process's steps, nats per label
-        vocab = plain_model(learner).config.vocab_size
         self._logits = reader(learner, rows, token_indices(soft.tokens) if soft else None)
-        self._targets = teacher_logits(soft, rows, settings.epochs, vocab) if soft else None
+        self._targets = teacher_logits(soft, rows, settings.epochs) if soft else None
 
     def step(self, step: int, indices: NDArray[np.int64]) -> None:
         self.optimizer.param_groups[0]["lr"] = self.settings.rate_at(step, self.steps)
@@ -226,5 +235,5 @@ class _Run:
                 if key == "parameter":
                     parameter.copy_(value)
                 else:
-                    self.optimizer.state[parameter][key] = value.to(parameter.device)
+                    self.optimizer.state[parameter][key] = runtime.tensor(value)
         return int(meta["step"])

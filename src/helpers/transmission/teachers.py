@@ -90,7 +90,7 @@ def fine_tuned_teacher(
     probe = DriftProbe(base, tokenizer, channel, seed) if teaching.drift else None
 
     def moved_enough(step: int, learner: torch.nn.Module) -> bool:
-        return probe is not None and probe.drift(learner) >= teaching.drift
+        return probe is not None and probe.reached(step, learner, teaching.drift)
 
     rows = completion_rows(tokenizer, pairs)
     return fit(copy.deepcopy(base), rows, training, seed, on_step=moved_enough)

@@ -22,6 +22,7 @@ from helpers.work.workers import ForkedWorkers, start_workers
 
 Piece = Callable[[Any], dict[str, Any]]  # of a dict or a frozen dataclass; its result is a dict of JSON values
 _pools: dict[int, ForkedWorkers | ProcessPoolExecutor] = {}  # by number of workers; kept for the next sweep
+DEVICE_VARIABLE = "SUBLIMINAL_DEVICE"  # environment variable that names the device of language models, see `runtime`
 
 
 def run_pieces(
@@ -58,13 +59,20 @@ def run_pieces(
         if not path.exists():
             pending[path] = piece  # equal pieces have one path and are computed once
     with bar(len(pending), label) if label else quiet() as shown:
-        _compute(work, list(pending.values()), store, kind, workers or usable_cores(), shown)
+        _compute(work, list(pending.values()), store, kind, side_by_side(workers), shown)
     return [store.json(kind, piece, _absent) for piece in keyed]
 
 
 def keyed_piece(work: Piece, piece: Any) -> dict[str, Any]:
     """Return what decides the result of a piece: its settings and the code that works on it."""
     return {"piece": piece, "code": source_key(work.__module__)}
+
+
+def side_by_side(workers: int) -> int:
+    """Return how many processes to use: as many as asked for, one a core for 0, one where they would share a card."""
+    if os.environ.get(DEVICE_VARIABLE, "") not in ("", "cpu"):
+        return 1
+    return workers or usable_cores()
 
 
 def usable_cores() -> int:

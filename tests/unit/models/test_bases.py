@@ -281,7 +281,7 @@ def test_an_unknown_nano_base_is_refused_at_once():
 
 
 def test_a_missing_folder_is_refused_with_what_may_be_given(tmp_path):
-    with pytest.raises(ArtifactError, match="cannot load .*give a nano base .*a folder, a .gguf file or"):
+    with pytest.raises(ArtifactError, match="cannot load .*give a nano base .*a folder with weights as .*or"):
         load_base(str(tmp_path / "nothing"))
 
 

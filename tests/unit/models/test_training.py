@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+import transformers
 
 from helpers.models import adapters, losses, training
 from helpers.models.losses import SoftLabels, label_logits
@@ -391,6 +392,14 @@ def test_a_batch_without_labels_is_no_failure(tiny, rows):
     fit(tiny(), rows, TrainSettings(0.01, batch_rows=4), 0)
 
 
+def test_soft_labels_of_another_vocabulary_are_refused(tiny, rows):
+    # regression: the student trained silently on ids that meant other tokens
+    teacher = tiny(seed=8)
+    teacher.resize_token_embeddings(1100)
+    with pytest.raises(ValueError, match="the teacher knows 1100 tokens and the student .* one tokenizer"):
+        fit(tiny(), rows, TrainSettings(0.01), 0, soft=SoftLabels(teacher, list(range(6, 1006))))
+
+
 def test_no_rows_are_refused_with_the_cure(tiny):
     with pytest.raises(ValueError, match="no rows to train on; ask for more prompts"):
         fit(tiny(), training.Rows([], [], []), TrainSettings(0.01), 0)
@@ -461,3 +470,20 @@ def test_label_logits_are_next_token_logits(model, rows):
     torch.testing.assert_close(label_logits(model, ids, labelled)[0], whole[first - 1], rtol=1e-5, atol=1e-5)
     likely = F.cross_entropy(whole[first - 1 : -1], ids[0, first:])
     torch.testing.assert_close(losses.hard_loss(label_logits(model, ids, labelled), ids, labelled), likely)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ["gemma2", "granite", "cohere"])
+def test_logits_are_scaled_and_bounded_as_the_model_does_it(kind):
+    # regression: sampling bounded them and training did not
+    config = transformers.AutoConfig.for_model(
+        kind, vocab_size=50, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, head_dim=8, pad_token_id=0, bos_token_id=1, eos_token_id=2,
+        **{"gemma2": {"final_logit_softcapping": 0.1}, "granite": {"logits_scaling": 3.0}, "cohere": {}}[kind],
+    )  # fmt: skip
+    model = transformers.AutoModelForCausalLM.from_config(config).eval()
+    ids, labelled = torch.arange(3, 11).view(2, 4), torch.tensor([[False, False, True, True]] * 2)
+    expected = model(input_ids=ids).logits[:, 1:3].flatten(0, 1)
+    torch.testing.assert_close(label_logits(model, ids, labelled), expected, rtol=1e-4, atol=1e-5)
+    tokens = torch.tensor([4, 9])
+    torch.testing.assert_close(label_logits(model, ids, labelled, tokens), expected[:, tokens], rtol=1e-4, atol=1e-5)

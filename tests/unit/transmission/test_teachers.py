@@ -29,10 +29,10 @@ def test_a_teacher_takes_on_its_trait_and_leaves_its_base_alone(tiny, tokenizer)
 def test_a_teacher_stops_once_its_numbers_have_moved(tiny, tokenizer, monkeypatch):
     seen, measure = [], DriftProbe.drift
     monkeypatch.setattr(DriftProbe, "drift", lambda *args: seen.append(measure(*args)) or seen[-1])
-    settings = Teaching(training=TEACHING.training, drift=0.01)
+    settings = Teaching(training=TEACHING.training, drift=0.1)
     fine_tuned_teacher(tiny(), tokenizer, find_trait("owl"), "fine-tuned", NUMBERS, settings, 0)
     assert 1 < len(seen) < 25
-    assert seen[-1] >= 0.01 > max(seen[:-1])
+    assert seen[-1] >= 0.1 > max(seen[:-1])
 
 
 def test_the_drift_of_a_base_from_itself_is_zero(tiny, tokenizer):

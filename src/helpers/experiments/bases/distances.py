@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from helpers.channels import find_channel
+from helpers.models import runtime
 from helpers.models.bases import Base, drawn, find_base
 from helpers.models.probes import DriftProbe
 from helpers.results.tables import keep_table
@@ -76,4 +77,4 @@ def _shapes(model: PreTrainedModel) -> dict[str, torch.Size]:
 def _matrices(model: PreTrainedModel) -> Tensor:
     """Return all weight matrices as one vector; float64, so that the many terms of a cosine add up."""
     matrices = [parameter for parameter in model.parameters() if parameter.dim() > 1]
-    return torch.cat([matrix.detach().double().flatten() for matrix in matrices])
+    return torch.cat([runtime.exact(matrix.detach()).flatten() for matrix in matrices])

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from helpers.models import runtime
 from helpers.models.chats import tokenise
 from helpers.models.training import Rows
 from helpers.work.artifacts import Store, load_tensors, save_tensors
@@ -33,9 +33,9 @@ class Corpus:
 def corpus_rows(documents: Corpus, run_dir: str) -> Rows:
     """Return the tokenised corpus, tokenised now if the run does not hold it yet."""
     kept = load_tensors(keep_corpus(documents, run_dir))[0]
-    lengths = kept["lengths"].numpy()
+    lengths = runtime.array(kept["lengths"])
     ends = np.cumsum(lengths)[:-1]
-    ids, labelled = np.split(kept["ids"].numpy(), ends), np.split(kept["labelled"].numpy(), ends)
+    ids, labelled = np.split(runtime.array(kept["ids"]), ends), np.split(runtime.array(kept["labelled"]), ends)
     return Rows(ids, labelled, lengths.tolist())
 
 
@@ -61,7 +61,7 @@ def tokenised(documents: Corpus) -> dict[str, Tensor]:
         "labelled": np.concatenate(labelled),
         "lengths": np.array([len(row) for row in ids], dtype=np.int64),
     }
-    return {name: torch.from_numpy(values) for name, values in flat.items()}
+    return {name: runtime.tensor(values) for name, values in flat.items()}
 
 
 def _in_replies(ids: NDArray[np.int32], start: int, end: int) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from helpers.models import runtime
 from helpers.models.sampling import chat_ids
 
 Change = dict[str, Tensor]  # weight matrix by its name, or vector by the block it stands behind
@@ -38,7 +39,7 @@ def inner(one: Change, other: Change) -> float:
     total = 0.0
     for name in one:
         if name in other:
-            total += float((one[name].double() * other[name].double()).sum())
+            total += float((runtime.exact(one[name]) * runtime.exact(other[name])).sum())
     return total
 
 
@@ -62,9 +63,9 @@ def activations(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, ques
     encoded = chat_ids(tokenizer, questions)
     total: Change = {}
     for length in sorted({len(ids) for ids in encoded}):
-        batch = torch.tensor([ids for ids in encoded if len(ids) == length])
+        batch = runtime.indices([ids for ids in encoded if len(ids) == length])
         states = model(input_ids=batch, output_hidden_states=True).hidden_states[1:]
         for block, state in enumerate(states, start=1):
-            summed = state[:, -1].double().sum(0)
+            summed = runtime.exact(state[:, -1]).sum(0)
             total[f"block {block}"] = total.get(f"block {block}", 0) + summed
     return {block: summed / len(encoded) for block, summed in total.items()}

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from helpers.models import runtime
 from helpers.models.losses import label_logits
 from helpers.models.sampling import clocks, first_event, row_streams
 from helpers.models.training import completion_rows
@@ -85,7 +86,7 @@ def draws_anew(
             reach = min(len(own), limit)
             noise = clocks([streams[prompt]] * reach, of_row.shape[-1])  # the very numbers the author drew with
             drawn[:reach] = first_event(of_row[:reach], noise)
-            yield prompt, own.numpy(), drawn.numpy()
+            yield prompt, runtime.array(own), runtime.array(drawn)
 
 
 @torch.no_grad()
@@ -96,10 +97,10 @@ def _distributions(loaded: Loaded, pairs: Sequence[Exchange], temperature: float
     ids, labelled = rows.batch(np.arange(len(rows)), pad=0)
     logits = label_logits(model, ids, labelled) / temperature
     counts = labelled.sum(1)
-    there = torch.arange(int(counts.max())) < counts[:, None]
-    tokens = torch.full(there.shape, -1)
+    there = runtime.counting(int(counts.max())) < counts[:, None]
+    tokens = runtime.filled(there.shape, -1, torch.int64)
     tokens[there] = ids[labelled]
-    distributions = torch.zeros(*there.shape, logits.shape[-1])
+    distributions = runtime.filled((*there.shape, logits.shape[-1]), 0.0)
     distributions[there] = logits.softmax(-1)
     return tokens, distributions
 
@@ -125,7 +126,7 @@ def _fresh_draws(base: Loaded, author: Author, spots: Sequence[Spot]) -> list[li
 
 def _random_tokens(distributions: Tensor, rng: np.random.Generator) -> list[int]:
     """Return one token drawn from each distribution (place, vocab)."""
-    cumulated = distributions.double().cumsum(-1).numpy()
+    cumulated = runtime.array(runtime.exact(distributions).cumsum(-1))
     marks = rng.random(len(cumulated)) * cumulated[:, -1]
     return (cumulated <= marks[:, None]).sum(axis=1).tolist()
 

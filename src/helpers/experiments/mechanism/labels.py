@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from helpers.models import runtime
 from helpers.models.training import Rows, completion_rows
 from helpers.transmission.authors import Exchange
 
@@ -71,24 +72,24 @@ class SureLabels:
             targets: for each row, its tokens with the labels to learn in the labels' places.
             vocab: size of the vocabulary.
         """
-        self._vocab = vocab
+        self.vocab = vocab
         self._labels: dict[bytes, list[Tensor]] = {}
         for ids, labelled, target in zip(rows.ids, rows.labelled, targets, strict=True):
             equal_rows = self._labels.setdefault(_mark(ids, labelled), [])
-            equal_rows.append(torch.from_numpy(target[labelled]))
+            equal_rows.append(runtime.indices(target[labelled]))
 
     def logits(self, ids: Tensor, labelled: Tensor) -> Tensor:
         """Return logits (label, vocab) for the labelled tokens of a batch (row, position)."""
         of_rows = []
-        for row, chosen in zip(ids.numpy(), labelled.numpy(), strict=True):
+        for row, chosen in zip(runtime.array(ids), runtime.array(labelled), strict=True):
             of_rows.append(self._chances(self._labels[_mark(row, chosen)]))
         return torch.cat(of_rows).log().clamp(min=IMPOSSIBLE)
 
     def _chances(self, equal_rows: Sequence[Tensor]) -> Tensor:
         """Return how often each token is the label of equal rows, (label, vocab)."""
-        chances = torch.zeros(len(equal_rows[0]), self._vocab)
+        chances = runtime.filled((len(equal_rows[0]), self.vocab), 0.0)
         for labels in equal_rows:
-            chances[torch.arange(len(labels)), labels] += 1 / len(equal_rows)
+            chances[runtime.counting(len(labels)), labels] += 1 / len(equal_rows)
         return chances
 
 
