@@ -10,6 +10,7 @@ Design choices:
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,7 @@ from helpers.results.records import rebuild
 from helpers.work.artifacts import RUNS, explained, read_object, remove_leftovers, write_json
 from helpers.work.forks import ForkServer
 from helpers.work.keys import Sources
+from helpers.work.pieces import DEVICE_VARIABLE
 
 __all__ = ["NOTEBOOKS", "RUNS", "ChainError", "plan", "run_chain", "unfinished"]
 
@@ -42,7 +44,7 @@ def run_chain(
     the profile's, or with `only` the named notebooks' and the cached pieces); `choice` says which draws are
     computed (default: one). Raises ChainError at the first failure.
     """
-    _require_device(profile)
+    _choose_device(profile)
     steps = with_needs(plan(profile, choice or Choice()), only)
     ran = []
     with _alone(profile.name):
@@ -94,12 +96,16 @@ class _Kernels:
         execution.execute(step.notebook.path, step.output, step.parameters, **where)
 
 
-def _require_device(profile: Profile) -> None:
-    if profile.device == "cuda":
-        import torch
+def _choose_device(profile: Profile) -> None:
+    """Let kernels and their workers compute where the profile says; what a person set in the environment stays."""
+    if profile.device == "cpu":
+        return
+    import torch
 
-        if not torch.cuda.is_available():
-            raise ChainError(f"profile {profile.name} needs a CUDA card, and there is none; take --profile nano")
+    if torch.cuda.is_available():
+        os.environ.setdefault(DEVICE_VARIABLE, "cuda")
+    elif profile.device == "cuda":
+        raise ChainError(f"profile {profile.name} needs a CUDA card, and there is none; take --profile nano")
 
 
 def _require_same_libraries(run_dir: Path) -> None:

@@ -179,6 +179,23 @@ def test_a_profile_for_a_card_is_refused_without_one(
         run_chain(Profile("big", "a big one", 1, "cuda", {"01_a": {}}))
 
 
+@pytest.mark.parametrize(
+    ("device", "card", "told"),
+    [("cpu", True, None), ("auto", True, "cuda"), ("auto", False, None), ("cuda", True, "cuda")],
+)
+def test_kernels_compute_where_the_profile_says(write_notebook, monkeypatch, device, card, told) -> None:
+    monkeypatch.delenv("SUBLIMINAL_DEVICE", raising=False)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: card)
+    write_notebook("00_a", "import os\nprint(os.environ.get('SUBLIMINAL_DEVICE'))")
+    try:
+        run_chain(Profile("toy", "a toy", 1, device, {"00_a": {}}))
+    finally:
+        found = os.environ.pop("SUBLIMINAL_DEVICE", None)
+    assert found == told
+    assert str(told) in Path("_runs/toy/executed/00_a.ipynb").read_text()
+
+
+
 @pytest.mark.usefixtures("no_kernel")
 def test_finished_pieces_of_other_libraries_are_not_taken_up(
     write_notebook: WriteNotebook, monkeypatch: pytest.MonkeyPatch
