@@ -30,18 +30,23 @@ class Profile:
 
     name: str
     summary: str  # one line for `subliminal run --help` and the README
-    minutes: float  # measured time of the whole chain after installation, on the device below
+    minutes: float  # measured time of the whole chain, all draws, after installation, on the device below
     device: str  # "cpu", "cuda" or "auto" (cuda where there is one)
     notebooks: dict[str, dict[str, Any]] = field(default_factory=dict)  # file stem -> parameters that differ
     offline: bool = True  # no notebook of this profile fetches anything
+    one_minutes: float | None = None  # the same where one draw is computed; None where that was not measured
     one: int | None = None  # the draw that is recomputed unless others are asked for; default: each notebook's first
 
     def __post_init__(self) -> None:
         """Refuse fields of a wrong type with a ProfileError that names the field and the cure."""
         if not (isinstance(self.name, str) and isinstance(self.summary, str) and self.summary.strip()):
             raise ProfileError(f"profile {self.name}: `summary` must be one line of text")
-        if isinstance(self.minutes, bool) or not isinstance(self.minutes, int | float) or self.minutes <= 0:
-            raise ProfileError(f"profile {self.name}: `minutes` must be a number > 0, not {self.minutes!r}")
+        for name in ("minutes", "one_minutes"):
+            value = getattr(self, name)
+            if name == "one_minutes" and value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+                raise ProfileError(f"profile {self.name}: `{name}` must be a number > 0, not {value!r}")
         if self.device not in DEVICES:
             devices = ", ".join(DEVICES)
             raise ProfileError(f"profile {self.name}: `device` must be one of {devices}, not {self.device!r}")
@@ -73,7 +78,7 @@ def load_profile(name: str, folder: Path = FOLDER) -> Profile:
         raise ProfileError(f"there is no profile {name!r}; there are {', '.join(profile_names(folder))}")
     values = _read(name, folder / f"{name}.yaml")
     fields = [item.name for item in dataclasses.fields(Profile) if item.name != "name"]
-    needed = [item for item in fields if item not in ("offline", "one")]
+    needed = [item for item in fields if item not in ("offline", "one", "one_minutes")]
     if not isinstance(values, dict) or (unknown := sorted(map(str, set(values) - set(fields)))):
         what = f"unknown field `{unknown[0]}`" if isinstance(values, dict) else "not a mapping of fields"
         raise ProfileError(f"profile {name}: {what}; the fields are {', '.join(fields)}")

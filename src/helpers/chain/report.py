@@ -10,6 +10,16 @@ from helpers.chain.profiles import Profile
 from helpers.chain.steps import Step
 
 
+def _expected(profile: Profile, steps: list[Step]) -> str:
+    """Return how long the whole chain takes, as far as it was measured for the draws asked for."""
+    asked = {step.choice.word for step in steps}
+    if asked == {"one"} and profile.one_minutes:
+        return f"; one draw of the whole chain takes about {profile.one_minutes:g} minutes"
+    if asked <= {"one", "all"}:
+        return f"; the whole chain takes about {profile.minutes:g} minutes"
+    return ""
+
+
 class Report:
     """What the person sees: in a terminal two bars (chain, notebook), elsewhere one line per event."""
 
@@ -24,11 +34,8 @@ class Report:
         if not todo:
             print(f"{self._total} notebooks unchanged, nothing to run ({steps[0].run_dir})")
         else:
-            print(
-                f"profile {profile.name}: {len(todo)} of {self._total} notebooks to run; "
-                f"the whole chain takes about {profile.minutes:g} minutes",
-                flush=True,
-            )
+            ahead = f"{len(todo)} of {self._total} notebooks to run"
+            print(f"profile {profile.name}: {ahead}{_expected(profile, steps)}", flush=True)
 
     def __enter__(self) -> Report:
         if self._live and self._done < self._total:

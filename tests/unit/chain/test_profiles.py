@@ -37,6 +37,7 @@ def test_an_unknown_name_lists_the_profiles() -> None:
 @pytest.mark.parametrize(("text", "message"), [
     (GOOD.replace("minutes: 1.5", "minutes: soon"), "`minutes` must be a number > 0, not 'soon'"),
     (GOOD.replace("minutes: 1.5", "minutes: 0"), "`minutes` must be a number > 0"),
+    (GOOD + "one_minutes: -1\n", "`one_minutes` must be a number > 0, not -1"),
     (GOOD.replace("device: cpu", "device: tpu"), "`device` must be one of cpu, cuda, auto, not 'tpu'"),
     (GOOD.replace("device: cpu\n", ""), "field `device` is missing; needed are summary, minutes"),
     (GOOD.replace("summary: toy", "summary: ''"), "`summary` must be one line"),
