@@ -2,7 +2,7 @@
 
 `torch.func` turns the gradient of one network into that of a stack of networks, so the network is written once,
 as usual. Each model keeps its own rows, order, first adapters and clipping; all share the settings. The result
-is that of `helpers.training.fit` for each model alone, up to rounding (tests/unit/test_stacked.py).
+is that of `helpers.models.training.fit` for each model alone, up to rounding (tests/unit/models/test_stacked.py).
 
 Nothing that the book trains is faster this way (README.md here has the numbers), so it stays outside the package:
 all run side by side in processes (`helpers.work.pieces`).

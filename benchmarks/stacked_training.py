@@ -4,8 +4,8 @@
     python benchmarks/stacked_training.py --threads 2               # time on the wall, on an idle machine
 
 Language models: untrained models of the size of nano-a, every parameter or adapters, rows of one length (one
-token in four carries a label). "alone" is `helpers.training.fit` for one model after the other, "two processes"
-the same in two workers of one thread each, as `helpers.sweep` does it.
+token in four carries a label). "alone" is `helpers.models.training.fit` for one model after the other, "two processes"
+the same in two workers of one thread each, as `helpers.work.pieces` does it.
 
 Digit networks: "alone" is a loop of autograd and fused Adam over torch.nn, "book" is `helpers.mnist.mlp`.
 

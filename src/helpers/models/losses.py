@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import Cache, PreTrainedModel
+from transformers import PreTrainedModel
 
 from helpers.models import runtime
 from helpers.models.parts import blocks, head_logits, only_at, plain_model
@@ -39,15 +39,15 @@ def place_logits(
     ids: Tensor,
     places: Tensor,
     tokens: Tensor | None = None,
-    past_key_values: Cache | None = None,
+    **reading: Tensor,
 ) -> Tensor:
     """Return logits (place, vocab) at some places (row, position) of a right-padded batch; else as `label_logits`.
 
-    ``past_key_values`` holds what the model read before the batch.
+    ``reading`` is what the model is told besides, such as a mask of what each position sees.
     """
     plain = plain_model(model)
     with only_at(places, blocks(plain)[-1].mlp):
-        read = plain.base_model(input_ids=ids, past_key_values=past_key_values, use_cache=False)
+        read = plain.base_model(input_ids=ids, use_cache=False, **reading)
     return head_logits(plain, read.last_hidden_state[places], tokens)
 
 

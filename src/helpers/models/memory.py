@@ -13,20 +13,6 @@ from helpers.models import runtime
 from helpers.models.parts import blocks, replaced
 
 
-def remembered(model: PreTrainedModel, text: Sequence[int], copies: int) -> DynamicCache:
-    """Return what a model remembers of one text (token ids), as a batch of equal copies."""
-    cache = DynamicCache(config=model.config)
-    if text:
-        _read(model, runtime.indices([text]), cache)
-        cache.batch_repeat_interleave(copies)
-    return cache
-
-
-def _read(model: PreTrainedModel, ids: Tensor, cache: DynamicCache) -> None:
-    with replaced(blocks(model)[-1].mlp, torch.zeros_like):  # nobody asks what the last block says here
-        model.base_model(input_ids=ids, past_key_values=cache, use_cache=True)
-
-
 class Memory:
     """A batch of texts, padded on the right, to which the model reads one token a row at a time.
 
@@ -53,7 +39,8 @@ class Memory:
         ids = np.zeros((len(different), width), dtype=np.int64)
         for text, place in different.items():
             ids[place, : len(text)] = text
-        _read(self._model, runtime.tensor(ids), self._cache)
+        with replaced(blocks(self._model)[-1].mlp, torch.zeros_like):  # nobody asks what the last block says here
+            self._model.base_model(input_ids=runtime.tensor(ids), past_key_values=self._cache, use_cache=True)
         if len(different) < len(texts):
             self._cache.batch_select_indices(runtime.indices([different[tuple(text)] for text in texts]))
 

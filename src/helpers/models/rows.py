@@ -43,12 +43,16 @@ class Rows:
 
     def labels(self, indices: Indices) -> Tensor:
         """Return the labelled tokens of some rows, one after another, (label,); a row's first token is none."""
-        tokens = [self.ids[index][1:][self.labelled[index][1:]] for index in indices]
+        tokens = []
+        for index in indices:
+            chosen = self.labelled[index][1:]
+            tokens.append(self.ids[index][1:][chosen])
         return runtime.indices(np.concatenate(tokens))
 
     def label_counts(self) -> NDArray[np.int64]:
         """Return how many labels each row has."""
-        return np.array([np.count_nonzero(labelled[1:]) for labelled in self.labelled])
+        counts = [np.count_nonzero(labelled[1:]) for labelled in self.labelled]
+        return np.array(counts)
 
 
 def completion_rows(
@@ -60,8 +64,14 @@ def completion_rows(
 
     ``history`` holds earlier (user, assistant) exchanges, put before every pair without labels.
     """
-    starts = [len(ids) for ids in chat_ids(tokenizer, [prompt for prompt, _ in pairs], history=history)]
-    texts = [chat_text(tokenizer, chat([*history, pair])) for pair in pairs]
-    ids = [np.array(row) for row in tokenise(tokenizer, texts)]
-    labelled = [np.arange(len(row)) >= start for row, start in zip(ids, starts, strict=True)]
-    return Rows(ids, labelled, starts)
+    prompts, texts = [], []
+    for pair in pairs:
+        prompts.append(pair[0])
+        texts.append(chat_text(tokenizer, chat([*history, pair])))
+    rows = Rows([], [], [])
+    asked, whole = chat_ids(tokenizer, prompts, history=history), tokenise(tokenizer, texts)
+    for prompt, row in zip(asked, whole, strict=True):
+        rows.ids.append(np.array(row))
+        rows.labelled.append(np.arange(len(row)) >= len(prompt))
+        rows.lengths.append(len(prompt))
+    return rows

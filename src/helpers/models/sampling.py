@@ -58,7 +58,8 @@ def sample_completions(
     drawn: list[list[int]] = [[] for _ in prompts]
     for start in range(0, len(order), BATCH):
         batch = order[start : start + BATCH]
-        chats, own_streams = [encoded[place] for place in batch], [streams[place] for place in batch]
+        chats = [encoded[place] for place in batch]
+        own_streams = [streams[place] for place in batch]
         tokens = _continue(model, chats, own_streams, temperature, max_new_tokens, tokenizer.eos_token_id)
         for place, row in zip(batch, tokens.tolist(), strict=True):
             drawn[place] = _until(row, tokenizer.eos_token_id)

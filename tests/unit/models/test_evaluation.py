@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from helpers.channels.numbers import NUMBERS
+from helpers.models import answers as exact_answers
 from helpers.models import evaluation
 from helpers.models.evaluation import (
     answer_probabilities,
@@ -69,7 +70,7 @@ def test_prompts_of_several_lengths_are_read_as_if_alone(model, tokenizer, monke
     texts = [asked(question)[: 60 - 7 * place] for place, question in enumerate(QUESTIONS)]
     ids = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
     assert len(set(map(len, ids))) > 3
-    monkeypatch.setattr(evaluation, "CHUNK", 4)
+    monkeypatch.setattr(exact_answers, "CHUNK", 4)
     table = next_token_probabilities(model, ids, [9, 3, 700])
     alone = [after(model, tokenizer, text)[[9, 3, 700]].numpy() for text in texts]
     np.testing.assert_allclose(table, alone, rtol=1e-5)
