@@ -16,6 +16,7 @@ Design choices:
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import importlib
 import json
@@ -42,9 +43,17 @@ _code = ""  # in the server: SHA-256 of the package as loaded; empty where it wa
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from helpers.work import forks; forks.main()"
 
 
+@functools.cache
 def available() -> bool:
-    """Whether this platform has what a fork server needs."""
-    return sys.platform == "linux"
+    """Whether this platform has what a fork server needs; some containers forbid the kind of address it listens on."""
+    if sys.platform != "linux":
+        return False
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trial:
+            trial.bind(_abstract(f"subliminal-{secrets.token_hex(16)}"))
+    except OSError:
+        return False
+    return True
 
 
 class ForkServer:
@@ -107,7 +116,10 @@ class Line:
         if len(head) < _LENGTH.size:
             raise EOFError("the process at the other end is gone")
         (length,) = _LENGTH.unpack(head)
-        return pickle.loads(self._file.read(length))
+        data = self._file.read(length)
+        if len(data) < length:
+            raise EOFError("the process at the other end went amid a value")
+        return pickle.loads(data)
 
     def hang_up(self) -> None:
         """Let both sides know that this is over; whoever waits for a value here wakes up."""

@@ -47,17 +47,17 @@ def test_the_file_may_be_read_by_whom_the_system_says(tmp_path: Path) -> None:
 
 
 def test_kill_during_a_write_leaves_the_old_file_whole(tmp_path: Path) -> None:
-    """After each of 20 kills during endless rewriting of 1 MB the file is one of the two contents."""
+    """After each of 8 kills during endless rewriting of 1 MB the file is one of the two contents."""
     target = tmp_path / "file"
     code = (
         "import itertools, sys\nfrom helpers.work.artifacts import write_bytes\nprint('go', flush=True)\n"
         "for n in itertools.count():\n    write_bytes(sys.argv[1], bytes([n % 2]) * 1_000_000)\n"
     )
-    for attempt in range(20):
+    for attempt in range(8):
         child = subprocess.Popen([sys.executable, "-c", code, str(target)], stdout=subprocess.PIPE)
         assert child.stdout is not None
         child.stdout.readline()
-        time.sleep(0.001 * attempt)
+        time.sleep(0.003 * attempt)
         child.send_signal(signal.SIGKILL)
         child.communicate()
         if target.exists():

@@ -118,6 +118,25 @@ def test_no_other_user_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
         assert not forks._same_user(one)
 
 
+def test_a_container_without_such_addresses_has_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbid(*args: object) -> None:
+        raise PermissionError("not here")
+
+    monkeypatch.setattr(forks.socket, "socket", forbid)
+    assert not forks.available.__wrapped__()
+
+
+def test_half_a_value_is_the_end_of_the_line() -> None:
+    import socket
+
+    one, other = socket.socketpair(socket.AF_UNIX)
+    with one, Line(other) as line:
+        one.sendall(b"\0\0\0\0\0\0\0\x09abc")
+        one.shutdown(socket.SHUT_WR)
+        with pytest.raises(EOFError, match="amid a value"):
+            line.receive()
+
+
 def test_a_value_that_cannot_be_sent_leaves_the_line_as_it_was() -> None:
     import socket
 
