@@ -6,7 +6,7 @@ VENV ?= .venv
 PYTHON ?= $(shell for p in python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := $(VENV)/bin
-# test processes: one more than there are cores, because one of them waits for the smoke chain
+# test processes: one more than there are cores, because they often wait for processes of their own
 JOBS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
 READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -39,7 +39,7 @@ run: $(READY) ## run the notebooks of PROFILE only
 	$(BIN)/subliminal run --profile $(PROFILE) --draws $(DRAWS)
 
 test: $(READY) ## run all tests (the browser tests skip where Chromium or its driver is missing)
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
 
 lint: $(READY) ## check style and that no notebook holds outputs
 	$(BIN)/ruff check .

@@ -4,35 +4,73 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from filelock import FileLock
 
+SHARED = "SUBLIMINAL_TESTS"  # names the folder that all test processes of a session share
 IN_PARALLEL = "PYTEST_XDIST_WORKER" in os.environ
+SMOKE = [sys.executable, "-m", "helpers.cli", "run", "--profile", "smoke"]
+MAKE_SMOKE = """\
+import json, os, subprocess, sys
+told, *command = sys.argv[1:]
+done = subprocess.run(command, capture_output=True, text=True)
+with open(told + ".part", "w") as file:
+    json.dump([done.returncode, done.stdout + done.stderr], file)
+os.replace(told + ".part", told)
+"""
 REPOSITORY = Path(__file__).resolve().parents[1]
 WriteNotebook = Callable[..., Path]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give each of several test processes one thread: more would wait for each other."""
-    if IN_PARALLEL:
+    """Name a folder for what the session's test processes share, and give each of several processes one thread."""
+    if SHARED not in os.environ:
+        os.environ[SHARED] = tempfile.mkdtemp(prefix="subliminal-tests-")
+        config.add_cleanup(_remove_shared)
+    if IN_PARALLEL:  # more threads would wait for each other
         import torch
 
         torch.set_num_threads(1)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep what reads the smoke run in one process (`--dist loadgroup`), so that the others do not wait for it."""
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            if {"smoke_run", "built_book"} & set(getattr(item, "fixturenames", ())):
-                item.add_marker(pytest.mark.xdist_group("smoke"))
+def _remove_shared() -> None:
+    shutil.rmtree(os.environ.pop(SHARED), ignore_errors=True)
+
+
+def _reads_smoke(item: pytest.Item) -> bool:
+    return "smoke_run" in getattr(item, "fixturenames", ())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put last what reads the smoke run, which is made beside the other tests, and first what takes longest."""
+    items.sort(key=lambda item: _reads_smoke(item) - ("killed_run" in item.name))  # stable
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start the smoke chain in the first process that gets here, where a test of this session will read it."""
+    if session.config.option.collectonly or not any(map(_reads_smoke, session.items)):
+        return
+    root = Path(os.environ[SHARED], "smoke")
+    try:
+        root.mkdir()
+    except FileExistsError:
+        return
+    command = [sys.executable, "-c", MAKE_SMOKE, str(root.with_suffix(".json")), *SMOKE]
+    session.smoke_chain = subprocess.Popen(command, cwd=_link_notebooks(root))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Leave no smoke chain behind; another test process may still wait for it."""
+    if chain := getattr(session, "smoke_chain", None):
+        chain.wait()
 
 
 @pytest.fixture
@@ -69,16 +107,12 @@ def _cell(name: str, source: str, tags: list[str]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def smoke_run(tmp_path_factory: pytest.TempPathFactory, smoke_command: list[str]) -> Path:
+def smoke_run() -> Path:
     """The run folder of the whole smoke profile, run once for all tests that need it, in whichever process."""
-    own = tmp_path_factory.getbasetemp()
-    shared = own.parent if IN_PARALLEL else own  # pytest-xdist gives each of its workers a folder below one
-    root, told = shared / "smoke", shared / "smoke.json"
-    with FileLock(shared / "smoke.lock"):
-        if not told.exists():
-            root.mkdir()
-            done = subprocess.run(smoke_command, cwd=_link_notebooks(root), capture_output=True, text=True)
-            told.write_text(json.dumps([done.returncode, done.stdout + done.stderr]))
+    root = Path(os.environ[SHARED], "smoke")
+    told = root.with_suffix(".json")
+    while not told.exists():
+        time.sleep(0.2)
     code, output = json.loads(told.read_text())
     assert code == 0, output
     return root / "_runs" / "smoke"
@@ -87,7 +121,7 @@ def smoke_run(tmp_path_factory: pytest.TempPathFactory, smoke_command: list[str]
 @pytest.fixture(scope="session")
 def smoke_command() -> list[str]:
     """The command that runs the smoke profile, with this Python."""
-    return [sys.executable, "-m", "helpers.cli", "run", "--profile", "smoke"]
+    return SMOKE
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from helpers.book.build import build_run
 
@@ -19,9 +20,11 @@ CHROMIUM_OPTIONS = (
 
 
 @pytest.fixture(scope="session")
-def built_book(smoke_run, tmp_path_factory):
-    """The folder of the pages built from the smoke run."""
-    return build_run(smoke_run, ROOT, tmp_path_factory.mktemp("book")).parent
+def built_book(smoke_run):
+    """The folder of the pages built from the smoke run; built once for all test processes."""
+    folder = smoke_run.parents[2] / "book"
+    with FileLock(folder.with_suffix(".lock")):  # the second finds it built
+        return build_run(smoke_run, ROOT, folder).parent
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
