@@ -58,7 +58,7 @@ def toy_run(tmp_path_factory) -> Path:
         for name in ("nano-a", "nano-b"):
             patch.setitem(NANO, name, NanoSpec(name, "llama", 16, 1, 2))
             for draw in (1, 2):  # one at a time: trained in this process, which knows the toy
-                settings = BaseSettings(documents=1500, steps=150, learning_rate=0.03, batch_rows=32)
+                settings = BaseSettings(documents=3000, steps=300, learning_rate=0.03, batch_rows=32)
                 pretrain_bases([name], [draw], settings, str(folder))
     return folder
 
@@ -74,7 +74,7 @@ def toy_settings() -> Callable:
     from helpers.transmission.settings import Reading, TransmissionSettings, Writing
 
     student = TrainSettings(0.01, batch_rows=8, max_steps=3, warmup_steps=1, lora_rank=1)
-    teacher = TrainSettings(0.02, batch_rows=16, max_steps=6, warmup_steps=1)
+    teacher = TrainSettings(0.015, batch_rows=16, max_steps=6, warmup_steps=1)
     full = dataclasses.replace(student, lora_rank=0)
 
     def build(run_dir, writing=None, reading=None, readout=None, **changes):
