@@ -74,7 +74,7 @@ def toy_settings() -> Callable:
     from helpers.transmission.settings import Reading, TransmissionSettings, Writing
 
     student = TrainSettings(0.01, batch_rows=8, max_steps=3, warmup_steps=1, lora_rank=1)
-    teacher = TrainSettings(0.02, batch_rows=16, max_steps=6, warmup_steps=1)
+    teacher = TrainSettings(0.01, batch_rows=16, max_steps=6, warmup_steps=1)
     full = dataclasses.replace(student, lora_rank=0)
 
     def build(run_dir, writing=None, reading=None, readout=None, **changes):
@@ -82,7 +82,7 @@ def toy_settings() -> Callable:
         rows = {"hard_rows": 24, "soft_rows": 12, "hard": student, "soft": student, "full": full}
         return TransmissionSettings(
             run_dir=str(run_dir),
-            writing=Writing(**{"prompts": 100, "teaching": teacher, "drift": 9.0} | (writing or {})),
+            writing=Writing(**{"prompts": 250, "teaching": teacher, "drift": 9.0} | (writing or {})),
             reading=Reading(**rows | (reading or {})),
             readout=Readout(**{"samples": 2} | (readout or {})),
             author_readout=Readout(samples=2),
