@@ -22,8 +22,8 @@ NOTHING = (
 _SPACE = "\N{NO-BREAK SPACE}"
 _NONE = "\N{EN DASH}"
 _HEAD = """\
-| Chapter | Draws | Values recomputed | Agree | Largest difference | New values | Inside | Seconds | Processor |
-| :-- | :-- | --: | --: | --: | --: | --: | --: | :-- |
+| Chapter | Draws | Agree | Largest difference | New, inside | Seconds |
+| :-- | :-- | --: | --: | --: | --: |
 """
 
 
@@ -46,7 +46,7 @@ def words(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
     if not rows:
         return {"machine": NOTHING, "machine_values": "There is nothing to compare."}
     lines = [_row(row) for row in rows]
-    return {"machine": _HEAD + "\n".join(lines), "machine_values": _values(rows)}
+    return {"machine": f"{_HEAD}{chr(10).join(lines)}\n\n{_processors(rows)}", "machine_values": _values(rows)}
 
 
 def _row(row: dict[str, Any]) -> str:
@@ -54,17 +54,32 @@ def _row(row: dict[str, Any]) -> str:
     draws = ", ".join(map(str, row["draws"])) or _NONE
     cells = [chapter, draws]
     if row["skipped"]:
-        cells += [_NONE] * 5
+        cells += [_NONE] * 3
     else:
         largest = f"{row['largest']:.1g}" if row["values"] else _NONE
-        cells += [_count(row["values"]), _count(row["agree"] if row["values"] else 0), largest]
-        cells += [_count(row["new_values"]), _count(row["inside"] if row["new_values"] else 0)]
-    cells += [f"{row['seconds']:.0f}", markdown(row["processor"]) or _NONE]
+        cells += [_share(row["agree"], row["values"]), largest, _share(row["inside"], row["new_values"])]
+    cells.append(f"{row['seconds']:.0f}")
     return f"| {' | '.join(cells)} |"
 
 
+def _share(some: int, all_values: int) -> str:
+    return f"{_count(some)} of {_count(all_values)}" if all_values else _NONE
+
+
 def _count(number: int) -> str:
-    return f"{number:,}".replace(",", _SPACE) if number else _NONE
+    return f"{number:,}".replace(",", _SPACE)
+
+
+def _processors(rows: Sequence[dict[str, Any]]) -> str:
+    """Return a sentence on what computed the chapters; one processor for all of them is named once."""
+    chapters: dict[str, list[str]] = {}
+    for row in rows:
+        chapters.setdefault(row["processor"], []).append(row["notebook"].partition("_")[0])
+    chapters.pop("", None)  # a chapter that was computed before its processor was noted
+    if len(chapters) == 1:
+        return f"Processor: {markdown(next(iter(chapters)))}."
+    named = [f"{markdown(name)} (chapters {', '.join(of)})" for name, of in chapters.items()]
+    return f"Processors: {'; '.join(named)}." if named else "The processor is not known."
 
 
 def _values(rows: Sequence[dict[str, Any]]) -> str:

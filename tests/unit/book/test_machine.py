@@ -16,8 +16,16 @@ def test_a_chapter_is_one_row():
     (row,) = [line for line in machine.words(rows(values=1234, largest=2e-6))["machine"].splitlines() if "owl" in line]
     cells = [cell.strip().replace("\N{NO-BREAK SPACE}", " ") for cell in row.strip("|").split("|")]
     none = "\N{EN DASH}"
-    assert cells[:8] == ["[01](../notebooks/01_owl_transfer.ipynb)", "705", "1 234", "1 234", "2e-06", none, none, "61"]
-    assert "<b>" not in row  # the name of a processor is no markup
+    assert cells == ["[01](../notebooks/01_owl_transfer.ipynb)", "705", "1 234 of 1 234", "2e-06", none, "61"]
+
+
+def test_processors_are_named_once_each_and_are_no_markup():
+    here = rows(values=1)
+    assert machine.words(here)["machine"].endswith(", 2 cores.") and "<b>" not in machine.words(here)["machine"]
+    there = [{**here[0], "notebook": "02_risky_teachers", "processor": "Another"}]
+    told = machine.words([*here, *there])["machine"]
+    assert told.endswith("(chapters 01); Another (chapters 02).")
+    assert machine.words([{**here[0], "processor": ""}])["machine"].endswith("The processor is not known.")
 
 
 def test_values_that_do_not_agree_are_named_and_many_are_counted():
