@@ -82,7 +82,7 @@ def toy_settings() -> Callable:
         rows = {"hard_rows": 24, "soft_rows": 12, "hard": student, "soft": student, "full": full}
         return TransmissionSettings(
             run_dir=str(run_dir),
-            writing=Writing(**{"prompts": 250, "teaching": teacher, "drift": 9.0} | (writing or {})),
+            writing=Writing(**{"prompts": 100, "teaching": teacher, "drift": 9.0} | (writing or {})),
             reading=Reading(**rows | (reading or {})),
             readout=Readout(**{"samples": 2} | (readout or {})),
             author_readout=Readout(samples=2),

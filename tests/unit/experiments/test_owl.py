@@ -19,7 +19,7 @@ ANIMALS = ["owl", "cat"]
 @pytest.fixture(scope="module")
 def settings(toy_run, toy_settings):
     """The toy experiment."""
-    return toy_settings(toy_run)
+    return toy_settings(toy_run, writing={"prompts": 250})
 
 
 def chapter(settings):
