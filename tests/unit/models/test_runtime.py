@@ -64,7 +64,7 @@ def test_the_search_finds_what_it_should():
 def fresh(monkeypatch):
     """A process that has chosen no device yet."""
     monkeypatch.setattr(runtime, "_chosen", [])
-    monkeypatch.delenv(pieces.DEVICE_VARIABLE, raising=False)
+    monkeypatch.setenv(pieces.DEVICE_VARIABLE, "")  # so that what `use` sets is taken back
 
 
 def test_the_cpu_is_the_default(fresh):
