@@ -447,7 +447,7 @@ def test_the_kernel_is_this_python_whatever_jupyter_is_set_up(
 
 SLOW = ("import os, time\nfrom pathlib import Path\nfrom helpers.work.artifacts import Store\n"
         "from helpers.work.progress import track\nstore = Store(Path(run_dir) / 'cells')\n"
-        "def work(piece):\n    time.sleep(0.4)\n    return {'process': os.getpid()}\n"
+        "def work(piece):\n    time.sleep(1.0)\n    return {'process': os.getpid()}\n"
         "for piece in track(range(n), 'pieces'):\n"
         "    print(store.json('piece', {'piece': piece}, lambda: work(piece)))")  # fmt: skip
 
