@@ -462,8 +462,16 @@ def start(write_notebook: WriteNotebook) -> Iterator[Callable[[], subprocess.Pop
     started: list[subprocess.Popen[str]] = []
 
     def begin() -> subprocess.Popen[str]:
-        child = subprocess.Popen([sys.executable, "-c", code], text=True, start_new_session=True,
-                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+        # a test run in the background of a shell ignores interrupts, and its children would inherit that
+        heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+        child = subprocess.Popen(
+            [sys.executable, "-c", code],
+            text=True,
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            preexec_fn=heed,
+        )
         started.append(child)
         wait_for(lambda: len(list(Path("_runs/toy/cells").rglob("*.json"))) >= 2)
         return child
