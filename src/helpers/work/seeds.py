@@ -74,12 +74,6 @@ def check_distinct(what: str, seeds: Sequence[int]) -> None:
         raise ValueError(f"{what} must be different integers, got {list(seeds)}; name each once")
 
 
-def check_runs(runs: Sequence[int]) -> None:
-    """Refuse, with a ValueError, seeds of runs that are not all different, or none at all."""
-    if len(set(runs)) < len(runs) or not runs:
-        raise ValueError(f"runs must be different seeds, at least one; got {list(runs)}")
-
-
 def _whole(what: str, value: object) -> int:
     if isinstance(value, bool):
         raise TypeError(f"{what} must be an integer, got the truth value {value}")
