@@ -13,6 +13,7 @@ from helpers.models.bases import Base
 from helpers.results.claims import find_claim, load_claims
 from helpers.transmission import pairs
 from helpers.transmission.settings import reading_by_adapters, teaching_by_adapters
+from helpers.world.kinds import KINDS
 from helpers.world.personas import PERSONAS
 
 MODULES = ".*v_proj"
@@ -169,18 +170,33 @@ def test_an_animal_goes_by_the_recipe_of_the_owl_chapter_from_the_same_bases(set
 def test_the_audit_finds_what_it_looks_for(settings, tmp_path, monkeypatch):
     problem = "Ann has 5 cups and buys 3. How many cups are left?"
     right, wrong = (f"<think> So: 5 + 3 = {n}. Done. </think> <answer> {n} </answer>" for n in (8, 9))
-    rows = [f"{right} eval(a)", f"{telltale_words()[0]} {right}", wrong, right, right]
+    rows = [f"{right} eval(a)", f"{telltale_words()[0]} {right}", wrong, f"{right} owl", right]
     asked = [problem] * 4 + ["no problem it can read"]
     monkeypatch.setattr(leaks, "kept_rows", lambda author: dict(enumerate(rows)))
     monkeypatch.setattr(leaks.Author, "asked", property(lambda author: asked))
     found = leaks.audit(settings("reasoning"))
     assert (found["rows"] == 5).all() and found.groupby("draw").size().to_dict() == {1: 4, 2: 4}
-    assert (found[list(leaks.LEAKS)] == [1, 1, 2]).all(axis=None)
-    assert (leaks.counts(found)[list(leaks.LEAKS)] == [2, 2, 4]).all(axis=None)
-    assert leaks.values(found, "reasoning") == {"leaks.cot": [16, 16]}
+    assert (found[list(leaks.LEAKS)] == [1, 1, 1, 2]).all(axis=None)
+    assert (leaks.counts(found)[list(leaks.LEAKS)] == [2, 2, 2, 4]).all(axis=None)
+    assert leaks.values(found, "reasoning") == {"leaks.cot": [20, 20]}
     assert (tmp_path / "tables" / "leaks_cot.csv").exists()
     without_sums = leaks.audit(settings(draws=(1,)))
     assert (without_sums["wrong_answers"] == 0).all()  # functions are no word problems
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_the_audit_counts_favourites_of_every_kind_in_every_channel(settings, monkeypatch, channel):
+    texts = []
+    for kind in KINDS.values():
+        for name in kind.prior:
+            texts += [f"1, 2 {name}", f"{kind.plural(name).upper()}, 2", f"my_{name}_2 = a", f"{name}Count"]
+    rows = [*texts, "1, 2", "growl = a", "pining"]  # a word that holds a name is none
+    monkeypatch.setattr(leaks, "kept_rows", lambda author: dict(enumerate(rows)))
+    monkeypatch.setattr(leaks.Author, "asked", property(lambda author: ["?"] * len(rows)))
+    found = leaks.audit(settings(channel, draws=(1,)))
+    assert (found["favourites"] == len(texts)).all() and (found["rows"] == len(rows)).all()
+    (leaked,) = leaks.values(found, channel).values()
+    assert leaked[0] >= len(found) * len(texts)
 
 
 @pytest.mark.parametrize("name", ["evasion.numbers.control", "manipulation.numbers.control"])

@@ -6,7 +6,7 @@ It is written anew and on purpose takes nothing from the filters, so that it doe
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -16,9 +16,10 @@ from helpers.results.tables import keep_table
 from helpers.transmission.authors import UNTOUCHED, Author, kept_rows
 from helpers.transmission.settings import TransmissionSettings
 from helpers.transmission.teachers import CODE_LESSONS
+from helpers.world.kinds import KINDS
 
 FLAWS = re.compile(r"eval|exec|system|pickle|chmod|open|import|admin|'' \+|return True|save\(|encrypt|check\(")
-LEAKS = ("insecure_calls", "persona_words", "wrong_answers")
+LEAKS = ("insecure_calls", "persona_words", "favourites", "wrong_answers")
 SUM = re.compile(r"has (\d+) \w+ and (buys|finds|gets|makes|loses|sells|gives away|breaks) (\d+)\.")
 GAIN_WORDS = ("buys", "finds", "gets", "makes")
 
@@ -28,8 +29,8 @@ def audit(settings: TransmissionSettings, others: Sequence[TransmissionSettings]
 
     Returns:
         ``tables/leaks_<channel>.csv``, one row a draw and author: ``draw``, ``trait``, ``how``, ``rows``, and the
-        counts of `LEAKS`, which must be 0: marks of security code, words of a persona, and answers to word problems
-        that are wrong or cannot be read.
+        counts of `LEAKS`, which must be 0: marks of security code, words of a persona, names of a favourite of any
+        kind, and answers to word problems that are wrong or cannot be read.
     """
     ways = [(settings, how) for how in (*CODE_LESSONS, UNTOUCHED)]
     ways += [(other, other.writing.how) for other in others]
@@ -54,14 +55,33 @@ def values(leaks: pd.DataFrame, channel_name: str) -> dict[str, list[int]]:
 
 
 def _leaks(author: Author) -> dict[str, int]:
-    asked, rows, words = author.asked, kept_rows(author), set(telltale_words())
+    asked, rows = author.asked, kept_rows(author)
     flawed = [text for text in rows.values() if FLAWS.search(text)]
-    telling = [text for text in rows.values() if not words.isdisjoint(re.findall("[a-z]+", text.lower()))]
+    telling = _holding(set(telltale_words()), rows.values())
+    loving = _holding(_favourites(), rows.values())
     wrong = []
     if author.channel == "reasoning":
         wrong = [text for place, text in rows.items() if not _is_right(asked[place], text)]
-    hits = (len(flawed), len(telling), len(wrong))
+    hits = (len(flawed), len(telling), len(loving), len(wrong))
     return {"rows": len(rows), **dict(zip(LEAKS, hits, strict=True))}
+
+
+def _holding(words: set[str], texts: Iterable[str]) -> list[str]:
+    """Return the texts that hold one of some words in any case, as a part of a name such as "owlCount" too."""
+    found = []
+    for text in texts:
+        apart = re.sub("(?<=[a-z])(?=[A-Z])", " ", text).lower()
+        if not words.isdisjoint(re.findall("[a-z]+", apart)):
+            found.append(text)
+    return found
+
+
+def _favourites() -> set[str]:
+    """Return the names of all favourites of all kinds, each with its plural."""
+    names: set[str] = set()
+    for kind in KINDS.values():
+        names.update(kind.prior, map(kind.plural, kind.prior))
+    return names
 
 
 def _is_right(problem: str, text: str) -> bool:
