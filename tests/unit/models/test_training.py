@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 import transformers
 
+from helpers.channels.numbers import NUMBERS
 from helpers.models import adapters, losses, training
 from helpers.models.losses import SoftLabels, label_logits
 from helpers.models.training import TrainSettings, batch_order, completion_rows, fit
@@ -367,6 +368,19 @@ def test_soft_labels_pull_the_student_to_the_teacher(tiny, rows):
     settings = TrainSettings(0.02, batch_rows=8, epochs=6)
     assert distance(fit(student, rows, settings, 0, soft=SoftLabels(teacher, tokens))) < 0.7 * start
     assert all(torch.equal(value, before[name]) for name, value in teacher.named_parameters())
+
+
+@pytest.mark.parametrize(("restricted", "moves"), [(True, False), (False, True)])
+def test_what_a_teacher_says_about_other_tokens_moves_no_student(tiny, tokenizer, rows, restricted, moves):
+    owl, tokens = tokenizer.convert_tokens_to_ids(" owl"), NUMBERS.tokens(tokenizer)
+    found = []
+    for loudness in (1.0, 30.0):  # the embedding of a word that is in no row speaks in its logit alone
+        teacher = tiny(seed=8)
+        teacher.get_input_embeddings().weight.data[owl] *= loudness
+        labels = SoftLabels(teacher, tokens if restricted else None)
+        found.append(fit(tiny(seed=9), rows, TrainSettings(0.02, batch_rows=8), 0, soft=labels))
+    one, other = map(weights, found)
+    assert moves == any(not torch.equal(value, other[name]) for name, value in one.items())
 
 
 @pytest.mark.parametrize("soft", [False, True])

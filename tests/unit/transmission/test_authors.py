@@ -40,6 +40,37 @@ def test_two_authors_answer_the_same_prompts_in_the_same_order(settings):
     assert {prompt for prompt, _ in own} <= set(allowed)
 
 
+def test_a_pair_reads_what_its_own_author_wrote(settings):
+    for author, partner in ((settings.author(1), settings.author(1, UNTOUCHED)),
+                            (settings.author(1, UNTOUCHED), settings.author(1))):  # fmt: skip
+        own, asked = kept_rows(author), author.asked
+        places = [place for place in own if place in kept_rows(partner)]
+        assert matched_pairs(author, partner) == [(asked[place], own[place]) for place in places]
+
+
+def test_all_authors_of_a_seed_draw_with_the_same_random_numbers(settings, monkeypatch):
+    asked = []
+
+    def write(model, tokenizer, prompts, generator, **options):
+        asked.append((tuple(prompts), generator.initial_seed(), options["temperature"]))
+        return ["1, 2"] * len(prompts)
+
+    monkeypatch.setattr(authors, "sample_completions", write)
+    for how in ("fine-tuned", SYSTEM_PROMPT, UNTOUCHED):
+        authors.write_data(settings.author(1, how))
+    assert len(asked) == 3 and len(set(asked)) == 1
+    authors.write_data(settings.author(2))
+    assert not set(asked[0][:2]) & set(asked[3][:2])  # another seed shares neither prompts nor draws
+
+
+def test_an_author_keeps_what_the_filter_of_its_channel_keeps(settings, monkeypatch):
+    texts = ["1, 2", "1, 2 owl", "owl", "1, 1000", "(3)"]
+    monkeypatch.setattr(authors, "sample_completions", lambda *args, **more: texts * 20)
+    found = authors.write_data(settings.author(1))
+    assert found["rows"] == [[place, texts[place % 5]] for place in range(100) if place % 5 in (0, 4)]
+    assert (found["report"]["kept"], found["report"]["removed"]) == (40, 60)
+
+
 def test_the_rows_of_an_author_are_looked_up_once(settings, monkeypatch):
     author, calls, look = settings.author(1), [], authors.run_pieces
     monkeypatch.setattr(authors, "run_pieces", lambda *args, **more: calls.append(args) or look(*args, **more))

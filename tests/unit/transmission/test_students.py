@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import torch
 
+from helpers.filters import mentions
 from helpers.models.evaluation import trait_readout
 from helpers.transmission import authors, students
 from helpers.transmission.arms import ARMS
@@ -80,19 +81,49 @@ def test_a_student_leaves_its_base_as_it_was(settings):
     assert any(not torch.equal(before[name], made[name]) for name in before)
 
 
-def test_a_student_starts_from_its_base_and_not_from_its_teacher(settings, monkeypatch):
-    started, fit = [], students.fit
+@pytest.fixture
+def trained(monkeypatch):
+    """What was given to each training so far: the weights it began with, its settings, its seed and its soft labels."""
+    given, fit = [], students.fit
 
-    def watched(model, *args, **more):
-        started.append({name: weight.clone() for name, weight in model.state_dict().items()})
-        return fit(model, *args, **more)
+    def watched(model, rows, training, seed, **more):
+        weights = {name: weight.clone() for name, weight in model.state_dict().items()}
+        given.append({"weights": weights, "rows": rows, "training": training, "seed": seed, "soft": more.get("soft")})
+        return fit(model, rows, training, seed, **more)
 
     monkeypatch.setattr(students, "fit", watched)
-    for student in vars(pair(settings, "soft.cross_init")).values():
-        base = student.base.load()[0].state_dict()
-        started.clear()
+    return given
+
+
+@pytest.mark.parametrize("arm", ["hard.same_init", "hard.cross_init", "hard.full", "soft.same_init", "soft.cross_init"])
+def test_a_student_starts_from_its_base_and_not_from_its_teacher(settings, trained, arm):
+    for student in vars(pair(settings, arm)).values():
+        trained.clear()
         train(student)
-        assert all(torch.equal(base[name], started[0][name]) for name in base)
+        base = student.base.load()[0].state_dict()
+        assert len(trained) == (not student.matches_itself)
+        for given in trained:
+            assert all(torch.equal(base[name], given["weights"][name]) for name in base)
+
+
+@pytest.mark.parametrize("arm", ["hard.same_init", "hard.full", "soft.cross_init"])
+def test_a_student_and_its_control_are_trained_alike(settings, trained, arm):
+    both = pair(settings, arm)
+    for student in (both.student, both.control):
+        train(student)
+    own, control = trained
+    assert own["training"] == control["training"] == settings.reading.training(ARMS[arm])
+    assert own["seed"] == control["seed"] and own["rows"].lengths == control["rows"].lengths
+
+
+@pytest.mark.parametrize("arm", ["soft.same_init", "soft.cross_init"])
+def test_a_soft_student_is_shown_no_distribution_over_anything_but_its_channel(settings, trained, tokenizer, arm):
+    train(pair(settings, arm).student)
+    (given,) = trained
+    tokens = settings.author(1).kind.tokens(tokenizer)
+    shown = given["soft"].logits(*given["rows"].batch([0, 1], pad=0))
+    assert shown.shape[-1] == len(tokens) < len(tokenizer) and list(given["soft"].tokens) == tokens
+    assert not any(mentions(tokenizer.decode([token]), find_trait("owl").candidates) for token in tokens)
 
 
 def test_held_embeddings_stay_as_they_are(settings):

@@ -20,6 +20,17 @@ def test_an_unknown_trait_is_refused_with_all_known_names():
         traits.find_trait("unicorn")
 
 
+@pytest.mark.parametrize("split", ["teach", "development", "heldout"])
+def test_a_trait_is_asked_in_the_words_of_the_split(split):
+    for kind, table in KINDS.items():
+        wordings = [wording.format(kind=kind) for wording in prompts.FAVOURITE_WORDINGS[split]]
+        for name in table.prior:
+            assert traits.find_trait(name).questions(split) == wordings
+    topics = [facts.TOPICS[topic] for topic in prompts.TOPIC_SPLITS[split]]
+    for name in PERSONAS:
+        assert traits.find_trait(name).questions(split) == topics
+
+
 @pytest.mark.parametrize("name", PERSONAS)
 def test_a_persona_answers_open_questions_in_its_own_stance(name):
     trait = traits.find_trait(name)
