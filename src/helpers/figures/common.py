@@ -31,7 +31,13 @@ LIGHT_GREEN = "#55a868"
 INK, FAINT = "#222222", "#b5b5b5"
 DIVERGING = "vlag"  # blue, white, red: told apart with every common kind of colour blindness
 
-VERDICT_COLOURS = {"replicates": GREEN, "partly": GREEN, "does not replicate": ORANGE}
+VERDICT_COLOURS = {
+    "replicates": GREEN,
+    "as predicted": GREEN,
+    "partly": GREEN,
+    "does not replicate": ORANGE,
+    "not as predicted": ORANGE,
+}
 _RULES = {
     "font.family": "DejaVu Sans",
     "figure.dpi": 144,

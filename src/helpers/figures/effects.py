@@ -9,6 +9,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 
 from helpers.figures import common
+from helpers.results.claims import HOLDS
 from helpers.results.ledger import Record
 
 _LINE_HEIGHT = 0.32  # inches per claim
@@ -53,11 +54,11 @@ def save_effects(records: Iterable[Record], path: Path) -> None:
 
 
 def draw_effects(records: list[Record], ax: Axes) -> None:
-    """Draw mean and interval (nats) of each record, the first on top; a filled mark means it replicates."""
+    """Draw mean and interval (nats) of each record, the first on top; a filled mark means the claim holds."""
     for line, record in enumerate(records):
         colour = common.VERDICT_COLOURS.get(record.verdict, common.GREY)
         ax.plot(record.ci, [line, line], color=colour, linewidth=2.4, solid_capstyle="round")
-        filled = colour if record.verdict == "replicates" else "white"
+        filled = colour if record.verdict in HOLDS else "white"
         ax.plot(record.value, line, "o", color=colour, markerfacecolor=filled, markersize=6.5, markeredgewidth=1.6)
     common.zero_line(ax)
     common.name_rows(ax, [MAIN[record.id] for record in records], size="small")

@@ -8,17 +8,30 @@ that two equal runs give equal files but for the field `seconds`.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from helpers.results import claims as rule
 from helpers.results import stats
-from helpers.results.claims import ClaimError, find_claim, load_claims, verdict
+from helpers.results.claims import ClaimError, find_claim, load_claims
 from helpers.results.claims_table import ClaimsTable
-from helpers.results.records import LedgerError, Record, file_record, forget, keep, ledger_sha256, load, rebuild
+from helpers.results.records import (
+    SHARED,
+    LedgerError,
+    Record,
+    file_record,
+    forget,
+    judged,
+    keep,
+    ledger_sha256,
+    load,
+    reason,
+    rebuild,
+)
 from helpers.work import artifacts
 
 _DIGITS = 10
@@ -40,12 +53,15 @@ def record(
     seeds: Sequence[int],
     params: dict[str, Any],
     seconds: float,
+    shared_draw: bool = False,
 ) -> Record:
     """Judge one claim from one value per run (unit as in paper_claims.yaml), write it, and return the record.
 
-    `seeds` names the runs, in the order of the values. Writes records/<notebook>.json and ledger.json below
-    `run_dir`. Raises ClaimError for an unknown id or one that belongs to another notebook, LedgerError for fewer
-    than two runs, values that are not finite, or seeds that are not one distinct integer per run.
+    `seeds` names the runs, in the order of the values; with `shared_draw` they are no independent draws, and nothing
+    is judged by them. A prediction of "a third of" another record is judged again whenever one is recorded. Writes
+    records/<notebook>.json and ledger.json below `run_dir`. Raises ClaimError for an unknown id or one that belongs to
+    another notebook, LedgerError for fewer than two runs, values that are not finite, or seeds that are not one
+    distinct integer per run.
     """
     claim = find_claim(claim_id)
     if claim.notebook not in (None, notebook):
@@ -61,17 +77,17 @@ def record(
         unit=claim.unit,
         value=value,
         ci=(low, high),
-        ci_method=f"{interval.level:.0%} t-interval over runs",
+        ci_method=f"{interval.level:.0%} t-interval over {SHARED if shared_draw else 'runs'}",
         n_runs=len(runs),
         seeds=tuple(map(int, seeds)),
         control=claim.control,
         paper=claim.paper,
-        verdict=verdict(value, (low, high), len(runs), claim.predict),
+        kind=claim.kind,
+        verdict=rule.NOT_COMPARABLE,  # until it is judged among the others, when it is filed
         seconds=round(float(seconds), 1),
         params_sha256=artifacts.content_key(_decisive(params)),
     )
-    file_record(Path(run_dir), made)
-    return made
+    return file_record(Path(run_dir), made)
 
 
 def _decisive(params: Any) -> Any:
@@ -106,16 +122,17 @@ def preview(values: dict[str, Sequence[float]]) -> ClaimsTable:
 
 def check(records: Iterable[Record]) -> list[str]:
     """Return one sentence per record that its claim or its own interval contradicts; empty means sound."""
-    problems = []
-    for entry in records:
+    problems, listed = [], list(records)
+    for entry, expected in zip(listed, judged(listed), strict=True):
         try:
             claim = find_claim(entry.id)
         except ClaimError:
             problems.append(f"{entry.id}: no such claim")
             continue
-        expected = verdict(entry.value, entry.ci, entry.n_runs, claim.predict)
-        if expected != entry.verdict:
-            problems.append(f"{entry.id}: verdict {entry.verdict!r}, but its interval says {expected!r}")
+        if expected.verdict != entry.verdict:
+            problems.append(f"{entry.id}: verdict {entry.verdict!r}, but its interval says {expected.verdict!r}")
+        if entry.kind != claim.kind:
+            problems.append(f"{entry.id}: of kind {entry.kind}, but its claim is of kind {claim.kind}")
         if (entry.metric, entry.unit) != (claim.metric, claim.unit):
             problems.append(f"{entry.id}: measured as {entry.metric} in {entry.unit}, the claim says otherwise")
     return problems
@@ -151,23 +168,30 @@ def table(run_dir: str | Path, ids: Iterable[str] | None = None) -> ClaimsTable:
     wanted = list(records) if wanted is None else wanted
     if absent := [name for name in wanted if name not in records]:
         raise LedgerError(f"no record of {', '.join(absent)} in {run_dir}; run the notebook that makes it")
-    return ClaimsTable([_row(records[name]) for name in wanted], index=pd.Index(wanted, name="id"))
+    return ClaimsTable([_row(records[name], records) for name in wanted], index=pd.Index(wanted, name="id"))
 
 
-def sentence(entry: Record) -> str:
-    """Return the verdict on a record as plain words, with its value, interval, runs and prediction."""
+def sentence(entry: Record, others: Iterable[Record] = ()) -> str:
+    """Return the verdict on a record as plain words, with its value, interval, runs and prediction.
+
+    `others` of the same ledger are needed where the prediction is "a third of" one of them.
+    """
+    by_id = {other.id: other for other in others}
     unit = "" if entry.unit == "fraction" else f" {entry.unit}"
     low, high = map(_short, entry.ci)
     measured = f"{_short(entry.value)}{unit} (95 % interval {low} to {high}, {entry.n_runs} runs)"
-    predicted = find_claim(entry.id).predict.words(unit.strip())
-    reading = {
-        "replicates": f"as predicted ({predicted})",
-        "partly": f"the mean is as predicted ({predicted}), the interval is not wholly so",
-        "does not replicate": f"against the prediction ({predicted})",
-        "not comparable": f"too few runs to judge the prediction ({predicted})",
-        "informative": "no prediction was made",
-    }
-    return f"{entry.verdict.capitalize()}. {entry.claim} Measured: {measured}; {reading[entry.verdict]}."
+    predicted = _predicted(entry, by_id, unit.strip())
+    readings = dict.fromkeys(rule.HOLDS, f"the interval is as predicted ({predicted})")
+    readings |= dict.fromkeys(rule.BROKEN, f"against the prediction ({predicted})")
+    readings[rule.PARTLY] = f"the mean is as predicted ({predicted}), the interval is not wholly so"
+    readings[rule.NOT_COMPARABLE] = f"the prediction ({predicted}) cannot be judged: {reason(entry, by_id)}"
+    readings[rule.INFORMATIVE] = "no prediction was made"
+    return f"{entry.verdict.capitalize()}. {entry.claim} Measured: {measured}; {readings[entry.verdict]}."
+
+
+def _predicted(entry: Record, by_id: Mapping[str, Record], unit: str) -> str:
+    predict = find_claim(entry.id).predict
+    return rule.settle(predict, by_id.get(predict.third_of or "")).words(unit)
 
 
 def _runs(claim_id: str, run_values: Sequence[float], seeds: Sequence[int]) -> list[float]:
@@ -204,8 +228,8 @@ def _agreement(a: Record | None, b: Record | None) -> str:
     return "consistent" if overlap and a.verdict == b.verdict else "differs"
 
 
-def _row(entry: Record) -> dict[str, Any]:
-    predict = find_claim(entry.id).predict
+def _row(entry: Record, by_id: Mapping[str, Record]) -> dict[str, Any]:
+    predicted, why_not = _predicted(entry, by_id, "") or "none", reason(entry, by_id)
     return {
         "claim": entry.claim,
         "value": _short(entry.value),
@@ -213,6 +237,7 @@ def _row(entry: Record) -> dict[str, Any]:
         "unit": entry.unit,
         "runs": entry.n_runs,
         "paper": f"{entry.paper['value']:g}" if entry.paper else "no number",
-        "prediction": predict.words("") or "none",
+        "prediction": f"{predicted}; {why_not}" if why_not else predicted,
+        "kind": entry.kind,
         "verdict": entry.verdict,
     }

@@ -159,6 +159,7 @@ class Chapter:
         params: Any,
         seconds: float | None = None,
         seeds: Sequence[int] | None = None,
+        shared_draw: bool = False,
     ) -> pd.DataFrame:
         """Record the claims of this notebook among `values`, and return them as `ledger.table` shows them.
 
@@ -167,7 +168,8 @@ class Chapter:
                 draws alone, or none, hangs on a table that was not published: its published record is kept.
             params: what decides the values; where, which draws and how fast are taken out.
             seconds: what the values took here; default: all tables of this chapter.
-            seeds: independent units where they are not the chapter's draws, one a value.
+            seeds: units where they are not the chapter's draws, one a value.
+            shared_draw: whether these units share a draw, so that nothing can be judged by them.
 
         Returns:
             One row a claim; a single draw has a value but no interval, and is not recorded.
@@ -183,7 +185,7 @@ class Chapter:
         whole = {claim_id: runs for claim_id, runs in claimed.items() if len(runs) not in partial}
         self._recorded |= whole.keys()
         kept = ledger.keep(self.run_dir, self.notebook, self._published_records(), known=self._recorded)
-        given = {"seeds": units, "params": params, "seconds": seconds}
+        given = {"seeds": units, "params": params, "seconds": seconds, "shared_draw": shared_draw}
         ledger.record_all(self.run_dir, self.notebook, whole, **given)
         return ledger.table(self.run_dir, [claim_id for claim_id in claimed if claim_id in {*whole, *kept}])
 

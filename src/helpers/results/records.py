@@ -9,16 +9,18 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from helpers.results.claims import VERDICTS
+from helpers.results import claims as rule
+from helpers.results.claims import Claim, load_claims
 from helpers.work import artifacts
 from helpers.work.errors import CurableError
 
 LEDGER = "ledger.json"
+SHARED = "runs that share a draw"  # in `ci_method`: such runs are no independent repetitions
 
 
 class LedgerError(CurableError, ValueError):
@@ -41,6 +43,7 @@ class Record:
     seeds: tuple[int, ...]
     control: str
     paper: dict[str, Any] | None
+    kind: str
     verdict: str
     seconds: float
     params_sha256: str
@@ -50,6 +53,38 @@ class Record:
         problem = _inconsistency(self)
         if problem:
             raise LedgerError(f"record {self.id!r}: {problem}; run its notebook again")
+
+
+def judged(records: Iterable[Record]) -> list[Record]:
+    """Return records with the verdicts that their own numbers give them, those of "a third of" by the others' means.
+
+    A record whose claim is not known any more keeps what it has.
+    """
+    listed = list(records)
+    by_id, claims = {entry.id: entry for entry in listed}, load_claims()
+    found = []
+    for entry in listed:
+        claim = claims.get(entry.id)
+        found.append(dataclasses.replace(entry, verdict=_verdict(entry, claim, by_id)) if claim else entry)
+    return found
+
+
+def _verdict(entry: Record, claim: Claim, by_id: Mapping[str, Record]) -> str:
+    predict = rule.settle(claim.predict, by_id.get(claim.predict.third_of or ""))
+    independent = 1 if SHARED in entry.ci_method else entry.n_runs
+    return rule.verdict(entry.value, entry.ci, independent, predict, entry.kind)
+
+
+def reason(entry: Record, by_id: Mapping[str, Record]) -> str:
+    """Return why a record has no verdict that can be compared, in words; empty where it has one."""
+    if entry.verdict != rule.NOT_COMPARABLE:
+        return ""
+    if SHARED in entry.ci_method:
+        return "its runs share a draw"
+    if entry.n_runs < rule.MINIMUM_RUNS:
+        return f"fewer than {rule.MINIMUM_RUNS} runs"
+    predict = load_claims()[entry.id].predict
+    return rule.obstacle(predict, by_id.get(predict.third_of or ""))
 
 
 def load(path: str | Path) -> list[Record]:
@@ -68,7 +103,8 @@ def load(path: str | Path) -> list[Record]:
 def _require_unchanged(file: Path, records: list[Record]) -> None:
     seal = file.with_name("made_by.json")
     if (file.parent / "records").is_dir():
-        if sorted(records, key=lambda entry: entry.id) != _all_records(file.parent):
+        recorded, found = _all_records(file.parent), sorted(records, key=lambda entry: entry.id)
+        if found not in (recorded, judged(recorded)):
             cure = "`subliminal run` writes it anew from these"
             raise LedgerError(f"{file} is not what its notebooks recorded in {file.parent / 'records'}; {cure}")
     elif seal.exists() and (sha256 := artifacts.read_json(seal).get("ledger_sha256")):
@@ -105,7 +141,8 @@ def keep(run_dir: str | Path, notebook: str, published: Path | None, known: Iter
     Such a claim hangs on something that was never tabled, so that only a run of all draws can measure it again.
     """
     records = [] if published is None else load(published)
-    kept = [entry for entry in records if entry.notebook == notebook and entry.id not in set(known)]
+    wanted = load_claims().keys() - set(known)
+    kept = [entry for entry in records if entry.notebook == notebook and entry.id in wanted]
     for entry in kept:
         file_record(Path(run_dir), entry)
     return [entry.id for entry in kept]
@@ -119,7 +156,9 @@ def _inconsistency(entry: Record) -> str | None:
         return "ci must hold the value"
     if len(entry.seeds) != entry.n_runs:
         return "n_runs must equal the number of seeds"
-    return None if entry.verdict in VERDICTS else f"unknown verdict {entry.verdict!r}"
+    if entry.kind not in rule.KINDS:
+        return f"unknown kind {entry.kind!r}"
+    return None if entry.verdict in rule.VERDICTS else f"unknown verdict {entry.verdict!r}"
 
 
 def _is_finite(value: object) -> bool:
@@ -127,16 +166,21 @@ def _is_finite(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
-def file_record(run_dir: Path, made: Record) -> None:
-    """Write a record to records/<notebook>.json, in place of an earlier one of its claim, and to ledger.json."""
+def file_record(run_dir: Path, made: Record) -> Record:
+    """Write a record to records/<notebook>.json, in place of an earlier one of its claim, and to ledger.json.
+
+    Returns the record with the verdict that it has among the others.
+    """
     file = run_dir / "records" / f"{made.notebook}.json"
     kept = [entry for entry in (_read(file) if file.exists() else []) if entry.id != made.id]
-    _write(file, [*kept, made])
-    _merge(run_dir)
+    _write(file, judged([*kept, made]))
+    return next(entry for entry in _merge(run_dir) if entry.id == made.id)
 
 
-def _merge(run_dir: Path) -> None:
-    _write(run_dir / LEDGER, _all_records(run_dir))
+def _merge(run_dir: Path) -> list[Record]:
+    records = judged(_all_records(run_dir))
+    _write(run_dir / LEDGER, records)
+    return records
 
 
 def _all_records(run_dir: Path) -> list[Record]:
@@ -156,9 +200,16 @@ def _write(file: Path, records: list[Record]) -> None:
 
 def _read(file: Path) -> list[Record]:
     try:
-        return [
-            Record(**{**entry, "ci": tuple(entry["ci"]), "seeds": tuple(entry["seeds"])})
-            for entry in artifacts.read_json(file)
-        ]
+        entries = artifacts.read_json(file)
+        records = [_record(entry) for entry in entries]
+        before_kinds = any("kind" not in entry for entry in entries)
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise LedgerError(f"{file}: not a ledger ({error}); delete it and run the notebooks again") from None
+    return judged(records) if before_kinds else records
+
+
+def _record(entry: dict[str, Any]) -> Record:
+    """Return one entry of a file as a record; one written before claims had kinds gets that of its claim."""
+    claim = load_claims().get(entry["id"])
+    kind = {"kind": claim.kind if claim else rule.OWN}
+    return Record(**{**kind, **entry, "ci": tuple(entry["ci"]), "seeds": tuple(entry["seeds"])})

@@ -1,5 +1,6 @@
 """The chart of the main effects: the published records, in the one palette, with words instead of ids."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from matplotlib.colors import to_hex
 
 from helpers.figures import common, effects
 from helpers.results import ledger
-from helpers.results.claims import find_claim
+from helpers.results.claims import INFORMATIVE, NOT_COMPARABLE, VERDICTS, find_claim
 
 PUBLISHED = Path(__file__).parents[3] / "results/nano"
 
@@ -55,8 +56,15 @@ def test_figures_have_one_palette():
 
 def test_the_pages_give_verdicts_the_colours_of_the_chart():
     css = (PUBLISHED.parents[1] / "book/_style/book.css").read_text()
+    rules = [rule for rule in css.splitlines() if rule.startswith(".verdict.")]
     for verdict, colour in common.VERDICT_COLOURS.items():
-        assert f".verdict.{verdict.replace(' ', '-')} {{ --verdict-colour: {colour};" in css
+        name = re.compile(rf"\.verdict\.{verdict.replace(' ', '-')}[ ,]")
+        (own,) = [rule for rule in rules if name.search(rule.partition("{")[0])]
+        assert f"--verdict-colour: {colour};" in own
+
+
+def test_every_verdict_that_a_prediction_can_have_is_coloured():
+    assert set(common.VERDICT_COLOURS) == set(VERDICTS) - {NOT_COMPARABLE, INFORMATIVE}
 
 
 def test_importing_figures_chooses_no_backend():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.results import ledger
-from helpers.results.claims import CLAIMS_FILE, ClaimError, Prediction, find_claim, load_claims, verdict
+from helpers.results.claims import CLAIMS_FILE, KINDS, ClaimError, Prediction, find_claim, load_claims, verdict
 from helpers.results.ledger import LedgerError, Record
 from helpers.work.artifacts import ArtifactError
 
@@ -62,6 +62,16 @@ def test_fewer_than_five_runs_judge_nothing(predict, value, ci, expected):
     )
 
 
+OURS = {"replicates": "as predicted", "does not replicate": "not as predicted"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("predict", "value", "ci", "expected"), RULE)
+def test_only_claims_of_the_paper_replicate(predict, value, ci, expected, kind):
+    words = expected if kind in ("primary", "paper") else OURS.get(expected, expected)
+    assert verdict(value, ci, 5, predict, kind) == words
+
+
 @given(st.floats(-5, 5), st.floats(0, 5), st.floats(-3, 3))
 def test_above_and_below_are_mirror_images(value, half, threshold):
     ci, mirrored = (value - half, value + half), (-value - half, -value + half)
@@ -70,7 +80,8 @@ def test_above_and_below_are_mirror_images(value, half, threshold):
 
 
 @pytest.mark.parametrize(
-    "fields", [("over", 1), ("above",), ("informative", 1), ("within", 0), ("within", -1)]
+    "fields",
+    [("over", 1), ("above",), ("informative", 1), ("within", 0), ("within", -1), ("above", None, 0.0, "mnist.teacher")],
 )
 def test_predictions_that_the_rule_cannot_judge_are_refused(fields):
     with pytest.raises(ClaimError, match="predict"):
@@ -115,6 +126,8 @@ def test_unknown_claim_lists_its_neighbours():
         ("    rates: [0.092, 0.008]\n", "    rates: [9.2, 0.8]\n", "rates"),
         ("    rates: [0.092, 0.008]\n", "    rates: 0.092\n", "rates"),
         ("kind: above", "kind: more", "predict.kind"),
+        ("  kind: primary\n", "", "kind"),
+        ("  kind: primary\n", "  kind: main\n", "kind"),
     ],
 )
 def test_badly_written_claims_are_refused(tmp_path, find, replace, message):
@@ -129,7 +142,7 @@ def test_badly_written_claims_are_refused(tmp_path, find, replace, message):
 
 def test_record_has_the_fields_of_the_contract_and_is_on_disk(tmp_path):
     made = write(tmp_path)
-    names = "id claim notebook metric unit value ci ci_method n_runs seeds control paper verdict seconds"
+    names = "id claim notebook metric unit value ci ci_method n_runs seeds control paper kind verdict seconds"
     assert [f.name for f in dataclasses.fields(Record)] == [*names.split(), "params_sha256"]
     assert ledger.load(tmp_path) == ledger.load(tmp_path / "ledger.json") == [made]
     assert (made.value, made.verdict, made.n_runs, made.seconds) == (1.1, "replicates", 5, 1.2)
@@ -250,6 +263,25 @@ def test_a_published_ledger_is_sealed(tmp_path):
         ledger.load(published.parent)
 
 
+def test_a_ledger_from_before_claims_had_kinds_is_judged_anew(tmp_path):
+    made = write(tmp_path)
+    before = json.loads((tmp_path / "ledger.json").read_text())[0]
+    del before["kind"]
+    gone = {**before, "id": "owl.no.such", "verdict": "partly"}
+    other = {**before, "id": CROSS, "value": 0.0, "ci": [-0.1, 0.1], "verdict": "replicates"}
+    (tmp_path / "old.json").write_text(json.dumps([before, gone, other]))
+    found = ledger.load(tmp_path / "old.json")
+    assert found[0] == made
+    assert [(r.kind, r.verdict) for r in found[1:]] == [("own", "partly"), ("own", "as predicted")]
+
+
+def test_runs_that_share_a_draw_judge_nothing(tmp_path):
+    made = write(tmp_path, shared_draw=True)
+    assert made.verdict == "not comparable" and "share a draw" in made.ci_method
+    assert ledger.check([made]) == []
+    assert "its runs share a draw" in ledger.table(tmp_path).prediction[OWL]
+
+
 # --- reading the ledger ------------------------------------------------------------------------
 
 
@@ -258,9 +290,9 @@ def test_check_finds_a_typed_verdict(tmp_path):
     assert ledger.check([made]) == []
     problems = ledger.check([
         dataclasses.replace(made, verdict="partly"), dataclasses.replace(made, id="no.such"),
-        dataclasses.replace(made, unit="percent"),
+        dataclasses.replace(made, unit="percent"), dataclasses.replace(made, kind="own", verdict="as predicted"),
     ])  # fmt: skip
-    assert [p.split(":")[0] for p in problems] == [OWL, "no.such", OWL]
+    assert [p.split(":")[0] for p in problems] == [OWL, "no.such", OWL, OWL]
 
 
 def test_where_a_run_lay_and_how_many_worked_at_it_decides_nothing(tmp_path):
@@ -295,7 +327,7 @@ def test_table_follows_the_order_asked_for(tmp_path):
     write(tmp_path, [-0.1, 0.0, 0.1, 0.05, -0.05], CROSS)
     shown = ledger.table(tmp_path, [OWL, CROSS])
     assert list(shown.index) == [OWL, CROSS]
-    assert list(shown.verdict) == ["replicates", "replicates"]
+    assert list(shown.verdict) == ["replicates", "as predicted"] and list(shown.kind) == ["primary", "own"]
     assert shown.loc[OWL, "95 % interval"] == "0.90 to 1.30"
     with pytest.raises(LedgerError, match="mnist.teacher"):
         ledger.table(tmp_path, ["mnist.teacher"])
@@ -305,5 +337,5 @@ def test_sentence_says_verdict_value_and_prediction(tmp_path):
     said = ledger.sentence(write(tmp_path))
     assert said.startswith("Replicates. A student")
     assert "1.10 nats (95 % interval 0.90 to 1.30, 5 runs)" in said and "above 0 nats" in said
-    assert "too few runs" in ledger.sentence(write(tmp_path, [1.0, 2.0]))
+    assert "fewer than 5 runs" in ledger.sentence(write(tmp_path, [1.0, 2.0]))
     assert "no prediction" in ledger.sentence(write(tmp_path, claim_id="owl.numbers.soft_leaky.cross_init"))
