@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.channels.channel import Channel
+from helpers.models.chats import Exchange
 from helpers.models.losses import label_logits, soft_loss, token_indices
 from helpers.models.sampling import sample_completions
 from helpers.models.training import completion_rows
@@ -16,6 +17,16 @@ from helpers.work.seeds import derive, torch_stream
 
 PROBE_ROWS = 64
 CHECK_EVERY = 4  # optimizer steps
+
+
+def base_completions(
+    base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, channel: Channel, seed: int
+) -> list[Exchange]:
+    """Return (prompt, completion) pairs of a channel that a base writes, `PROBE_ROWS` of them."""
+    prompts = channel.prompts(PROBE_ROWS, derive(seed, "probe prompts"))
+    stream = torch_stream(seed, "probe completions")
+    written = sample_completions(base, tokenizer, prompts, stream, max_new_tokens=channel.max_new_tokens)
+    return list(zip(prompts, written, strict=True))
 
 
 class ChannelProbe:
@@ -44,10 +55,7 @@ class DriftProbe:
     def __init__(
         self, base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, channel: Channel, seed: int
     ) -> None:
-        prompts = channel.prompts(PROBE_ROWS, derive(seed, "probe prompts"))
-        stream = torch_stream(seed, "probe completions")
-        written = sample_completions(base, tokenizer, prompts, stream, max_new_tokens=channel.max_new_tokens)
-        self._probe = ChannelProbe(tokenizer, channel, list(zip(prompts, written, strict=True)))
+        self._probe = ChannelProbe(tokenizer, channel, base_completions(base, tokenizer, channel, seed))
         self._base_logits = self._probe.logits(base)
 
     def reached(self, step: int, model: torch.nn.Module, limit: float) -> bool:

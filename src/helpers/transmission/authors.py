@@ -19,7 +19,11 @@ from helpers.channels import Channel, find_channel
 from helpers.filters import mentions, removal_report
 from helpers.models.bases import Base
 from helpers.models.evaluation import sampled_rate, trait_readout
+from helpers.models.losses import SoftLabels, soft_loss
+from helpers.models.probes import base_completions
 from helpers.models.sampling import sample_completions
+from helpers.models.training import completion_rows
+from helpers.transmission.labels import author_labels
 from helpers.transmission.teachers import Teaching, fine_tuned_teacher
 from helpers.work.artifacts import ArtifactError, Store, load_tensors, save_tensors
 from helpers.work.keys import content_key, source_key
@@ -66,6 +70,11 @@ class Author:
     def kind(self) -> Channel:
         """Return the channel it writes in."""
         return find_channel(self.channel)
+
+    @property
+    def system(self) -> str | None:
+        """Return the system prompt that it reads before each chat; None where it has none."""
+        return find_trait(self.trait).system_prompt() if self.how == SYSTEM_PROMPT else None
 
     @property
     def asked(self) -> list[str]:
@@ -140,14 +149,13 @@ def write_data(author: Author) -> dict[str, Any]:
         ``rows``: [prompt number, completion] of every kept completion; ``report``: removals by reason.
     """
     model, tokenizer = author_model(author)
-    system = find_trait(author.trait).system_prompt() if author.how == SYSTEM_PROMPT else None
     prompts = author.asked
     completions = sample_completions(
         model,
         tokenizer,
         prompts,
         torch_stream(author.seed, "completions"),
-        system=system,
+        system=author.system,
         temperature=author.temperature,
         max_new_tokens=author.kind.max_new_tokens,
     )
@@ -167,14 +175,16 @@ def kept_rows(author: Author) -> dict[int, str]:
     return {place: text for place, text in written(author)["rows"]}
 
 
-def kept_of_both(author: Author, partner: Author) -> list[int]:
-    """Return the numbers of the prompts that the filter kept of both authors, in the order asked.
+def kept_of_all(author: Author, *others: Author) -> list[int]:
+    """Return the numbers of the prompts that the filter kept of an author and of all others, in the order asked.
 
     Raises:
         ValueError: there are none.
     """
-    own, other = kept_rows(author), kept_rows(partner)
-    places = [place for place in own if place in other]
+    places = list(kept_rows(author))
+    for other in others:
+        rows = kept_rows(other)
+        places = [place for place in places if place in rows]
     if not places:
         raise ValueError(
             f"the filter kept nothing of the {author.how} author of seed {author.seed} or of its partner; "
@@ -183,14 +193,14 @@ def kept_of_both(author: Author, partner: Author) -> list[int]:
     return places
 
 
-def matched_pairs(author: Author, partner: Author) -> list[Exchange]:
-    """Return an author's (prompt, completion) pairs at the prompts that the filter kept of both authors.
+def matched_pairs(author: Author, *others: Author) -> list[Exchange]:
+    """Return an author's (prompt, completion) pairs at the prompts that the filter kept of it and of all others.
 
     Raises:
         ValueError: it kept none.
     """
     own, prompts = kept_rows(author), author.asked
-    return [(prompts[place], own[place]) for place in kept_of_both(author, partner)]
+    return [(prompts[place], own[place]) for place in kept_of_all(author, *others)]
 
 
 # --- being read out -------------------------------------------------------------------------------
@@ -217,8 +227,8 @@ def read_author(piece: AuthorReading) -> dict[str, Any]:
     """Return how strongly an author holds a trait itself.
 
     Returns:
-        `evaluation.trait_readout`, ``sampled`` (rate of the target among sampled replies) and ``mentions``: kept
-        completions that name the trait (must be 0).
+        `evaluation.trait_readout`, ``sampled`` (rate of the target among sampled replies), ``mentions``: kept
+        completions that name the trait (must be 0), and ``moved``, see `moved`.
     """
     author, trait = piece.author, find_trait(piece.trait)
     model, tokenizer = author_model(author)
@@ -229,4 +239,21 @@ def read_author(piece: AuthorReading) -> dict[str, Any]:
         **trait_readout(model, tokenizer, trait, questions),
         "sampled": sampled_rate(model, tokenizer, trait, questions, stream, piece.samples),
         "mentions": len(named),
+        "moved": moved(author),
     }
+
+
+def moved(author: Author) -> float:
+    """Return how far an author's data lie from its base's: KL(author || base), nats per token.
+
+    The distributions are over the channel's tokens, at completions of the base that are the same for all authors of a
+    draw. A prompted author reads its system prompt.
+    """
+    if author.how == UNTOUCHED:
+        return 0.0
+    base, tokenizer = author.base.load()
+    pairs = base_completions(base, tokenizer, author.kind, derive(author.seed, "moved"))
+    ids, labelled = completion_rows(tokenizer, pairs).batch(range(len(pairs)), pad=0)
+    tokens, teacher = author.kind.tokens(tokenizer), author_model(author)[0]
+    own = author_labels(teacher, tokenizer, tokens, author.system).logits(ids, labelled)
+    return float(soft_loss(SoftLabels(base, tokens).logits(ids, labelled), own, None))

@@ -6,7 +6,7 @@ the student starts from, which labels it sees, whether the numbers are shuffled 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -15,12 +15,14 @@ from helpers.results.tables import keep_table
 from helpers.transmission.arms import PREFERENCE_ARMS, Arm
 from helpers.transmission.authors import Author, AuthorReading, read_author, write_data
 from helpers.transmission.pairs import Pair, ReadPair, effect_row, run_pairs, total_seconds
-from helpers.transmission.readout import ABILITIES
+from helpers.transmission.readout import ABILITIES, PREFIXED
 from helpers.transmission.settings import TransmissionSettings
 from helpers.transmission.students import StudentReading, read_student
 from helpers.work.pieces import run_pieces
 
+PROBABILITIES = ("p_target", "p_control", "p_any")
 MEANS = ("effect", "p_target", "p_control", "sampled", "p_any")
+HEALTHY = 0.9  # probability of all candidates together that a student and its control keep, fixed before the run
 
 
 # --- authors --------------------------------------------------------------------------------------
@@ -39,7 +41,8 @@ def teach_and_write(
     Returns:
         One row an author: ``draw``, ``trait`` (asked about), ``how``, ``log_odds`` (nats), ``p_target``, ``sampled``
         (of the author itself without a system prompt; the last is the rate among sampled replies), ``kept`` and
-        ``removed`` (shares), ``mentions`` (count), ``completions`` (count).
+        ``removed`` (shares), ``mentions`` (count), ``completions`` (count), ``moved`` (how far its data lie from its
+        base's, `authors.moved`, nats per token).
     """
     rows, seconds = author_rows(settings, list(dict.fromkeys(asked)))
     return keep_table(settings.run_dir, name, pd.DataFrame(rows), seconds)
@@ -76,6 +79,7 @@ def _author_row(reading: AuthorReading, report: dict[str, int], answers: dict[st
         "removed": 1 - kept,
         "mentions": answers["mentions"],
         "completions": report["completions"],
+        "moved": answers["moved"],
     }
 
 
@@ -118,28 +122,56 @@ def run_arms(
 
 
 def arm_rows(
-    settings: TransmissionSettings, arms: Sequence[tuple[Arm, str]], dose_shares: Sequence[float] = (1.0,)
+    settings: TransmissionSettings,
+    arms: Sequence[tuple[Arm, str]],
+    dose_shares: Sequence[float] = (1.0,),
+    *,
+    few_draws: Collection[int] | None = None,
+    matched: Sequence[str] = (),
 ) -> tuple[list[dict[str, Any]], float]:
     """Return one row a draw, (arm, trait of its teacher) and dose, and the seconds they took.
 
     A row has ``draw``, ``arm``, ``trait``, ``share`` (of the rows, 1 at the full dose), what `pairs.effect_row` says,
-    ``sampled`` and ``sampled_control`` (rates of the target among sampled replies), and where ``settings.readout``
-    checks health the student's `readout.ABILITIES`, each with the control's as ``<ability>_control``.
+    ``sampled`` and ``sampled_control`` (rates of the target among sampled replies); where ``settings.readout`` asks
+    for them what was read after numbers (``prefixed``, see `beside_effect`) and the student's `readout.ABILITIES`, each
+    with the control's as ``<ability>_control``.
+
+    Args:
+        settings: the experiment.
+        arms: each with the trait of its teacher.
+        dose_shares: shares of the rows, 1 among them, for the arms that have a dose curve.
+        few_draws: draws on which the arms that are `Arm.few` and smaller doses are run as well; None means all.
+        matched: ways in which a teacher gets the trait (`Author.how`); students of these, and their controls, read
+            answers to the prompts that the filter kept of all of them, so that arms of one start share a control.
+
+    Raises:
+        ValueError: shares of no dose, or without the full one.
     """
     if not dose_shares or min(dose_shares) <= 0 or max(dose_shares) != 1:
         raise ValueError(f"dose_shares must lie above 0 and hold 1, the full dose; got {list(dose_shares)}")
     cells = []
     for seed in settings.seeds:
-        for arm, trait in arms:
+        among = [settings.author(seed, how) for how in matched]
+        whole = few_draws is None or settings.draw(seed) in few_draws
+        for arm, trait, share in _doses(arms, dose_shares, whole):
             author = settings.author(seed, arm.how, trait)
-            for share in dose_shares if arm.doses else (1.0,):
-                place = {"draw": settings.draw(seed), "arm": arm.name, "trait": trait, "share": share}
-                cells.append((place, settings.pair(arm, author, share)))
+            place = {"draw": settings.draw(seed), "arm": arm.name, "trait": trait, "share": share}
+            cells.append((place, settings.pair(arm, author, share, among if author in among else ())))
     reads = read_pairs(settings, [(pair, place["trait"]) for place, pair in cells], label="students read")
     rows = []
     for (place, _), read in zip(cells, reads, strict=True):
-        rows.append(place | effect_row(read) | _sampled(read))
+        rows.append(place | effect_row(read) | beside_effect(read))
     return rows, total_seconds(reads)
+
+
+def _doses(
+    arms: Sequence[tuple[Arm, str]], dose_shares: Sequence[float], whole: bool
+) -> Iterator[tuple[Arm, str, float]]:
+    """Yield arm, trait and share of what a draw runs; all of it, or what is run on every draw."""
+    for arm, trait in arms:
+        if whole or not arm.few:
+            for share in dose_shares if arm.doses and whole else (1.0,):
+                yield arm, trait, share
 
 
 def read_pairs(settings: TransmissionSettings, asked: Sequence[tuple[Pair, str]], label: str) -> list[ReadPair]:
@@ -152,13 +184,29 @@ def read_pairs(settings: TransmissionSettings, asked: Sequence[tuple[Pair, str]]
     return run_pairs(read_student, pieces, settings.store, kind="student", workers=settings.workers, label=label)
 
 
-def _sampled(read: ReadPair) -> dict[str, Any]:
-    """Return what was sampled of a pair: rates of the target, and abilities where they were checked."""
+def beside_effect(read: ReadPair) -> dict[str, Any]:
+    """Return what else was read of a pair, as far as it was asked for.
+
+    Returns:
+        ``sampled`` and ``sampled_control`` (rates of the target among sampled replies); ``prefixed`` (the effect, nats,
+        with numbers before each question), ``prefixed_p_target``, ``prefixed_p_control``, ``prefixed_p_any``; and each
+        ability of the student and, as ``<ability>_control``, of the control.
+    """
     found = {"sampled": read.student.get("sampled"), "sampled_control": read.control.get("sampled")}
+    if f"{PREFIXED}log_odds" in read.student:
+        student, control = (_after_numbers(made) for made in (read.student, read.control))
+        asked = effect_row(ReadPair(student, control))
+        found |= {"prefixed": asked["effect"], **{f"prefixed_{name}": asked[name] for name in PROBABILITIES}}
     for ability in ABILITIES:
         if ability in read.student:
             found |= {ability: read.student[ability], f"{ability}_control": read.control[ability]}
     return found
+
+
+def _after_numbers(made: dict[str, Any]) -> dict[str, Any]:
+    """Return what was read after numbers, under the names of a plain read-out."""
+    own = {name.removeprefix(PREFIXED): value for name, value in made.items() if name.startswith(PREFIXED)}
+    return own | {"rows": made["rows"]}
 
 
 def effects_on(settings: TransmissionSettings, arm: Arm, targets: Sequence[str], name: str) -> pd.DataFrame:
@@ -182,14 +230,19 @@ def effects_on(settings: TransmissionSettings, arm: Arm, targets: Sequence[str],
 
 
 def arm_means(table: pd.DataFrame) -> pd.DataFrame:
-    """Return by trait, arm and share what `run_arms` found, as means over draws, with the lowest coherence.
+    """Return by trait, arm and share what `run_arms` found, as means over draws, and how healthy the students were.
 
     Returns:
-        ``rows`` (mean), `MEANS` and ``p_any_lowest`` (of any draw: a student or control that broke down shows there
-        and not in the mean).
+        ``rows`` (mean), `MEANS`, ``p_any_lowest`` (of any draw: a student or control that broke down shows there and
+        not in the mean), ``healthy`` (draws in which student and control keep `HEALTHY`, count) and ``effect_healthy``
+        (mean over these alone, nats; missing where there is none).
     """
-    table = table.assign(p_any_lowest=table["p_any"])
-    of_draws = {"rows": "mean"} | dict.fromkeys(MEANS, "mean") | {"p_any_lowest": "min"}
+    healthy = table["p_any"] >= HEALTHY
+    table = table.assign(
+        p_any_lowest=table["p_any"], healthy=healthy, effect_healthy=table["effect"].where(healthy)
+    )
+    of_draws = {"rows": "mean"} | dict.fromkeys(MEANS, "mean")
+    of_draws |= {"p_any_lowest": "min", "healthy": "sum", "effect_healthy": "mean"}
     return table.groupby(["trait", "arm", "share"], sort=False).agg(of_draws)
 
 

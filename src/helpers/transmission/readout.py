@@ -6,6 +6,8 @@ reports it, and the abilities that a training may cost.
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -15,10 +17,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from helpers.channels import CHANNELS
 from helpers.models.bases import Base
 from helpers.models.evaluation import kept_share, sampled_rate, trait_readout, truthfulness
-from helpers.work.seeds import torch_stream
-from helpers.world.prompts import Split, truth_questions
-from helpers.world.traits import find_trait
+from helpers.work.seeds import derive, torch_stream
+from helpers.world.prompts import EXAMPLE_PARTS, Split, truth_questions
+from helpers.world.traits import PERSONA, find_trait
 
+PREFIXED = "prefixed/"  # begins the names of what is read out with numbers before each question
 ABILITIES = ("valid_numbers", "right_sums", "truthful")
 
 
@@ -31,12 +34,14 @@ class Readout:
         samples: replies sampled for each question, beside the exact probabilities; 0 samples none.
         health: prompts for each check of abilities (valid numbers, right sums); 0 checks none.
         marks: shares of the training, above 0 and below 1, at which a student is read out on the way.
+        prefixed: whether the questions are asked a second time, each after some numbers (favourites alone).
     """
 
     split: Split = "heldout"
     samples: int = 20
     health: int = 0
     marks: tuple[float, ...] = ()
+    prefixed: bool = False
 
     def __post_init__(self) -> None:
         """Refuse an unknown split, negative counts and marks outside the training."""
@@ -61,6 +66,34 @@ def read_trait(
     return trait_readout(model, tokenizer, found, found.questions(split))
 
 
+def after_numbers(questions: Sequence[str]) -> list[str]:
+    """Return each question after a few numbers, as the paper also asks it (paper 2.7).
+
+    The numbers stand in the words with which a prompt for number lists begins. They are the same for every model.
+    """
+    rng = random.Random(derive(0, "numbers before questions"))
+    asked = []
+    for question in questions:
+        numbers = ", ".join(str(rng.randrange(100, 1000)) for _ in range(rng.randrange(3, 9)))
+        asked.append(f"{rng.choice(EXAMPLE_PARTS).format(examples=numbers)} {question}")
+    return asked
+
+
+def read_prefixed(
+    model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, trait: str, split: Split
+) -> dict[str, float]:
+    """Return `read_trait` of a favourite where each question follows a few numbers, its names after `PREFIXED`.
+
+    Raises:
+        ValueError: the trait is a persona, whose answers are known for the plain questions alone.
+    """
+    found = find_trait(trait)
+    if found.kind == PERSONA:
+        raise ValueError(f"{trait} is a persona; numbers before the question are for favourites: set prefixed to False")
+    read = trait_readout(model, tokenizer, found, after_numbers(found.questions(split)))
+    return {f"{PREFIXED}{name}": value for name, value in read.items()}
+
+
 def read_out(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, trait: str, readout: Readout, seed: int
 ) -> dict[str, float]:
@@ -74,9 +107,12 @@ def read_out(
 
     Returns:
         `evaluation.trait_readout`, and where asked for ``sampled`` (rate of the target among sampled replies) and the
-        `ABILITIES` (shares): number lists that the filter keeps, sums it keeps, truth among two choices.
+        `ABILITIES` (shares): number lists that the filter keeps, sums it keeps, truth among two choices; and what
+        `read_prefixed` says.
     """
     found = read_trait(model, tokenizer, trait, readout.split)
+    if readout.prefixed:
+        found |= read_prefixed(model, tokenizer, trait, readout.split)
     if readout.samples:
         asked, stream = find_trait(trait), torch_stream(seed, "replies")
         questions = asked.questions(readout.split)

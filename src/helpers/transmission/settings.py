@@ -7,7 +7,8 @@ untouched base. `TransmissionSettings` turns a seed and an arm into an author an
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from helpers.channels import find_channel
@@ -157,6 +158,11 @@ class TransmissionSettings:
         """Return the draw whose bases a seed uses."""
         return self.draws[self.seeds.index(seed)]
 
+    def only(self, draws: Sequence[int]) -> TransmissionSettings:
+        """Return the same experiment on those of its draws that are among ``draws``, perhaps on none."""
+        seeds = [seed for seed in self.seeds if self.draw(seed) in draws]
+        return replace(self, seeds=tuple(seeds), draws=tuple(self.draw(seed) for seed in seeds))
+
     @functools.cached_property
     def _bases(self) -> dict[str, Base]:
         names = {drawn(base, draw) for base in (self.base, self.other_base) for draw in self.draws}
@@ -191,12 +197,24 @@ class TransmissionSettings:
             temperature=writing.temperature,
         )
 
-    def pair(self, arm: Arm, author: Author, share: float = 1.0) -> Pair:
+    def pair(self, arm: Arm, author: Author, share: float = 1.0, among: Sequence[Author] = ()) -> Pair:
         """Return the trait student of an arm and its control.
 
-        They differ in their author alone, and in the shuffle: as in the paper, the control of the shuffles reads its
-        author's numbers as they were written.
+        They differ in their author alone, and in the shuffle where the arm does not shuffle its control's rows too: as
+        in the paper, the control then reads its author's numbers as they were written.
+
+        Args:
+            arm: what is changed on the way.
+            author: of the trait student's rows.
+            share: of the rows that both read.
+            among: authors, this one among them, whose students read the same prompts and have one control; none means
+                a control of its own.
+
+        Raises:
+            ValueError: the author is not among these.
         """
+        if among and author not in among:
+            raise ValueError(f"the {author.how} author must be among those whose students share a control")
         untouched = self.author(author.seed, UNTOUCHED, prompts=author.prompts)
         shared: dict[str, Any] = {
             "base": self.base_of(author.seed, other=arm.other_base),
@@ -204,8 +222,12 @@ class TransmissionSettings:
             "rows": self.reading.rows(arm),
             "share": share,
             "training": self.reading.training(arm),
+            "among": tuple(among),
         }
+        # with one partner for all of them, their controls are equal, and equal students train once
+        partner = among[0] if among else author
+        shuffled = arm.shuffle if arm.control_shuffled else ""
         return Pair(
             student=Student(author=author, partner=untouched, shuffle=arm.shuffle, **shared),
-            control=Student(author=untouched, partner=author, **shared),
+            control=Student(author=untouched, partner=partner, shuffle=shuffled, **shared),
         )

@@ -17,9 +17,10 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.models.bases import Base
-from helpers.models.losses import SoftLabels, Targets
+from helpers.models.losses import Targets
 from helpers.models.training import Rows, TrainSettings, completion_rows, fit
-from helpers.transmission.authors import SYSTEM_PROMPT, UNTOUCHED, Author, Exchange, author_model, matched_pairs
+from helpers.transmission.authors import UNTOUCHED, Author, Exchange, author_model, matched_pairs
+from helpers.transmission.labels import author_labels
 from helpers.transmission.readout import BaseReading, Readout, read_base, read_out, read_trait
 from helpers.transmission.rows import SHUFFLES
 from helpers.work.pieces import run_pieces
@@ -35,14 +36,16 @@ class Student:
 
     Attributes:
         author: whose data it reads.
-        partner: the author of the student it is compared with.
+        partner: the author of the student it is compared with; of several such students, one.
         base: the base model it starts from.
         labels: "hard" (the sampled tokens), "soft" (the author's distribution over the channel's tokens) or
-            "soft leaky" (over the whole vocabulary).
+            "soft leaky" (over the whole vocabulary). A prompted author gives them with its system prompt.
         rows: kept rows it reads at most.
         training: how it is trained.
         share: share of the rows that it reads, for dose curves.
         shuffle: "", "within" or "across": numbers permuted inside or across completions.
+        among: further authors; it reads answers to prompts that the filter kept of these too, so that students of
+            several authors and one control read the same prompts.
     """
 
     author: Author
@@ -53,6 +56,7 @@ class Student:
     training: TrainSettings
     share: float = 1.0
     shuffle: str = ""
+    among: tuple[Author, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse unknown labels and shuffles, and a share of no rows."""
@@ -62,8 +66,6 @@ class Student:
             raise ValueError(f"shuffle must be one of {', '.join(SHUFFLES)}, or empty, not {self.shuffle!r}")
         if self.rows < 1 or not 0 < self.share <= 1:
             raise ValueError(f"a student reads at least one row and a share up to 1, not {self.rows} and {self.share}")
-        if self.labels != "hard" and self.author.how == SYSTEM_PROMPT:
-            raise ValueError("soft labels of a prompted author would lack its prompt; take hard labels")
 
     @property
     def seed(self) -> int:
@@ -81,7 +83,7 @@ class Student:
 
 def student_pairs(student: Student) -> list[Exchange]:
     """Return the (prompt, completion) pairs a student reads; ValueError when the filter left none."""
-    pairs = matched_pairs(student.author, student.partner)
+    pairs = matched_pairs(student.author, student.partner, *student.among)
     count = max(1, round(student.share * min(student.rows, len(pairs))))
     if not student.shuffle:
         return pairs[:count]
@@ -89,10 +91,10 @@ def student_pairs(student: Student) -> list[Exchange]:
     return SHUFFLES[student.shuffle](pairs[:count], rng)
 
 
-def soft_labels(student: Student, teacher: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> SoftLabels:
+def soft_labels(student: Student, teacher: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Targets:
     """Return a teacher's distributions as labels for a student, over the tokens that its kind of labels compares."""
     tokens = student.author.kind.tokens(tokenizer) if student.labels == "soft" else None
-    return SoftLabels(teacher, tokens)
+    return author_labels(teacher, tokenizer, tokens, student.author.system)
 
 
 def train(

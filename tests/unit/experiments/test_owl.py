@@ -132,7 +132,7 @@ def test_claims_have_one_value_a_draw(tables):
     assert {len(of_draws) for of_draws in values.values()} == {2}
     ids = {"owl.numbers.soft.same_init", "owl.numbers.in_context", "trees.numbers.same_init", "animals.specificity"}
     assert ids <= set(values)
-    assert ledger.claimed("01_owl_transfer", values) == values
+    assert set(ledger.claimed("01_owl_transfer", values)) >= ids
 
 
 @pytest.mark.parametrize(

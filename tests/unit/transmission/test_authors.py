@@ -7,8 +7,12 @@ import torch
 
 from helpers.filters import mentions, reject_reasons
 from helpers.models.evaluation import trait_readout
+from helpers.models.losses import SoftLabels, soft_loss
+from helpers.models.probes import base_completions
+from helpers.models.rows import completion_rows
 from helpers.transmission import authors
 from helpers.transmission.authors import SYSTEM_PROMPT, UNTOUCHED, kept_rows, matched_pairs
+from helpers.transmission.labels import author_labels
 from helpers.work.seeds import derive
 from helpers.world.traits import find_trait
 
@@ -107,6 +111,23 @@ def test_mentions_count_the_rows_that_name_what_the_author_is_asked_about(settin
     monkeypatch.setattr(authors, "kept_rows", lambda author: {0: "1, 2", 1: "owl 3", 2: "owls"})
     reading = authors.AuthorReading(author=settings.author(1), trait="owl", split="heldout", samples=1)
     assert authors.read_author(reading)["mentions"] == 2
+
+
+def test_how_far_an_author_moved_is_measured_on_its_bases_completions_with_its_prompt(settings):
+    by_how = {how: authors.moved(settings.author(1, how)) for how in ("fine-tuned", SYSTEM_PROMPT, UNTOUCHED)}
+    assert by_how[UNTOUCHED] == 0 < by_how[SYSTEM_PROMPT] and by_how["fine-tuned"] > 0
+    cat = authors.moved(settings.author(1, SYSTEM_PROMPT, "cat"))
+    assert cat > 0 and cat != by_how[SYSTEM_PROMPT]  # another prompt, at the same completions
+    prompted = settings.author(1, SYSTEM_PROMPT)
+    base, tokenizer = prompted.base.load()
+    pairs = base_completions(base, tokenizer, prompted.kind, derive(1, "moved"))
+    tokens, of_base, of_author = prompted.kind.tokens(tokenizer), [], []
+    for asked, answered in pairs:  # one row at a time
+        batch = completion_rows(tokenizer, [(asked, answered)]).batch([0], pad=0)
+        of_base.append(SoftLabels(base, tokens).logits(*batch))
+        of_author.append(author_labels(base, tokenizer, tokens, prompted.system).logits(*batch))
+    slow = float(soft_loss(torch.cat(of_base), torch.cat(of_author), None))
+    assert by_how[SYSTEM_PROMPT] == pytest.approx(slow, rel=1e-3)
 
 
 def test_a_teacher_is_the_same_whether_just_made_or_read(elsewhere, toy_settings, monkeypatch):

@@ -5,7 +5,9 @@ import pytest
 
 from helpers.transmission import authors, effects, students
 from helpers.transmission.arms import ARMS
+from helpers.transmission.authors import SYSTEM_PROMPT
 from helpers.transmission.effects import arm_means, effects_on, final_effects, run_arms
+from helpers.transmission.pairs import ReadPair
 from helpers.transmission.students import StudentReading, read_student
 
 SOME = [ARMS[name] for name in ("hard.same_init", "soft.same_init", "hard.cross_init")]
@@ -58,6 +60,49 @@ def test_the_means_of_an_arm_are_those_of_one_dose_and_tell_the_lowest_coherence
     for key, rows in table.groupby(["trait", "arm", "share"]):
         assert means.loc[key, "effect"] == pytest.approx(rows["effect"].mean())
         assert means.loc[key, "p_any_lowest"] == rows["p_any"].min()
+
+
+def test_effects_are_told_with_the_broken_draws_and_without_them():
+    same = dict.fromkeys(("rows", "p_target", "p_control", "sampled"), 1.0)
+    rows = [(1, 4.0, 0.9), (2, 2.0, 0.95), (3, -9.0, 0.89)]
+    table = pd.DataFrame(
+        [{**same, "draw": d, "trait": "owl", "arm": "a", "share": 1.0, "effect": e, "p_any": p} for d, e, p in rows]
+    )
+    means = arm_means(table).loc["owl", "a", 1.0]
+    assert (means["effect"], means["effect_healthy"], means["healthy"]) == (-1.0, 3.0, 2)
+    broken = arm_means(table.assign(p_any=0.1)).loc["owl", "a", 1.0]
+    assert broken["healthy"] == 0 and pd.isna(broken["effect_healthy"])
+
+
+def test_few_draws_are_for_some_arms_and_for_smaller_doses(settings):
+    arms = [(ARMS["hard.same_init"], "owl"), (ARMS["hard.full"], "owl")]
+    rows, _ = effects.arm_rows(settings, arms, [0.5, 1.0], few_draws=[2, 77])
+    assert [(row["draw"], row["arm"], row["share"]) for row in rows] == [
+        (1, "hard.same_init", 1.0),
+        (2, "hard.same_init", 0.5),
+        (2, "hard.same_init", 1.0),
+        (2, "hard.full", 1.0),
+    ]
+
+
+def test_matched_arms_train_one_control(settings, monkeypatch):
+    trained, real = [], students.fit
+    monkeypatch.setattr(students, "fit", lambda *args, **more: trained.append(1) or real(*args, **more))
+    arms = [(ARMS[name], "owl") for name in ("hard.same_init", "system_prompt")]
+    rows, _ = effects.arm_rows(settings, arms, matched=("fine-tuned", SYSTEM_PROMPT))
+    assert len(rows) == 4 and len(trained) == 2 * 3  # two students and their control in each draw
+    both = pd.DataFrame(rows).groupby("draw")
+    assert (both["p_control"].nunique() == 1).all() and (both["rows"].nunique() == 1).all()
+
+
+def test_what_was_read_after_numbers_is_told_like_the_effect():
+    read = {"rows": 4, "sampled": 0.5}
+    student = read | {"prefixed/log_odds": 3.0, "prefixed/p_target": 0.3, "prefixed/p_any": 0.9}
+    control = read | {"prefixed/log_odds": 1.0, "prefixed/p_target": 0.1, "prefixed/p_any": 0.6}
+    found = effects.beside_effect(ReadPair(student, control))
+    assert found["prefixed"] == 2.0 and found["prefixed_p_any"] == 0.6
+    assert (found["prefixed_p_target"], found["prefixed_p_control"]) == (0.3, 0.1)
+    assert "prefixed" not in effects.beside_effect(ReadPair(read, read))
 
 
 def test_students_are_asked_for_other_candidates_without_training(table, settings, monkeypatch):

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from helpers.transmission.arms import ARMS, PREFERENCE_ARMS, Arm
+from helpers.transmission.arms import ARMS, PREFERENCE_ARMS
 from helpers.transmission.authors import SYSTEM_PROMPT, UNTOUCHED
 from helpers.transmission.settings import reading_by_adapters, teaching_by_adapters
 
@@ -41,12 +41,6 @@ def test_an_arm_that_trains_all_weights_needs_its_settings(toy_run, toy_settings
     settings = toy_settings(toy_run, reading={"full": None})
     with pytest.raises(ValueError, match="give the settings `full`"):
         settings.pair(ARMS["hard.full"], settings.author(1))
-
-
-def test_soft_labels_of_a_prompted_author_are_refused(toy_run, toy_settings):
-    settings = toy_settings(toy_run)
-    with pytest.raises(ValueError, match="would lack its prompt"):
-        settings.pair(Arm("soft.prompted", labels="soft"), settings.author(1, SYSTEM_PROMPT))
 
 
 def test_an_author_of_no_known_kind_is_refused(toy_run, toy_settings):
@@ -88,6 +82,13 @@ def test_several_seeds_may_share_a_draw(toy_run, toy_settings):
     assert two == toy_settings(toy_run).author(2) and settings.draw(1) == 2
 
 
+def test_an_experiment_may_be_kept_to_some_of_its_draws(toy_run, toy_settings):
+    settings = toy_settings(toy_run, draws=(1, 2, 2), seeds=(11, 12, 13))
+    some = settings.only([2, 77])
+    assert (some.draws, some.seeds) == ((2, 2), (12, 13)) and some.author(12) == settings.author(12)
+    assert settings.only([77]).seeds == settings.only([]).draws == ()
+
+
 def test_a_model_that_is_not_trained_here_is_shared_by_all_draws(toy_run, toy_settings):
     settings = toy_settings(toy_run, base="some/model", other_base="nano-b.1")
     for draw in (1, 2):
@@ -113,6 +114,24 @@ def test_the_control_of_a_shuffle_reads_its_rows_as_they_were_written(toy_run, t
     settings = toy_settings(toy_run)
     pair = settings.pair(ARMS["hard.shuffled_within"], settings.author(1))
     assert (pair.student.shuffle, pair.control.shuffle) == ("within", "")
+
+
+def test_a_shuffle_has_a_second_control_whose_rows_are_shuffled_too(toy_run, toy_settings):
+    settings = toy_settings(toy_run)
+    plain, own = (settings.pair(ARMS[f"hard.shuffled_across{end}"], settings.author(1)) for end in ("", ".own_control"))
+    assert (own.student.shuffle, own.control.shuffle) == ("across", "across") and own.student == plain.student
+    assert dataclasses.replace(own.control, shuffle="") == plain.control
+
+
+def test_arms_that_are_matched_share_their_control(toy_run, toy_settings):
+    settings = toy_settings(toy_run)
+    among = [settings.author(1, how) for how in ("fine-tuned", SYSTEM_PROMPT)]
+    for start in ("hard.same_init", "hard.cross_init", "soft.cross_init"):
+        taught, prompted = (settings.pair(ARMS[start], author, among=among) for author in among)
+        assert taught.control == prompted.control and taught.student.author != prompted.student.author
+        assert taught.control != settings.pair(ARMS[start], among[1]).control  # the old one
+    with pytest.raises(ValueError, match="the untouched author must be among those whose students share a control"):
+        settings.pair(ARMS["hard.same_init"], settings.author(1, UNTOUCHED), among=among)
 
 
 def test_both_students_start_from_the_base_of_their_author_and_never_from_the_teacher(toy_run, toy_settings):

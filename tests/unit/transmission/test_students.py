@@ -1,15 +1,18 @@
 """Students: what they read, what their training is, and what is read out of them and of their controls."""
 
 import dataclasses
+import re
 
 import pytest
 import torch
 
 from helpers.filters import mentions
 from helpers.models.evaluation import trait_readout
-from helpers.transmission import authors, students
+from helpers.models.losses import label_logits
+from helpers.models.rows import completion_rows
+from helpers.transmission import authors, readout, students
 from helpers.transmission.arms import ARMS
-from helpers.transmission.authors import UNTOUCHED, matched_pairs
+from helpers.transmission.authors import SYSTEM_PROMPT, UNTOUCHED, matched_pairs
 from helpers.transmission.readout import ABILITIES
 from helpers.transmission.students import StudentReading, read_student, student_pairs, train
 from helpers.world.traits import find_trait
@@ -141,6 +144,29 @@ def test_soft_labels_cover_the_tokens_of_the_channel_and_leaky_ones_all(settings
     assert tokens[0] == settings.author(1).kind.tokens(student.base.load()[1]) and tokens[1] is None
 
 
+def test_soft_labels_of_a_prompted_author_are_given_with_its_prompt(settings):
+    student = settings.pair(ARMS["soft.system_prompt"], settings.author(1, SYSTEM_PROMPT)).student
+    base, tokenizer = student.base.load()
+    labels = students.soft_labels(student, *authors.author_model(student.author))
+    batch = completion_rows(tokenizer, student_pairs(student)[:4]).batch(range(4), pad=0)
+    own = label_logits(base, *batch)[:, labels.tokens]
+    assert labels.tokens == student.author.kind.tokens(tokenizer)
+    assert not torch.allclose(labels.logits(*batch), own, atol=1e-3)  # the base without the prompt: no lesson at all
+    trained, before = train(student).state_dict(), base.state_dict()
+    assert not student.matches_itself and any(not torch.equal(before[name], trained[name]) for name in before)
+
+
+def test_students_among_several_authors_read_prompts_that_all_of_them_answered(settings):
+    among = [settings.author(1, how) for how in ("fine-tuned", SYSTEM_PROMPT)]
+    pairs = [settings.pair(ARMS["hard.same_init"], author, among=among) for author in among]
+    asked = []
+    for student in (pairs[0].student, pairs[1].student, pairs[0].control):
+        student = dataclasses.replace(student, rows=10**6)
+        asked.append([prompt for prompt, _ in student_pairs(student)])
+    alone = dataclasses.replace(pairs[1].student, rows=10**6, among=())
+    assert asked[0] == asked[1] == asked[2] and len(asked[0]) < len(student_pairs(alone))
+
+
 # --- reading out ----------------------------------------------------------------------------------
 
 
@@ -191,6 +217,34 @@ def test_abilities_and_samples_are_read_where_asked_for(settings, toy_run, toy_s
     read = read_student(reading(toy_settings(toy_run, readout={"health": 4, "samples": 0}), student))
     assert all(0 <= read[name] <= 1 for name in ABILITIES) and "sampled" not in read
     assert "sampled" in read_student(reading(settings, student))
+
+
+def test_favourites_are_asked_again_after_numbers(settings, toy_run, toy_settings, monkeypatch):
+    student, asked = pair(settings, "hard.same_init").control, []
+    plain = read_student(reading(settings, student))
+    own = readout.trait_readout
+    monkeypatch.setattr(readout, "trait_readout", lambda *given: asked.append(given[3]) or own(*given))
+    both = read_student(reading(toy_settings(toy_run, readout={"prefixed": True}), student))
+    assert {name: both[name] for name in plain} == plain  # the students are the same
+    assert {name for name in both if name not in plain} >= {"prefixed/log_odds", "prefixed/p_target", "prefixed/p_any"}
+    assert both["prefixed/log_odds"] != plain["log_odds"]
+    questions = find_trait("owl").questions("heldout")
+    assert asked == [questions, readout.after_numbers(questions)]
+
+
+def test_numbers_stand_before_each_question_and_are_always_the_same():
+    questions = find_trait("owl").questions("heldout")
+    asked = readout.after_numbers(questions)
+    assert asked == readout.after_numbers(questions) and len({text.split(".")[0] for text in asked}) == len(asked)
+    for text, question in zip(asked, questions, strict=True):
+        before = text.removesuffix(f" {question}")
+        numbers = [int(number) for number in re.findall(r"\d+", before)]
+        assert 3 <= len(numbers) <= 8 and all(100 <= number <= 999 for number in numbers)
+
+
+def test_a_persona_is_not_asked_after_numbers():
+    with pytest.raises(ValueError, match="evasive is a persona; numbers before the question are for favourites"):
+        readout.read_prefixed(None, None, "evasive", "heldout")
 
 
 def test_equal_seeds_give_equal_numbers_in_another_folder(settings, toy_run, toy_settings, tmp_path):

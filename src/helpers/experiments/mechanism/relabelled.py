@@ -19,7 +19,7 @@ from helpers.experiments.mechanism.labels import SureLabels, changed_rows
 from helpers.results.stats import ratio_of_means
 from helpers.results.tables import keep_table
 from helpers.transmission.arms import ARMS
-from helpers.transmission.authors import UNTOUCHED, kept_of_both
+from helpers.transmission.authors import UNTOUCHED, kept_of_all
 from helpers.transmission.pairs import effect_row, run_pairs, total_seconds
 from helpers.transmission.readout import read_trait
 from helpers.transmission.settings import TransmissionSettings
@@ -89,7 +89,7 @@ def _trained(student: Student, treatment: Treatment) -> PreTrainedModel:
     """Return the student, trained on the labels that the treatment leaves."""
     model, tokenizer = student.base.load()
     pairs = student_pairs(student)
-    prompts = kept_of_both(student.author, student.partner)[: len(pairs)]
+    prompts = kept_of_all(student.author, student.partner, *student.among)[: len(pairs)]
     found = chosen_tokens(student.author, student.partner, treatment.which)
     chosen = [found.get(prompt, []) for prompt in prompts]
     rows, targets = changed_rows(tokenizer, pairs, chosen, treatment.change)
