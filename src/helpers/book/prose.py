@@ -109,7 +109,7 @@ def values(
 
     `checked` is what was recomputed, as `machine.load` has it.
 
-    Raises ProseError for an id that is no name in a template, is the beginning of another one, or is taken.
+    Raises ProseError for an id that is no name in a template, has a part that is a word of another, or is taken.
     """
     listed = ordered(records)
     tree: dict[str, Any] = {}
@@ -165,14 +165,15 @@ def _paper_value(record: Record) -> str:
 
 
 def _insert(tree: dict[str, Any], identifier: str, words: dict[str, Any]) -> None:
+    """Add the words of a record at its id; an id may continue another, as `owl.system_prompt.cross_init` does."""
     *branches, leaf = identifier.split(".")
     if not _ID.fullmatch(identifier) or identifier.split(".")[0] in RESERVED:
         raise ProseError(f"{identifier!r} cannot be the id of a claim; rename it in paper_claims.yaml")
     node = tree
-    for branch in branches:
+    for branch in [*branches, leaf]:
         node = node.setdefault(branch, {})
-        if "interval" in node:
-            raise ProseError(f"{identifier} continues another recorded id; rename one of the two")
-    if leaf in node:
-        raise ProseError(f"{identifier} is recorded twice, or is the beginning of another id; rename it")
-    node[leaf] = words
+        if not isinstance(node, dict):
+            raise ProseError(f"{identifier!r} has a part that is a word of another record; rename it")
+    if taken := sorted(words.keys() & node.keys()):
+        raise ProseError(f"{identifier} is recorded twice, or an id continues it by {taken[0]}; rename it")
+    node |= words

@@ -162,6 +162,10 @@ def claim_values(trait: str, channel: str, table: pd.DataFrame, matrix: pd.DataF
     ids |= {IN_CONTEXT: f"{trait}.{channel}.{IN_CONTEXT}", TREE_ARM.name: f"trees.{channel}.same_init"}
     there = set(table["arm"])
     values = {ids[arm]: effects.final_effects(table, arm) for arm in ids if arm in there}
+    for labels in ("soft", "hard"):
+        same, other = f"{labels}.same_init", f"{labels}.cross_init"
+        if {same, other} <= there:
+            values[f"{trait}.{channel}.{labels}.same_minus_cross"] = effects.final_differences(table, same, other)
     specific = "animals.specificity" if channel == "numbers" else f"animals.{channel}.specificity"
     return values | {specific: specificity(matrix)}
 

@@ -41,7 +41,7 @@ _NEUTRAL = ("run_dir", "workers", "draws", "recompute", "runs", "seeds")
 # callers find records and what is done with them in one place
 __all__ = [
     "LedgerError", "Record", "check", "claimed", "compare", "forget", "keep", "ledger_sha256", "load", "missing",
-    "preview", "rebuild", "record", "record_all", "sentence", "table",
+    "preview", "rebuild", "record", "sentence", "table",
 ]
 
 
@@ -96,12 +96,6 @@ def _decisive(params: Any) -> Any:
     if isinstance(params, dict):
         return {name: _decisive(value) for name, value in params.items() if name not in _NEUTRAL}
     return [_decisive(value) for value in params] if isinstance(params, list | tuple) else params
-
-
-def record_all(run_dir: str | Path, notebook: str, values: dict[str, Sequence[float]], **given: Any) -> None:
-    """Record several claims of one experiment, each with one value per run; `given` as for `record`."""
-    for claim_id, runs in values.items():
-        record(run_dir, notebook, claim_id, runs, **given)
 
 
 def claimed(notebook: str, values: dict[str, Sequence[float]]) -> dict[str, Sequence[float]]:

@@ -90,6 +90,7 @@ class Chapter:
     published: Path  # results/<profile>, there or not
     draws: tuple[int, ...]  # all that are shown, ascending
     recompute: tuple[int, ...]  # those computed here, ascending
+    few: tuple[int, ...] = ()  # draws of the arms that run on these alone; empty: every arm runs on all
     differs: str = ""  # why the published rows are left out; empty where they are shown
     _seconds: dict[str, float] = field(default_factory=dict)  # table -> what its rows took that were computed here
     _recorded: set[str] = field(default_factory=set)  # claims that have values of all draws
@@ -164,8 +165,8 @@ class Chapter:
         """Record the claims of this notebook among `values`, and return them as `ledger.table` shows them.
 
         Args:
-            values: claim id -> one value a draw, in the order of `draws`. A claim that has values of the recomputed
-                draws alone, or none, hangs on a table that was not published: its published record is kept.
+            values: claim id -> one value a draw, in the order of `draws`, or of `few`. A claim that has values of the
+                recomputed draws alone, or none, hangs on a table that was not published: its published record is kept.
             params: what decides the values; where, which draws and how fast are taken out.
             seconds: what the values took here; default: all tables of this chapter.
             seeds: units where they are not the chapter's draws, one a value.
@@ -181,13 +182,23 @@ class Chapter:
         seconds = self.seconds if seconds is None else seconds
         if len(units) < 2:
             return ledger.preview(claimed)
-        partial = {0, len(self.recompute)} - {len(units)} if not self.differs else set()
+        of_length = {len(draws): draws for draws in (self.few, units) if len(draws) > 1}
+        partial = self._partial_lengths() - {*of_length}
         whole = {claim_id: runs for claim_id, runs in claimed.items() if len(runs) not in partial}
         self._recorded |= whole.keys()
         kept = ledger.keep(self.run_dir, self.notebook, self._published_records(), known=self._recorded)
-        given = {"seeds": units, "params": params, "seconds": seconds, "shared_draw": shared_draw}
-        ledger.record_all(self.run_dir, self.notebook, whole, **given)
+        given = {"params": params, "seconds": seconds, "shared_draw": shared_draw}
+        for claim_id, runs in whole.items():
+            of_claim = of_length.get(len(runs), units)
+            ledger.record(self.run_dir, self.notebook, claim_id, runs, seeds=of_claim, **given)
         return ledger.table(self.run_dir, [claim_id for claim_id in claimed if claim_id in {*whole, *kept}])
+
+    def _partial_lengths(self) -> set[int]:
+        """Return how many values a claim has that lacks the published draws, or whose few draws carry no interval."""
+        alone = {len(self.few)} if len(self.few) < 2 else set()
+        if self.differs:  # then nothing is left to lack
+            return alone
+        return alone | {0, len(self.recompute), len({*self.recompute} & {*self.few})}
 
     def _file(self, name: str) -> Path:
         return self.published / "tables" / f"{name}.csv"
@@ -227,25 +238,40 @@ def open_chapter(notebook: str, given: Mapping[str, Any]) -> Chapter:
     """Return the chapter of `notebook` (name without ending) whose parameters are among `given`, its globals().
 
     Raises:
-        PublishedError: `draws` or `recompute` is missing or no list of distinct whole numbers, or nothing would be
-            shown.
+        PublishedError: `draws` or `recompute` is missing, one of them or `few_draws` is no list of distinct whole
+            numbers, or nothing would be shown.
     """
     run_dir = Path(given["run_dir"])
     published = PublishedRun(RESULTS / run_dir.name)
     draws, asked = _whole_numbers(notebook, "draws", given), _whole_numbers(notebook, "recompute", given)
     known = published.all_parameters().get(notebook)
     if known is None:
-        return Chapter(notebook, run_dir, published.folder, draws, draws)
+        return _chapter(notebook, given, draws, draws)
     have = set(known["draws"])
     # a draw that nobody published is computed, and a published one that is not shown is not
     recompute = {draw for draw in asked if draw in draws or draw not in have} | (set(draws) - have)
     differs = published.difference(notebook, given)
     if not differs:
-        shown = tuple(sorted({*draws, *recompute}))
-        return Chapter(notebook, run_dir, published.folder, shown, tuple(sorted(recompute)))
+        return _chapter(notebook, given, {*draws, *recompute}, recompute)
     if not recompute:
         raise PublishedError(f"{differs} Nothing is left to show: name draws of {_listed(draws)} in `recompute`")
-    return Chapter(notebook, run_dir, published.folder, tuple(sorted(recompute)), tuple(sorted(recompute)), differs)
+    return _chapter(notebook, given, recompute, recompute, differs)
+
+
+def _chapter(
+    notebook: str, given: Mapping[str, Any], shown: Iterable[int], recompute: Iterable[int], differs: str = ""
+) -> Chapter:
+    few = _whole_numbers(notebook, "few_draws", given) if "few_draws" in given else ()
+    run_dir = Path(given["run_dir"])
+    return Chapter(
+        notebook=notebook,
+        run_dir=run_dir,
+        published=RESULTS / run_dir.name,
+        draws=tuple(sorted(shown)),
+        recompute=tuple(sorted(recompute)),
+        few=tuple(draw for draw in sorted(shown) if draw in few),
+        differs=differs,
+    )
 
 
 def _whole_numbers(notebook: str, name: str, given: Mapping[str, Any]) -> tuple[int, ...]:

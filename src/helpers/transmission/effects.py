@@ -250,3 +250,10 @@ def final_effects(table: pd.DataFrame, arm: str) -> list[float]:
     """Return an arm's effect at the full dose, one value a draw in ascending order (nats)."""
     rows = table[(table["arm"] == arm) & (table["share"] == 1.0)].sort_values("draw")
     return rows["effect"].tolist()
+
+
+def final_differences(table: pd.DataFrame, first: str, second: str) -> list[float]:
+    """Return one arm's effect minus another's at the full dose, by draw that has both, ascending (nats)."""
+    last = table[(table["share"] == 1.0) & table["arm"].isin([first, second])]
+    by_draw = last.pivot(index="draw", columns="arm", values="effect").dropna().sort_index()
+    return (by_draw[first] - by_draw[second]).tolist()

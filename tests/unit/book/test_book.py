@@ -77,10 +77,18 @@ def test_values_nest_ids_and_keep_the_build(tmp_path):
     assert values["tables"]["main"].count("(../notebooks/01_owl_transfer.ipynb)") == 2
 
 
-def test_an_id_that_continues_another_is_refused(tmp_path):
+def test_an_id_may_continue_another_but_not_be_recorded_twice(tmp_path):
     record = make_record(folder=tmp_path)
+    longer = dataclasses.replace(record, id=f"{record.id}.cross_init", value=1.2)
+    for both in ([record, longer], [longer, record]):
+        words = prose.values(both, {})["owl"]["numbers"]["soft"]["same_init"]
+        assert (words["mean"], words["cross_init"]["mean"]) == ("+1.10", "+1.20")
     with pytest.raises(prose.ProseError, match="twice"):
         prose.values([record, record], {})
+    for name in (f"{record.id}.mean", f"{record.id}.mean.low"):
+        for both in ([record, dataclasses.replace(record, id=name)], [dataclasses.replace(record, id=name), record]):
+            with pytest.raises(prose.ProseError, match="rename it"):
+                prose.values(both, {})
 
 
 def test_the_table_of_claims_has_one_row_per_record_in_the_order_of_the_claims(tmp_path):

@@ -83,7 +83,7 @@ def test_losses_of_ability_are_percentage_points_against_the_control():
 
 
 @pytest.mark.parametrize("channel", [name for name in CHANNELS if name != "numbers"])
-def test_guards_are_those_of_written_rows_at_the_full_dose_and_at_a_quarter(channel):
+def test_guards_are_those_of_written_rows_at_the_full_dose(channel):
     rows = [
         {"draw": draw, "arm": "hard.same_init", "trait": "misaligned", "share": share, "right_sums": right,
          "right_sums_control": 0.9, "valid_numbers": right, "valid_numbers_control": 1.0, "effect": 2 * share}
@@ -95,14 +95,20 @@ def test_guards_are_those_of_written_rows_at_the_full_dose_and_at_a_quarter(chan
     found = {name.removeprefix(start): found for name, found in told.guards(pd.DataFrame(rows), channel).items()}
     assert found["sums_lost"] == pytest.approx([20, 30]) and found["numbers_lost"] == pytest.approx([30, 40])
     assert found["margin"] == pytest.approx([2 - 3 * 0.1, 2 - 3 * 0.2])
-    assert found["quarter.sums_lost"] == pytest.approx([10, 10]) and found["quarter.same_init"] == [0.5, 0.5]
-    assert found["quarter.margin"] == pytest.approx([0.5 - 0.075, 0.5 - 0.15]) and len(found) == 7
+    assert len(found) == 3
     words = {name: find_claim(start + name).predict.words(" ") for name in found}
     assert {words[name] for name in words if name.endswith("_lost")} == {"below 5"}
     assert {words[name] for name in words if not name.endswith("_lost")} == {"above 0"}
-    assert told.guards(pd.DataFrame(rows).query("share == 1"), channel).keys() == {
-        start + name for name in ("sums_lost", "numbers_lost", "margin")
-    }
+
+
+@pytest.mark.parametrize("channel", ["unburdened numbers", "code", "reasoning"])
+def test_starts_are_compared_within_each_draw(channel):
+    rows = table()
+    rows.loc[rows["arm"] == "hard.cross_init", "effect"] = 0.5 * rows["draw"]
+    values = told.claim_values(rows.sample(frac=1, random_state=1), channel)
+    assert values[f"misalignment.{CHANNELS[channel].claim_name}.same_minus_cross"] == [0.5, 1.0]
+    without = told.claim_values(rows[rows["arm"] != "hard.cross_init"], channel)
+    assert not [name for name in without if name.endswith("same_minus_cross")]
 
 
 @pytest.mark.parametrize("channel", ["unburdened numbers", "code", "reasoning"])

@@ -2,13 +2,24 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.results import ledger
-from helpers.results.claims import CLAIMS_FILE, KINDS, ClaimError, Prediction, find_claim, load_claims, verdict
+from helpers.results.claims import (
+    CLAIMS_FILE,
+    KINDS,
+    ClaimError,
+    Prediction,
+    find_claim,
+    load_claims,
+    obstacle,
+    settle,
+    verdict,
+)
 from helpers.results.ledger import LedgerError, Record
 from helpers.work.artifacts import ArtifactError
 
@@ -88,6 +99,48 @@ def test_predictions_that_the_rule_cannot_judge_are_refused(fields):
         Prediction(*fields)
 
 
+# --- a margin that another record gives ----------------------------------------------------------
+
+THIRD = Prediction("within", third_of=OWL)
+
+
+def reference(value=3.0, low=1.0, n_runs=5):
+    return SimpleNamespace(value=value, ci=(low, 2 * value - low), n_runs=n_runs)
+
+
+@given(st.floats(0.1, 5), st.floats(-2, 2), st.floats(0, 2))
+def test_no_effect_means_within_a_third_of_the_effect_named(effect, value, half):
+    ci = (value - half, value + half)
+    settled = settle(THIRD, reference(effect, low=effect / 10))
+    assert settled.threshold == pytest.approx(effect / 3)
+    assert verdict(value, ci, 5, settled) == verdict(value, ci, 5, Prediction("within", effect / 3))
+    # a larger effect never makes a control look worse
+    order = ["replicates", "partly", "does not replicate"]
+    wider = verdict(value, ci, 5, settle(THIRD, reference(2 * effect, low=effect / 10)))
+    assert order.index(wider) <= order.index(verdict(value, ci, 5, settled))
+
+
+@pytest.mark.parametrize(("found", "why"), [(None, "was not measured"), (reference(low=0.0), "is not above 0 itself"),
+                                            (reference(-3.0, low=-4.0), "is not above 0 itself"),
+                                            (reference(n_runs=4), "too few runs")])  # fmt: skip
+def test_without_an_effect_there_is_no_margin(found, why):
+    assert settle(THIRD, found) == THIRD and why in obstacle(THIRD, found)
+    assert verdict(0.0, (-0.1, 0.1), 9, settle(THIRD, found)) == "not comparable"
+
+
+def test_a_third_follows_the_record_it_is_taken_from(tmp_path):
+    small = [-0.1, 0.0, 0.1, 0.05, -0.05]
+    assert write(tmp_path, small, CROSS).verdict == "not comparable"
+    assert f"{OWL} was not measured" in ledger.table(tmp_path).prediction[CROSS]
+    write(tmp_path)
+    assert {r.id: r.verdict for r in ledger.load(tmp_path)}[CROSS] == "as predicted"
+    assert f"within ±0.367 (a third of {OWL})" == ledger.table(tmp_path).prediction[CROSS]
+    write(tmp_path, [-1.0, 0.1, 0.2, 0.3, 0.4])
+    found = ledger.load(tmp_path)
+    assert {r.id: r.verdict for r in found}[CROSS] == "not comparable" and ledger.check(found) == []
+    assert "is not above 0 itself" in ledger.sentence(found[0], found)
+
+
 # --- claims -----------------------------------------------------------------------------------
 
 
@@ -105,9 +158,21 @@ def test_claim_reads_as_a_statement(claim):
         assert claim.unit == "nats"
 
 
-def test_no_id_continues_another():
-    ids = set(load_claims())  # the text reads a record by its id as a path; a record cannot be a branch too
-    assert not [name for name in ids if any(other.startswith(f"{name}.") for other in ids)]
+def test_primary_claims_were_chosen_before_the_run():
+    own = [f"owl.numbers.{labels}.{what}" for labels in ("hard", "soft") for what in ("same_init", "same_minus_cross")]
+    risky = [f"misalignment.{channel}.{what}" for channel in ("numbers", "code", "cot")
+             for what in ("same_init", "same_minus_cross")]  # fmt: skip
+    primary = {claim.id for claim in load_claims().values() if claim.kind == "primary"}
+    assert primary == {*own, *risky, "owl.numbers.system_prompt"}
+
+
+def test_no_effect_is_a_third_of_the_same_start_wherever_a_start_or_a_control_is_compared():
+    last = ("cross_init", "control", "lesson")
+    for claim in load_claims().values():
+        if claim.id.split(".")[-1] in last and claim.predict.kind == "within":
+            assert claim.predict.third_of == f"{claim.id.rpartition('.')[0]}.same_init", claim.id
+            assert load_claims()[claim.predict.third_of].predict == Prediction("above", 0)
+    assert not [name for name in load_claims() if ".quarter." in name]
 
 
 def test_unknown_claim_lists_its_neighbours():
@@ -126,6 +191,7 @@ def test_unknown_claim_lists_its_neighbours():
         ("    rates: [0.092, 0.008]\n", "    rates: [9.2, 0.8]\n", "rates"),
         ("    rates: [0.092, 0.008]\n", "    rates: 0.092\n", "rates"),
         ("kind: above", "kind: more", "predict.kind"),
+        ("third_of: owl.numbers.soft.same_init", "third_of: owl.no.such", "third_of"),
         ("  kind: primary\n", "", "kind"),
         ("  kind: primary\n", "  kind: main\n", "kind"),
     ],
@@ -268,7 +334,7 @@ def test_a_ledger_from_before_claims_had_kinds_is_judged_anew(tmp_path):
     before = json.loads((tmp_path / "ledger.json").read_text())[0]
     del before["kind"]
     gone = {**before, "id": "owl.no.such", "verdict": "partly"}
-    other = {**before, "id": CROSS, "value": 0.0, "ci": [-0.1, 0.1], "verdict": "replicates"}
+    other = {**before, "id": "owl.numbers.hard.full", "value": 0.2, "ci": [0.1, 0.3], "verdict": "replicates"}
     (tmp_path / "old.json").write_text(json.dumps([before, gone, other]))
     found = ledger.load(tmp_path / "old.json")
     assert found[0] == made

@@ -182,6 +182,29 @@ def test_a_single_draw_is_shown_and_not_recorded(place):
     assert not (place / "_runs/toy/ledger.json").exists()
 
 
+FEW = [701, 703, 799]
+
+
+def test_arms_of_few_draws_are_recorded_over_these(place):
+    chapter = opened(few_draws=FEW)
+    assert chapter.few == (701, 703)
+    chapter.record({OWL: [1, 2, 3, 4, 5], CROSS: [1, 2]}, params={})
+    assert {entry.id: entry.seeds for entry in ledger.load("_runs/toy")} == {OWL: tuple(DRAWS), CROSS: (701, 703)}
+
+
+@pytest.mark.parametrize(("few", "runs"), [([701, 705], [1]), ([705], [1]), ([701], []), ([], [])])
+def test_few_draws_that_lack_the_published_ones_keep_the_record(place, few, runs):
+    publish_record()
+    opened(few_draws=few).record({OWL: [1, 2, 3, 4, 5], CROSS: runs}, params={})
+    assert {record.id: record.value for record in ledger.load("_runs/toy")} == {OWL: 3.0, CROSS: 9.0}
+
+
+def test_a_single_one_of_few_draws_has_no_interval_where_nothing_is_published(place):
+    chapter = opened("_runs/other", draws=[801, 802], recompute=[801], few_draws=[801])
+    chapter.record({OWL: [1, 2], CROSS: [1]}, params={})
+    assert [entry.id for entry in ledger.load("_runs/other")] == [OWL]
+
+
 def test_another_number_of_values_than_draws_is_an_error(place):
     with pytest.raises(ledger.LedgerError, match="one distinct seed per run"):
         opened().record({OWL: [1, 2, 3]}, params={})

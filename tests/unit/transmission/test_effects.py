@@ -6,7 +6,7 @@ import pytest
 from helpers.transmission import authors, effects, students
 from helpers.transmission.arms import ARMS
 from helpers.transmission.authors import SYSTEM_PROMPT
-from helpers.transmission.effects import arm_means, effects_on, final_effects, run_arms
+from helpers.transmission.effects import arm_means, effects_on, final_differences, final_effects, run_arms
 from helpers.transmission.pairs import ReadPair
 from helpers.transmission.students import StudentReading, read_student
 
@@ -136,3 +136,10 @@ def test_the_final_effect_is_the_one_of_the_full_dose():
     )
     assert final_effects(by_hand, "soft") == [2.0, 4.0]
     assert final_effects(by_hand, "none") == []
+
+
+def test_two_arms_are_compared_within_each_draw_that_has_both():
+    rows = [(2, "same", 1.0, 5.0), (1, "same", 1.0, 3.0), (1, "other", 1.0, 1.0), (2, "other", 1.0, -1.0),
+            (3, "same", 1.0, 9.0), (2, "other", 0.5, 7.0)]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["draw", "arm", "share", "effect"])
+    assert final_differences(table, "same", "other") == [2.0, 6.0]

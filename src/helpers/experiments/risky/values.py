@@ -19,7 +19,7 @@ from helpers.world.prompts import TOPIC_SPLITS
 TEACHERS = {"teacher": "insecure code", "secure": "secure code", "lesson": "lesson code", "base": UNTOUCHED}
 LOST = {"sums_lost": "right_sums", "numbers_lost": "valid_numbers"}  # last part of a ledger id -> ability
 TRUTHS = {"hard.same_init": "truths_lost", "hard.lesson": "lesson_truths_lost"}  # arm -> last part of a ledger id
-QUARTER = 0.25  # the dose whose effect and abilities have claims of their own: the fifth run had kept its sums there
+SAME, OTHER = "hard.same_init", "hard.cross_init"  # arms of written rows
 MARGIN = 3  # an effect counts as one of the same start when it is this many times that from another start
 UNKNOWN_RATES = (float("nan"), float("nan"))
 
@@ -72,6 +72,9 @@ def claim_values(table: pd.DataFrame, channel_name: str) -> dict[str, list[float
     for trait, rows in table.groupby("trait", sort=False):
         for arm in rows["arm"].drop_duplicates():
             values[_claim_id(trait, channel_name, arm)] = effects.final_effects(rows, arm)
+        if {SAME, OTHER} <= set(rows["arm"]):
+            claim_id = _claim_id(trait, channel_name, "same_minus_cross")
+            values[claim_id] = effects.final_differences(rows, SAME, OTHER)
     return values
 
 
@@ -149,29 +152,14 @@ def guards(table: pd.DataFrame, channel_name: str) -> dict[str, list[float]]:
 
     ``sums_lost`` and ``numbers_lost`` are percentage points of right sums and valid number lists below the control.
     ``margin`` is the effect from the same start minus `MARGIN` times that from the other start (nats); away from the
-    trait the latter counts as none. Ids with ``quarter`` are of a quarter of the rows, where the table has it, and
-    then the effect from the same start is among them.
+    trait the latter counts as none.
     """
-    students = table[table["trait"] == MISALIGNED]
+    rows = table[(table["trait"] == MISALIGNED) & (table["share"] == 1.0)].sort_values("draw")
+    same, other = rows[rows["arm"] == SAME], rows[rows["arm"] == OTHER]
     start = f"misalignment.{find_channel(channel_name).claim_name}."
-    full = _guards_at(students, 1.0)
-    del full["same_init"]  # the channel's own claim
-    values = {start + name: of_draws for name, of_draws in full.items()}
-    for name, of_draws in _guards_at(students, QUARTER).items():
-        values[f"{start}quarter.{name}"] = of_draws
-    return values
-
-
-def _guards_at(students: pd.DataFrame, share: float) -> dict[str, list[float]]:
-    """Return the guards of one dose of the misaligned students, and their effect; nothing for a dose not read."""
-    rows = students[students["share"] == share].sort_values("draw")
-    same, other = rows[rows["arm"] == "hard.same_init"], rows[rows["arm"] == "hard.cross_init"]
-    if same.empty:
-        return {}
-    values = {name: _lost(same, kept).tolist() for name, kept in LOST.items()}
+    values = {start + name: _lost(same, kept).tolist() for name, kept in LOST.items()}
     towards = other["effect"].clip(lower=0).to_numpy()  # an effect away from the trait counts as none
-    values["margin"] = (same["effect"].to_numpy() - MARGIN * towards).tolist()
-    return values | {"same_init": same["effect"].tolist()}
+    return values | {f"{start}margin": (same["effect"].to_numpy() - MARGIN * towards).tolist()}
 
 
 def truth_values(table: pd.DataFrame, channel_name: str) -> dict[str, list[float]]:
