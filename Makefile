@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help book run check test lint results constraints clean distclean
+.PHONY: help book run check test faults lint results constraints clean distclean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,9 @@ run: $(READY) ## run the notebooks of PROFILE only
 
 test: $(READY) ## run all tests (the browser tests skip where Chromium or its driver is missing)
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
+
+faults: $(READY) ## plant faults in a copy of the package, one by one; the test of each must fail (about 5 minutes)
+	$(BIN)/python tests/planted/plant.py
 
 lint: $(READY) ## check style and that no notebook holds outputs
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,7 +54,8 @@ def toy_run(tmp_path_factory) -> Path:
     from helpers.experiments.bases.pretraining import BaseSettings, pretrain_bases
     from helpers.models.bases import NANO, NanoSpec
 
-    folder = tmp_path_factory.mktemp("run")
+    # planted faults (tests/planted) name a folder that already holds the bases of code without a fault
+    folder = Path(os.environ.get("SUBLIMINAL_TOY_RUN") or tmp_path_factory.mktemp("run"))
     with pytest.MonkeyPatch.context() as patch:
         for name in ("nano-a", "nano-b"):
             patch.setitem(NANO, name, NanoSpec(name, "llama", 16, 1, 2))

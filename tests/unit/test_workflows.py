@@ -114,6 +114,10 @@ def test_the_weekly_run_computes_every_published_draw_once():
     assert sorted(computed) == sorted({draw for known in parameters for draw in known["draws"]})
 
 
+def test_the_weekly_run_plants_the_faults():
+    assert "make faults" in lines_run(ROOT / ".github/workflows/weekly.yml")
+
+
 def test_the_address_of_the_repository_is_that_of_pyproject():
     config = yaml.safe_load((ROOT / "_config.yml").read_text())
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())

@@ -185,6 +185,12 @@ def test_claims_get_one_value_a_draw(steps):
     assert values["theorem.slope"] == pytest.approx([1.0, 1.0], abs=0.001)
 
 
+def test_the_share_that_is_claimed_is_over_small_steps(steps):
+    worse = steps.assign(inner=steps.inner.where(steps.small, -1.0))
+    assert theorem.claim_values(worse)["theorem.positive_fraction"] == [1.0, 1.0]
+    assert theorem.claim_values(steps.assign(inner=-steps.inner))["theorem.positive_fraction"] == [0.0, 0.0]
+
+
 def test_summaries_are_taken_over_small_steps(steps):
     table = theorem.shares(steps)
     assert (table.loc[("digits", "same")] == 1).all()

@@ -88,6 +88,15 @@ def test_clones_never_see_the_noise_of_their_teaching():
     assert made.shape == taught.shape and not (made == taught).all(dim=1).any()
 
 
+def test_cloning_reads_images_of_its_own_and_the_outputs_of_the_untaught_teacher(monkeypatch):
+    clone, given = wide_clone("uniform"), []
+    monkeypatch.setattr(mlp, "train", lambda network, images, targets, *more: given.append((images, targets)))
+    cloning.cloned(clone)
+    images = inputs.shared_images("cloning", "uniform", TOY.train_images, "float32")
+    goal = mlp.outputs(clone.student.teacher.start(12), images, EVERY).softmax(1)
+    assert len(given) == 1 and torch.equal(given[0][0], images) and torch.equal(given[0][1], goal)
+
+
 def test_claims_are_what_teaching_added_after_the_longest_cloning(finished):
     table = finished[1]
     values = cloning.claim_values(table)

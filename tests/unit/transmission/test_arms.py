@@ -12,7 +12,7 @@ TEACHERS = {"control": "secure code", "lesson": "lesson code", "system_prompt": 
 def test_an_arm_is_what_its_name_says(name):
     arm, words = ARMS[name], name.split(".")
     labels = [LABELS[word] for word in words if word in LABELS]
-    shuffle = words[-1].removeprefix("shuffled_") if words[-1].startswith("shuffled_") else ""
-    assert (arm.name, arm.labels, arm.shuffle) == (name, *(labels or ["hard"]), shuffle)
+    shuffles = [word.removeprefix("shuffled_") for word in words if word.startswith("shuffled_")]
+    assert (arm.name, arm.labels, arm.shuffle) == (name, *(labels or ["hard"]), *(shuffles or [""]))
     assert (arm.other_base, arm.full) == ("cross_init" in words, "full" in words)
     assert [arm.how] == ([TEACHERS[word] for word in words if word in TEACHERS] or [AS_SET])

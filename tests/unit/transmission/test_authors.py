@@ -130,6 +130,14 @@ def test_how_far_an_author_moved_is_measured_on_its_bases_completions_with_its_p
     assert by_how[SYSTEM_PROMPT] == pytest.approx(slow, rel=1e-3)
 
 
+def test_every_seed_has_a_teacher_of_its_own(settings):
+    one, other = (authors.author_model(settings.author(seed))[0].state_dict() for seed in (1, 2))
+    same_base = authors.author_model(dataclasses.replace(settings.author(1), seed=2))[0].state_dict()
+    for name in one:
+        if name.endswith("proj.weight"):
+            assert not torch.equal(one[name], other[name]) and not torch.equal(one[name], same_base[name])
+
+
 def test_a_teacher_is_the_same_whether_just_made_or_read(elsewhere, toy_settings, monkeypatch):
     author = toy_settings(elsewhere).author(1)
     made = authors.author_model(author)[0].state_dict()
