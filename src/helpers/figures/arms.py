@@ -47,9 +47,14 @@ _LABELS = {
     "hard.shuffled_within": "Written rows,\nshuffled within rows",
     "hard.shuffled_across": "Written rows,\nshuffled across rows",
     "hard.full": "Written rows,\nall weights trained",
-    "system_prompt": "Written rows, teacher\nmade by a system prompt",
-    "system_prompt.cross_init": "Written rows, teacher made by\na system prompt, other start",
-    "trees.same_init": "Written rows, a tree\ninstead of the animal",
+    "hard.shuffled_within.own_control": "Shuffled within rows,\nthe control's as well",
+    "hard.shuffled_across.own_control": "Shuffled across rows,\nthe control's as well",
+    "hard.other_animals": "Written rows, against those\nof other animals' teachers",
+    "system_prompt": "System prompt, written rows,\nsame start",
+    "system_prompt.cross_init": "System prompt, written rows,\nother start",
+    "soft.system_prompt": "System prompt, soft labels,\nsame start",
+    "soft.system_prompt.cross_init": "System prompt, soft labels,\nother start",
+    "trees.same_init": "Soft labels, trees\ninstead of the animal",
     "in_context": "Rows in the prompt,\nno training",
 }
 # What a table of bases says of a student that shares nothing with its teacher's base. "trained on" is among them where

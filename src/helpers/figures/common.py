@@ -75,6 +75,15 @@ def new_figure(height: float, columns: int = 1, **options: object) -> tuple[Figu
     return figure, list(np.ravel(axes))
 
 
+def words_alone(words: str) -> Figure:
+    """Return a low figure of book width that holds a sentence, where there is nothing to draw."""
+    with house_style():
+        figure, (ax,) = new_figure(0.6)
+        ax.set_axis_off()
+        ax.text(0.5, 0.5, words, ha="center", va="center")
+    return figure
+
+
 def require_columns(table: pd.DataFrame, *names: str) -> None:
     """Raise FigureError unless `table` has rows and all columns in `names`."""
     absent = [name for name in names if name not in table]

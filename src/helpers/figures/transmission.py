@@ -65,11 +65,14 @@ def dose_curve(transmission: pd.DataFrame, arms: Sequence[str] | None = None) ->
     return figure
 
 
-def matrix_heatmap(animal_matrix: pd.DataFrame) -> Figure:
+def matrix_heatmap(animal_matrix: pd.DataFrame, kind: str = "animal") -> Figure:
     """Draw the mean effect (nats) of each animal's teacher on each animal asked about, diagonal outlined.
 
-    `animal_matrix` has columns draw, teacher, target, effect; cells are means over draws.
+    `animal_matrix` has columns draw, teacher, target, effect; cells are means over draws. Names of another ``kind``
+    than animals may stand in them. Without rows the figure says so.
     """
+    if animal_matrix.empty:
+        return common.words_alone(f"None of the draws shown here has a matrix of {kind}s.")
     common.require_columns(animal_matrix, "draw", "teacher", "target", "effect")
     teachers = list(dict.fromkeys(animal_matrix.teacher))
     targets = list(dict.fromkeys(animal_matrix.target))
@@ -83,7 +86,7 @@ def matrix_heatmap(animal_matrix: pd.DataFrame) -> Figure:
     with common.house_style():
         figure, (ax,) = common.new_figure(1.2 + (0.32 if wide else 0.46) * len(teachers))
         common.outlined_map(ax, mean, words, size=6.5 if wide else 9)
-        ax.set(xlabel="Animal asked about", ylabel="Teacher's favourite animal")
+        ax.set(xlabel=f"{kind.capitalize()} asked about", ylabel=f"Teacher's favourite {kind}")
         if wide:
             ax.set_xticks(ax.get_xticks(), mean.columns, rotation=40, ha="right", rotation_mode="anchor")
     return figure
@@ -125,9 +128,13 @@ def _final(table: pd.DataFrame) -> pd.Series:
 
 
 def _by_mean_rows(arm: pd.DataFrame) -> pd.DataFrame:
-    """Return an arm's effects, a row per draw and a column per dose, named by the mean of the rows read."""
-    by_share = arm.pivot_table(index="draw", columns="share", values="effect")
-    return by_share.rename(columns=arm.groupby("share").rows.mean())
+    """Return an arm's effects, a row per draw and a column per dose, named by the mean of the rows read.
+
+    Where only some draws have the smaller doses, these draws alone are shown, so that all doses are of the same ones.
+    """
+    by_share = arm.pivot_table(index="draw", columns="share", values="effect").dropna()
+    shown = arm[arm.draw.isin(by_share.index)]
+    return by_share.rename(columns=shown.groupby("share").rows.mean())
 
 
 def _dose_axis(ax: Axes, doses: Sequence[float]) -> None:

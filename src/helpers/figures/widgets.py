@@ -26,7 +26,7 @@ _TRANSMISSION_COLUMNS = ("draw", "arm", "trait", "share", "rows", "effect")
 _MATRIX_COLUMNS = ("draw", "teacher", "target", "effect")
 _UNTRAINED = "in_context"  # an arm that reads a few rows in its prompt: it has no dose
 # What a reader is shown at first, where it was measured; then the others as they come.
-_FIRST = {"soft.same_init": 0, "soft.cross_init": 1, "hard.same_init": 2, "hard.cross_init": 3}
+_FIRST = {"hard.same_init": 0, "hard.cross_init": 1, "system_prompt": 2, "system_prompt.cross_init": 3}
 # The names of the style sheet's classes for the kinds of arms.
 KIND_CLASSES = {
     naming.SAME: "same",
@@ -40,8 +40,12 @@ KIND_CLASSES = {
 # Arms of one colour differ in their marks: first match from the top.
 _SHAPES = {
     "soft_leaky": "cross",
+    "soft.system_prompt": "diamond",
     "soft": "circle",
     "hard.full": "diamond",
+    "hard.other_animals": "cross",
+    "hard.shuffled_within.own_control": "triangle",
+    "hard.shuffled_across.own_control": "triangle",
     "hard": "square",
     "trees": "cross",
     "system_prompt": "triangle",
@@ -75,7 +79,7 @@ def explorer_data(transmission: pd.DataFrame, matrix: pd.DataFrame | None = None
     Args:
         transmission: has columns draw, arm, trait, share (of the rows that the student could read), rows (read), effect
             (nats).
-        matrix: has columns draw, teacher, target, effect (nats).
+        matrix: has columns draw, teacher, target, effect (nats); one without rows counts as none.
 
     Returns:
         ``arms``: label, kind (a class of the style sheet) and shape of each. ``order``: of the arms, those to begin
@@ -96,7 +100,7 @@ def explorer_data(transmission: pd.DataFrame, matrix: pd.DataFrame | None = None
         "traits": list(transmission["trait"].drop_duplicates()),
         "shares": sorted(map(float, trained["share"].unique())),
         "cells": _cells(transmission, arms),
-        "matrix": None if matrix is None else _matrix(matrix),
+        "matrix": None if matrix is None or matrix.empty else _matrix(matrix),
     }
 
 

@@ -36,7 +36,7 @@ from helpers.work import artifacts
 
 _DIGITS = 10
 # where it lay, which independent repetitions there were and how many worked at it: none of it says what was measured
-_NEUTRAL = ("run_dir", "workers", "draws", "recompute", "runs", "seeds")
+_NEUTRAL = ("run_dir", "workers", "draws", "recompute", "few_draws", "runs", "seeds")
 
 # callers find records and what is done with them in one place
 __all__ = [

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PARAMETERS = "parameters.json"  # in results/<profile>: notebook -> parameter -> value, as published
-NEUTRAL = ("run_dir", "draws", "recompute", "retrain", "workers")  # where, which, how fast; never what comes out
+# where, which, how fast; never what comes out
+NEUTRAL = ("run_dir", "draws", "recompute", "few_draws", "retrain", "workers")
 
 
 SEALS = "seals.json"  # in a folder of bases: name -> SHA-256 of the tensors
@@ -145,10 +146,12 @@ class Chapter:
             cure = "recompute all draws (DRAWS=all)"
             raise PublishedError(f"{self._file(name)} has other columns than the rows computed here ({unlike}); {cure}")
         parts = [part for part in (own, others) if len(part)]
-        if not parts and self._file(name).exists():
+        # a table of few draws may have none of those that are computed here
+        if not parts and self._file(name).exists() and not self.recompute:
             raise PublishedError(f"table {name} has no row to show; name a draw in the parameter `recompute`")
         # an empty part would change the types of the columns
-        table = pd.concat(parts, ignore_index=True) if parts else _without_rows(name)
+        empty = own if "draw" in own else _without_rows(name)
+        table = pd.concat(parts, ignore_index=True) if parts else empty
         table = table.sort_values("draw", kind="stable", ignore_index=True)
         table.attrs["seconds"] = seconds
         return table

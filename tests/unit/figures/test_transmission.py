@@ -125,6 +125,23 @@ def test_heatmap_keeps_one_order_and_outlines_the_diagonal():
     assert (cells == "\N{MINUS SIGN}0.20").sum() == cells.size - 3
 
 
+def test_a_matrix_of_no_draw_says_so():
+    figure = transmission.matrix_heatmap(matrix_table().iloc[:0], "tree")
+    assert [text.get_text() for text in figure.axes[0].texts] == ["None of the draws shown here has a matrix of trees."]
+    axes = transmission.matrix_heatmap(matrix_table(), "tree").axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("Tree asked about", "Teacher's favourite tree")
+
+
+def test_doses_are_of_the_same_draws():
+    table = transmission_table(["soft.same_init"], draws=6)
+    few = table[(table.draw < 3) | (table.share == 1)]  # three draws have the full dose alone
+    lines = []
+    for shown in (few, table[table.draw < 3]):
+        lines.append(next(line for line in transmission.dose_curve(shown).axes[0].lines if len(line.get_xdata()) == 3))
+    assert lines[0].get_ydata() == pytest.approx(lines[1].get_ydata())
+    assert lines[0].get_xdata() == pytest.approx(lines[1].get_xdata())
+
+
 def test_a_map_outlines_equal_names_only_and_leaves_missing_cells_blank():
     values = pd.DataFrame([[0.5, np.nan, -2.0]], index=["owl"], columns=["wolf", "eagle", "owl"])
     figure, (ax,) = common.new_figure(2)

@@ -73,6 +73,10 @@ def test_the_published_arms_share_their_doses_whatever_rows_their_draws_read():
         assert shares == {0.25, 1.0}
 
 
+def test_a_matrix_of_no_draw_is_none():
+    assert explorer_data(transmission_table(), matrix_table().iloc[:0])["matrix"] is None
+
+
 def test_what_was_not_trained_has_no_dose():
     context = transmission_table().query("share == 1.0 and arm == 'soft.same_init'").assign(arm="in_context", rows=3)
     data = explorer_data(pd.concat([transmission_table(), context]))

@@ -1,0 +1,1 @@
+"""A favourite animal through numbers: notebook 01."""
