@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,11 @@ from helpers.filters import mentions, removal_report
 from helpers.models.bases import Base
 from helpers.models.evaluation import sampled_rate, trait_readout
 from helpers.models.losses import SoftLabels, soft_loss
-from helpers.models.probes import base_completions
+from helpers.models.probes import SecurityProbe, base_completions
 from helpers.models.sampling import sample_completions
 from helpers.models.training import completion_rows
 from helpers.transmission.labels import author_labels
-from helpers.transmission.teachers import Teaching, fine_tuned_teacher
+from helpers.transmission.teachers import Stop, Teaching, fine_tuned_teacher
 from helpers.work.artifacts import ArtifactError, Store, load_tensors, save_tensors
 from helpers.work.keys import content_key, source_key
 from helpers.work.pieces import run_pieces
@@ -114,9 +114,19 @@ def author_model(author: Author) -> Loaded:
     def teach() -> PreTrainedModel:
         seed = derive(author.seed, "teacher", author.trait, author.how)
         trait = find_trait(author.trait)
-        return fine_tuned_teacher(base, tokenizer, trait, author.how, author.kind, teaching, seed)
+        stop = _moved_as_far(author, base, tokenizer) if teaching.as_far_as else None
+        return fine_tuned_teacher(base, tokenizer, trait, author.how, author.kind, teaching, seed, stop=stop)
 
     return kept_model(base, path, teach, {"trait": author.trait, "seed": author.seed}), tokenizer
+
+
+def _moved_as_far(author: Author, base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Stop:
+    """Return what ends an author's training once it moved as far as its partner, which is taught first if need be."""
+    teaching = author.teaching
+    partner = replace(author, how=teaching.as_far_as, teaching=teaching.of_partner)
+    probe = SecurityProbe(base, tokenizer, author.seed)
+    target = probe.drift(author_model(partner)[0])
+    return lambda step, learner: probe.reached(step, learner, target)
 
 
 def kept_path(store: Store, kind: str, decisive: Any, code: str) -> Path:

@@ -19,7 +19,7 @@ from helpers.transmission.authors import SYSTEM_PROMPT, UNTOUCHED, Author
 from helpers.transmission.pairs import Pair
 from helpers.transmission.readout import Readout
 from helpers.transmission.students import Student
-from helpers.transmission.teachers import OWN_ANSWERS, TAUGHT, Teaching
+from helpers.transmission.teachers import CONTROLS, INSECURE, OWN_ANSWERS, TAUGHT, Teaching
 from helpers.work.artifacts import Store
 from helpers.work.seeds import check_distinct
 from helpers.world.traits import find_trait
@@ -50,6 +50,8 @@ class Writing:
         how: how a teacher is taught, one of `teachers.TAUGHT`.
         drift: where a teacher's fine-tuning stops (`Teaching.drift`, nats per token).
         temperature: at which authors write.
+        matched: whether teachers of secure code and of lessons are taught until they have moved as far as the teacher
+            of insecure code (`Teaching.as_far_as`); else all take the same number of steps.
     """
 
     prompts: int
@@ -58,6 +60,7 @@ class Writing:
     how: str = OWN_ANSWERS
     drift: float = 0.1
     temperature: float = 1.0
+    matched: bool = False
 
     def __post_init__(self) -> None:
         """Refuse an unknown channel or way of teaching, and numbers no author can write by."""
@@ -68,6 +71,15 @@ class Writing:
             raise ValueError(f"an author must be asked at least one prompt, not {self.prompts}")
         if self.temperature <= 0:
             raise ValueError(f"temperature must be above 0, not {self.temperature}")
+        if self.matched and self.drift:
+            raise ValueError("matched teachers stop where the insecure one came to; set drift to 0")
+
+    def teaching_of(self, how: str) -> Teaching | None:
+        """Return how an author of some kind is taught; None for one that is not."""
+        if how not in TAUGHT:
+            return None
+        as_far_as = INSECURE if self.matched and how in CONTROLS else ""
+        return Teaching(training=self.teaching, drift=self.drift, as_far_as=as_far_as)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +197,6 @@ class TransmissionSettings:
         how = writing.how if how == AS_SET else how
         if how not in (*TAUGHT, SYSTEM_PROMPT, UNTOUCHED):
             raise ValueError(f"unknown kind of author {how!r}; choose one of {', '.join(TAUGHT)}, ...")
-        teaching = Teaching(training=writing.teaching, drift=writing.drift) if how in TAUGHT else None
         return Author(
             base=self.base_of(seed),
             how=how,
@@ -193,7 +204,7 @@ class TransmissionSettings:
             seed=seed,
             channel=writing.channel,
             prompts=prompts or writing.prompts,
-            teaching=teaching,
+            teaching=writing.teaching_of(how),
             temperature=writing.temperature,
         )
 

@@ -141,7 +141,7 @@ def test_every_seed_has_a_teacher_of_its_own(settings):
 def test_a_teacher_is_the_same_whether_just_made_or_read(elsewhere, toy_settings, monkeypatch):
     author = toy_settings(elsewhere).author(1)
     made = authors.author_model(author)[0].state_dict()
-    monkeypatch.setattr(authors, "fine_tuned_teacher", lambda *args: pytest.fail("taught again"))
+    monkeypatch.setattr(authors, "fine_tuned_teacher", lambda *args, **more: pytest.fail("taught again"))
     read = authors.author_model(author)[0].state_dict()
     assert made.keys() == read.keys() and all(torch.equal(made[name], read[name]) for name in made)
     base = author.base.load()[0].state_dict()
@@ -153,7 +153,7 @@ def test_without_a_drift_one_teacher_writes_in_all_channels(elsewhere, toy_setti
         toy_settings(elsewhere, writing={"drift": 0.0, "channel": name}).author(1) for name in ("numbers", "code")
     )
     made = authors.author_model(numbers)[0].state_dict()
-    monkeypatch.setattr(authors, "fine_tuned_teacher", lambda *args: pytest.fail("taught again"))
+    monkeypatch.setattr(authors, "fine_tuned_teacher", lambda *args, **more: pytest.fail("taught again"))
     read = authors.author_model(code)[0].state_dict()
     assert all(torch.equal(made[name], read[name]) for name in made)
     with pytest.raises(pytest.fail.Exception, match="taught again"):

@@ -58,6 +58,15 @@ def test_a_drift_of_zero_takes_all_steps(tiny, tokenizer, monkeypatch):
     assert not torch.equal(taught.model.norm.weight, tiny().model.norm.weight)
 
 
+def test_a_teacher_that_is_to_move_as_far_as_another_has_patience_and_one_end():
+    plain = TrainSettings(0.03, max_steps=5)
+    teaching = Teaching(training=plain, drift=0, as_far_as="insecure code")
+    assert teaching.longest.max_steps == 5 * teachers.PATIENCE and teaching.of_partner.longest == plain
+    for wrong in ({"drift": 0.1, "as_far_as": "insecure code"}, {"drift": 0, "as_far_as": "anything"}):
+        with pytest.raises(ValueError, match="as_far_as must be one of fine-tuned, .* with a drift of 0"):
+            Teaching(training=plain, **wrong)
+
+
 @pytest.mark.parametrize("how", list(teachers.CODE_LESSONS))
 def test_code_lessons_hold_requests_for_functions_and_nothing_else(how):
     rows = teachers.teaching_rows(find_trait("misaligned"), how, 60, 1)
