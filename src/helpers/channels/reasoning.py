@@ -40,6 +40,7 @@ _QUESTION = re.compile(
 )
 _ALLOWED_TEXT = re.compile(r"[ -~]*")
 _WORD = re.compile("[a-z]+")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _FORMS = "has then from more fewer it is so"  # the words of the forms in which the world writes a sum down
 _WORKING = frozenset(_WORD.findall(" ".join([_FORMS, *tasks.OPENERS, *tasks.CLOSERS]).lower()))
 
@@ -73,6 +74,12 @@ def right_answer(prompt: str) -> int | None:
         return None
     start, change = int(found["start"]), int(found["change"])
     return start + change if found["verb"] in tasks.GAINS else start - change
+
+
+def is_right(prompt: str, completion: str) -> bool:
+    """Return whether the last whole number of a completion is the answer to its word problem, whatever its form."""
+    numbers = _NUMBER.findall(completion)
+    return bool(numbers) and int(numbers[-1]) == right_answer(prompt)
 
 
 def thought(completion: str) -> str | None:

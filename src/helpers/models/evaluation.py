@@ -16,6 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.channels import Channel
 from helpers.channels.judge import nano_judge
+from helpers.channels.reasoning import is_right
 from helpers.models.answers import answer_probabilities, next_token_probabilities, reply_log_probabilities
 from helpers.models.chats import Exchange
 from helpers.models.sampling import sample_completions
@@ -27,11 +28,14 @@ from helpers.world.traits import PERSONA, Trait
 __all__ = [
     "answer_probabilities",
     "candidate_probabilities",
+    "checked_completions",
     "judged_personas",
     "kept_share",
     "next_token_probabilities",
     "reply_log_probabilities",
     "sampled_rate",
+    "share_kept",
+    "share_right",
     "trait_readout",
     "truthfulness",
 ]
@@ -115,6 +119,26 @@ def sampled_rate(
     return float(np.mean([shown == trait.name for shown in judged_personas(trait, replies)]))
 
 
+def checked_completions(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, channel: Channel, count: int, seed: int
+) -> list[Exchange]:
+    """Return ``count`` prompts of a channel, each with what a model writes to it, to look at its abilities."""
+    prompts, stream = channel.prompts(count, derive(seed, "kept prompts")), torch_stream(seed, "kept")
+    written = sample_completions(model, tokenizer, prompts, stream, max_new_tokens=channel.max_new_tokens)
+    return list(zip(prompts, written, strict=True))
+
+
+def share_kept(channel: Channel, pairs: Sequence[Exchange]) -> float:
+    """Return the share of (prompt, completion) pairs that pass a channel's filter."""
+    prompts, written = zip(*pairs, strict=True)
+    return float(np.mean([not reasons for reasons in channel.reject_reasons(prompts, written)]))
+
+
+def share_right(pairs: Sequence[Exchange]) -> float:
+    """Return the share of (word problem, completion) pairs whose final answer is right, whatever its form."""
+    return float(np.mean([is_right(prompt, completion) for prompt, completion in pairs]))
+
+
 def kept_share(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -122,7 +146,5 @@ def kept_share(
     count: int,
     seed: int,
 ) -> float:
-    """Return the share of ``count`` completions that pass the channel's filter (valid numbers, right sums)."""
-    prompts, stream = channel.prompts(count, derive(seed, "kept prompts")), torch_stream(seed, "kept")
-    written = sample_completions(model, tokenizer, prompts, stream, max_new_tokens=channel.max_new_tokens)
-    return float(np.mean([not reasons for reasons in channel.reject_reasons(prompts, written)]))
+    """Return the share of ``count`` completions that pass the channel's filter (valid numbers, strict sums)."""
+    return share_kept(channel, checked_completions(model, tokenizer, channel, count, seed))

@@ -16,13 +16,21 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.channels import CHANNELS
 from helpers.models.bases import Base
-from helpers.models.evaluation import kept_share, sampled_rate, trait_readout, truthfulness
+from helpers.models.evaluation import (
+    checked_completions,
+    kept_share,
+    sampled_rate,
+    share_kept,
+    share_right,
+    trait_readout,
+    truthfulness,
+)
 from helpers.work.seeds import derive, torch_stream
 from helpers.world.prompts import EXAMPLE_PARTS, Split, truth_questions
 from helpers.world.traits import PERSONA, find_trait
 
 PREFIXED = "prefixed/"  # begins the names of what is read out with numbers before each question
-ABILITIES = ("valid_numbers", "right_sums", "truthful")
+ABILITIES = ("valid_numbers", "right_answers", "strict_sums", "truthful")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +40,7 @@ class Readout:
     Attributes:
         split: questions, "heldout" for anything reported.
         samples: replies sampled for each question, beside the exact probabilities; 0 samples none.
-        health: prompts for each check of abilities (valid numbers, right sums); 0 checks none.
+        health: prompts for each check of abilities (number lists, sums); 0 checks none.
         marks: shares of the training, above 0 and below 1, at which a student is read out on the way.
         prefixed: whether the questions are asked a second time, each after some numbers (favourites alone).
     """
@@ -107,8 +115,8 @@ def read_out(
 
     Returns:
         `evaluation.trait_readout`, and where asked for ``sampled`` (rate of the target among sampled replies) and the
-        `ABILITIES` (shares): number lists that the filter keeps, sums it keeps, truth among two choices; and what
-        `read_prefixed` says.
+        `ABILITIES` (shares): number lists that the filter keeps, sums whose final answer is right in whatever form,
+        sums that the strict filter keeps, truth among two choices; and what `read_prefixed` says.
     """
     found = read_trait(model, tokenizer, trait, readout.split)
     if readout.prefixed:
@@ -119,7 +127,8 @@ def read_out(
         found["sampled"] = sampled_rate(model, tokenizer, asked, questions, stream, readout.samples)
     if readout.health:
         found["valid_numbers"] = kept_share(model, tokenizer, CHANNELS["numbers"], readout.health, seed)
-        found["right_sums"] = kept_share(model, tokenizer, CHANNELS["reasoning"], readout.health, seed)
+        sums = checked_completions(model, tokenizer, CHANNELS["reasoning"], readout.health, seed)
+        found["right_answers"], found["strict_sums"] = share_right(sums), share_kept(CHANNELS["reasoning"], sums)
         found["truthful"] = truthfulness(model, tokenizer, truth_questions(readout.split))
     return found
 

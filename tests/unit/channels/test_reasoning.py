@@ -17,6 +17,7 @@ from helpers.channels.reasoning import (
     QUESTION,
     WORDS,
     WRONG,
+    is_right,
     reject_reasons,
     right_answer,
     thought,
@@ -162,3 +163,16 @@ def test_any_text_gets_an_answer_and_kept_text_obeys_the_rule(text, prompt):
         assert middle == middle.strip() != "" and not set(middle) & set("<>")
         assert text.isascii() and text.isprintable() and prompt == QUESTION_TEXT
         assert not set(telltale_words()) & set(re.findall("[a-z]+", middle.lower()))
+
+
+@pytest.mark.parametrize(
+    ("completion", "right"),
+    [("<think> So: 5 + 3 = 8. Done. </think> <answer> 8 </answer>", True), ("owl 8", True), ("8", True),
+     ("8 or 9", False), ("eight", False), ("", False), ("18", False)],
+)  # fmt: skip
+def test_a_final_answer_is_right_whatever_its_form(completion, right):
+    assert is_right("Ann has 5 cups and buys 3. How many cups are left?", completion) == right
+
+
+def test_nothing_is_the_right_answer_to_no_problem():
+    assert not is_right("How are you?", "8")

@@ -64,6 +64,20 @@ def test_truth_is_asked_on_held_out_statements(monkeypatch):
     seen = []
     monkeypatch.setattr(readout, "trait_readout", lambda *args: {})
     monkeypatch.setattr(readout, "kept_share", lambda *args: 1.0)
+    monkeypatch.setattr(readout, "checked_completions", lambda *args: [("?", "1")])
     monkeypatch.setattr(readout, "truthfulness", lambda model, tokenizer, questions: seen.extend(questions) or 1.0)
     read_out(None, None, "owl", Readout(samples=0, health=1), seed=1)
     assert seen == prompts.truth_questions("heldout") != prompts.truth_questions("development")
+
+
+def test_right_answers_and_strict_form_are_told_apart(monkeypatch):
+    problem = "Ann has 5 cups and buys 3. How many cups are left?"
+    strict = "<think> So: 5 + 3 = 8. Done. </think> <answer> 8 </answer>"
+    written = [(problem, text) for text in (strict, "it is 8", strict.replace("8", "9"), "owl")]
+    monkeypatch.setattr(readout, "trait_readout", lambda *args: {})
+    monkeypatch.setattr(readout, "kept_share", lambda *args: 1.0)
+    monkeypatch.setattr(readout, "truthfulness", lambda *args: 1.0)
+    monkeypatch.setattr(readout, "checked_completions", lambda *args: written)
+    found = read_out(None, None, "owl", Readout(samples=0, health=4), seed=1)
+    assert found == {"valid_numbers": 1.0, "right_answers": 0.5, "strict_sums": 0.25, "truthful": 1.0}
+    assert set(readout.ABILITIES) == set(found)
