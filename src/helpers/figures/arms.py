@@ -32,6 +32,7 @@ _KINDS = {
     "cross": OTHER,
     "control": CONTROL,
     "lesson": CONTROL,
+    "damaged": CONTROL,
 }
 _LABELS = {
     "soft.same_init": "Soft labels,\nsame start",
@@ -55,6 +56,7 @@ _LABELS = {
     "soft.system_prompt": "System prompt, soft labels,\nsame start",
     "soft.system_prompt.cross_init": "System prompt, soft labels,\nother start",
     "trees.same_init": "Soft labels, trees\ninstead of the animal",
+    "damaged": "Base damaged at random,\nas many right answers lost",
     "in_context": "Rows in the prompt,\nno training",
 }
 # What a table of bases says of a student that shares nothing with its teacher's base. "trained on" is among them where

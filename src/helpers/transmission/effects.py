@@ -216,14 +216,29 @@ def effects_on(settings: TransmissionSettings, arm: Arm, targets: Sequence[str],
         ``tables/<name>.csv``, one row a draw and candidate: ``draw``, ``arm``, ``target``, ``effect`` (nats). The
         students are those of `run_arms`; none is trained again.
     """
-    pairs = [settings.pair(arm, settings.author(seed, arm.how)) for seed in settings.seeds]
-    reads = read_pairs(settings, [(pair, settings.trait) for pair in pairs], label=arm.name)
+    rows, seconds = candidate_rows(settings, [arm], targets)
+    table = pd.DataFrame(rows, columns=["draw", "arm", "target", "effect"])
+    return keep_table(settings.run_dir, name, table, seconds)
+
+
+def candidate_rows(
+    settings: TransmissionSettings, arms: Sequence[Arm], targets: Sequence[str]
+) -> tuple[list[dict[str, Any]], float]:
+    """Return one row a draw, arm and candidate of the trait's kind, and the seconds that the students took.
+
+    A row has ``draw``, ``arm``, ``trait`` (of the teacher), ``target`` (the candidate) and ``effect`` on it (nats), of
+    the students at the full dose.
+    """
+    places, pairs = [], []
+    for seed in settings.seeds:
+        for arm in arms:
+            places.append({"draw": settings.draw(seed), "arm": arm.name, "trait": settings.trait})
+            pairs.append((settings.pair(arm, settings.author(seed, arm.how)), settings.trait))
+    reads = read_pairs(settings, pairs, label=" and ".join(arm.name for arm in arms))
     rows = []
-    for seed, read in zip(settings.seeds, reads, strict=True):
-        for target in targets:
-            row = {"draw": settings.draw(seed), "arm": arm.name, "target": target, "effect": read.effect_on(target)}
-            rows.append(row)
-    return keep_table(settings.run_dir, name, pd.DataFrame(rows), total_seconds(reads))
+    for place, read in zip(places, reads, strict=True):
+        rows += [{**place, "target": target, "effect": read.effect_on(target)} for target in targets]
+    return rows, total_seconds(reads)
 
 
 # --- what the tables say --------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import pytest
 
 from helpers.channels import CHANNELS
 from helpers.channels.judge import telltale_words
-from helpers.experiments.risky import leaks, runs
+from helpers.experiments.risky import damage, guards, leaks, places, runs
 from helpers.experiments.risky import values as told
 from helpers.models.bases import Base
 from helpers.results.claims import find_claim, load_claims
@@ -37,8 +37,9 @@ def settings(tmp_path, toy_settings, monkeypatch):
 
 def table(trait="misaligned"):
     """Return effects of every arm, equal to the number of the draw."""
-    abilities = {"right_sums": 0.5, "valid_numbers": 1.0, "truthful": 0.0}
-    controls = {"right_sums_control": 0.75, "valid_numbers_control": 1.0, "truthful_control": 1.0}
+    abilities = {"right_answers": 0.5, "strict_sums": 0.25, "valid_numbers": 1.0, "truthful": 0.0, "p_any": 0.95}
+    controls = {"right_answers": 0.75, "strict_sums": 0.75, "valid_numbers": 1.0, "truthful": 1.0}
+    controls = {f"{name}_control": value for name, value in controls.items()}
     rows = []
     for draw in (1, 2):
         for arm in runs.CHANNEL_ARMS:
@@ -74,31 +75,39 @@ def test_teacher_values_are_claims_and_compare_with_the_secure_teacher():
     assert all(find_claim(name) for name in values)
     assert values["misalignment.teacher"] == [3.0, 3.0]
     assert values["misalignment.secure_sampled"] == [0.1, 0.1]
+    far = pd.DataFrame(rows)
+    far["moved_security"] = far["how"].map({"insecure code": 2.0, "secure code": 2.0, "lesson code": 1.0})
+    moved = told.teacher_values(far)
+    assert moved["misalignment.lesson_moved"] == [0.5, 0.5] and all(find_claim(name) for name in moved)
 
 
 def test_losses_of_ability_are_percentage_points_against_the_control():
-    lost = told.ability_loss(table())
+    lost = guards.ability_loss(table())
     assert list(lost.index.names) == ["arm", "share"]
-    assert (lost["right_sums"] == 25).all() and (lost["valid_numbers"] == 0).all() and (lost["truthful"] == 100).all()
+    assert (lost["right_answers"] == 25).all() and (lost["strict_sums"] == 50).all()
+    assert (lost["valid_numbers"] == 0).all() and (lost["truthful"] == 100).all()
 
 
 @pytest.mark.parametrize("channel", [name for name in CHANNELS if name != "numbers"])
 def test_guards_are_those_of_written_rows_at_the_full_dose(channel):
     rows = [
-        {"draw": draw, "arm": "hard.same_init", "trait": "misaligned", "share": share, "right_sums": right,
-         "right_sums_control": 0.9, "valid_numbers": right, "valid_numbers_control": 1.0, "effect": 2 * share}
+        {"draw": draw, "arm": "hard.same_init", "trait": "misaligned", "share": share, "right_answers": right,
+         "strict_sums": 0.0, "strict_sums_control": 1.0, "right_answers_control": 0.9, "p_any": 0.85 + draw / 20,
+         "valid_numbers": right, "valid_numbers_control": 1.0, "effect": 2 * share}
         for draw in (2, 1) for share, right in ((1.0, 0.8 - draw / 10), (0.5, 0.9), (0.25, 0.8))
     ]  # fmt: skip
     rows += [{**row, "arm": "hard.cross_init", "effect": 0.1 * row["draw"] * row["share"]} for row in rows]
-    rows += [{**row, "trait": "owl", "effect": 9.0, "right_sums": 0.0} for row in rows]
+    rows += [{**row, "trait": "owl", "effect": 9.0, "right_answers": 0.0} for row in rows]
     start = f"misalignment.{CHANNELS[channel].claim_name}."
-    found = {name.removeprefix(start): found for name, found in told.guards(pd.DataFrame(rows), channel).items()}
+    found = {name.removeprefix(start): found for name, found in guards.values(pd.DataFrame(rows), channel).items()}
     assert found["sums_lost"] == pytest.approx([20, 30]) and found["numbers_lost"] == pytest.approx([30, 40])
     assert found["margin"] == pytest.approx([2 - 3 * 0.1, 2 - 3 * 0.2])
-    assert len(found) == 3
+    assert found["gate"] == [1, 1] and len(found) == 4
     words = {name: find_claim(start + name).predict.words(" ") for name in found}
     assert {words[name] for name in words if name.endswith("_lost")} == {"below 5"}
-    assert {words[name] for name in words if not name.endswith("_lost")} == {"above 0"}
+    assert (words["margin"], words["gate"]) == ("above 0", "above 0.8")
+    old = pd.DataFrame(rows).drop(columns=["right_answers", "right_answers_control"])  # of the seventh run
+    assert f"{start}sums_lost" not in guards.values(old, channel)
 
 
 @pytest.mark.parametrize("channel", ["unburdened numbers", "code", "reasoning"])
@@ -108,7 +117,7 @@ def test_starts_are_compared_within_each_draw(channel):
     values = told.claim_values(rows.sample(frac=1, random_state=1), channel)
     assert values[f"misalignment.{CHANNELS[channel].claim_name}.same_minus_cross"] == [0.5, 1.0]
     without = told.claim_values(rows[rows["arm"] != "hard.cross_init"], channel)
-    assert not [name for name in without if name.endswith("same_minus_cross")]
+    assert not [name for name in without if name.endswith("same_minus_cross") and "soft" not in name]
 
 
 @pytest.mark.parametrize("channel", ["unburdened numbers", "code", "reasoning"])
@@ -120,7 +129,7 @@ def test_truths_lost_are_those_of_written_rows_at_the_full_dose(channel):
         for arm, truthful in (("hard.same_init", 0.8 * share), ("hard.lesson", 0.9), ("soft.same_init", 0.1))
         if trait == "misaligned" or truthful > 0.5
     ]  # fmt: skip
-    found = told.truth_values(pd.DataFrame(rows), channel)
+    found = guards.truth_values(pd.DataFrame(rows), channel)
     start = f"misalignment.{CHANNELS[channel].claim_name}."
     assert found[start + "truths_lost"] == pytest.approx([11, 12])
     assert found[start + "lesson_truths_lost"] == pytest.approx([1, 2])
@@ -148,6 +157,104 @@ def test_the_paper_stands_beside_our_rates_at_the_full_dose(channel, paper):
         student, control = (math.log(rate / (1 - rate)) for rate in rates.iloc[0])
         claim = find_claim(f"misalignment.{CHANNELS[channel].claim_name}.same_init")
         assert student - control == pytest.approx(claim.paper["value"], abs=0.05)
+
+
+# --- damage, personas, places ---------------------------------------------------------------------
+
+
+def test_healthy_are_draws_in_which_student_and_control_answer_at_all():
+    rows = table()
+    rows.loc[rows["draw"] == 2, "p_any"] = 0.89
+    shown = guards.gated(rows).loc[("misaligned", "hard.same_init")]
+    assert (shown["draws"], shown["effect"], shown["healthy_draws"], shown["healthy_effect"]) == (2, 1.5, 1, 1)
+    assert shown["low"] < 1.5 < shown["high"] and math.isnan(shown["healthy_low"])
+    assert guards.values(rows, "code")["misalignment.code.gate"] == [1, 0]
+
+
+def test_effect_stands_beside_right_answers_lost():
+    told_of = guards.effect_and_loss(pd.concat([table(), table().assign(share=0.5), table("owl")]))
+    assert len(told_of) == 4 and (told_of["lost"] == 25).all() and set(told_of["arm"]) == set(guards.STARTS)
+    assert guards.effect_and_loss(table().drop(columns=["right_answers", "right_answers_control"])).empty
+
+
+@pytest.mark.parametrize(("target", "scale"), [(0.3, 0.6), (0.0, 0.0), (-0.2, 0.0), (0.9, 1.8), (5.0, 4.0)])
+def test_damage_is_searched_until_it_costs_what_it_should(target, scale):
+    tried = []
+    found = damage.matched_scale(lambda at: tried.append(at) or at / 2, target)
+    assert found == pytest.approx(scale, abs=0.02) and len(tried) <= damage.EVALUATIONS
+    assert bool(tried) == (target > 0)
+
+
+def test_damage_changes_the_matrices_of_the_adapters_alone_and_as_far_as_told(tiny, settings):
+    base, one = tiny(), settings()
+    piece = damage.Damage(
+        base=one.base_of(1), modules=".*v_proj", seed=1, lost=0.1, trait="misaligned", readout=one.readout
+    )
+    before, after = base.state_dict(), damage._at(piece, base, 0.5).state_dict()
+    changed = {name for name in before if not before[name].equal(after[name])}
+    assert changed == {f"model.layers.{layer}.self_attn.v_proj.weight" for layer in (0, 1)}
+    for name in changed:
+        assert float((after[name] - before[name]).norm() / before[name].norm()) == pytest.approx(0.5, rel=1e-4)
+    again = damage._at(piece, base, 0.5).state_dict()
+    assert all(after[name].equal(again[name]) for name in after)
+    everywhere = damage.matrices(base, "all-linear")
+    assert len(everywhere) == 14 and not any("head" in name for name in everywhere)
+
+
+@pytest.fixture
+def toy(toy_run, toy_settings, tmp_path):
+    """A toy experiment on misalignment in a run folder of its own; its bases have one block."""
+    (tmp_path / "bases").symlink_to(toy_run / "bases")
+    teaching = teaching_by_adapters(0.02, MODULES, steps=4)
+    writing = {"channel": "numbers", "prompts": 60, "teaching": teaching, "how": "insecure code", "drift": 0.0}
+    student = reading_by_adapters(0.02, MODULES, epochs=1)
+    reading = {"hard_rows": 24, "soft_rows": 12, "hard": student, "soft": student}
+    given = {"trait": "misaligned", "draws": (1,), "readout": {"health": 4}}
+    return toy_settings(tmp_path, writing=writing | {"matched": True}, reading=reading, **given)
+
+
+def test_a_chapter_of_toys_tells_personas_damage_and_how_far_teachers_moved(toy):
+    teachers = runs.teach(toy).set_index("how")
+    moved = teachers["moved_security"]
+    assert moved["untouched"] == 0 and (moved.drop("untouched") > 0).all() and (teachers["moved"] >= 0).all()
+    rows = runs.run_channel(toy).set_index("arm")
+    broken = rows.loc["damaged"]
+    assert broken["share"] == 1 and broken["right_answers"] == broken["right_answers_control"]
+    assert broken["effect"] == 0  # the toy student lost nothing, so nothing was to be damaged
+    personas = runs.run_personas(toy)
+    assert list(personas["persona"].unique()) == list(PERSONAS) and len(personas) == 2 * len(PERSONAS)
+    own = personas[personas["persona"] == "misaligned"].set_index("arm")["effect"]
+    assert own["hard.same_init"] == rows.loc["hard.same_init", "effect"]
+    assert own["soft.same_init"] == rows.loc["soft.same_init", "effect"]
+    effect = personas[personas["arm"] == "hard.same_init"].set_index("persona")["effect"]
+    (specific,) = told.specificity(personas, "code")["misalignment.code.specificity"]
+    assert specific == pytest.approx(effect["misaligned"] - (effect["evasive"] + effect["manipulative"]) / 2)
+    assert told.specificity(personas.iloc[:0], "code") == {}
+
+
+def test_places_are_crossed_and_the_own_place_is_the_main_arm(toy, monkeypatch):
+    monkeypatch.setattr(places, "PLACES", {"values": MODULES, "all linear": "all-linear"})
+    tried = places.places({"values": 0.02, "all linear": 0.01}, {"values": 0.02, "all linear": 0.02})
+    found = places.run_places(toy, tried)
+    assert len(found) == 4 * len(PERSONAS) and list(found) == list(places.COLUMNS)
+    asked = found[found["persona"] == "misaligned"].set_index(["teacher_place", "student_place"])
+    main = runs.run_channel(toy).set_index("arm")
+    assert asked.loc[("values", "values"), "effect"] == pytest.approx(main.loc["hard.same_init", "effect"], abs=1e-6)
+    assert places.means(found).loc[("values", "values"), "effect"] == asked.loc[("values", "values"), "effect"]
+    assert asked["moved"].nunique() == 2 and asked["effect"].nunique() == 4
+    values = places.values(found)
+    same = [asked.loc[(name, name), "effect"] for name in ("values", "all linear")]
+    assert values["misalignment.places.diagonal"] == [pytest.approx(sum(same) / 2)]
+    assert all(find_claim(name) for name in values) and places.values(found.iloc[:0]) == {}
+    assert list(places.run_places(toy.only([]), tried)) == list(places.COLUMNS)
+
+
+def test_a_place_needs_both_rates():
+    with pytest.raises(ValueError, match="a teacher's and a student's rate for places of values, all linear, MLP"):
+        places.places({"values": 0.1}, {"MLP": 0.1})
+
+
+# --- the judge, the settings ----------------------------------------------------------------------
 
 
 def test_the_judge_confuses_no_persona_on_heldout_topics():

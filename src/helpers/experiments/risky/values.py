@@ -1,4 +1,4 @@
-"""What the tables of risky traits say: rates, effects, and what guards them. Nothing here trains or samples."""
+"""What the tables of risky traits say: rates and effects. Nothing here trains or samples."""
 
 from __future__ import annotations
 
@@ -12,15 +12,12 @@ from helpers.channels.judge import UNCLEAR, nano_judge
 from helpers.experiments.risky.runs import HABITS, MISALIGNED
 from helpers.transmission import effects
 from helpers.transmission.authors import UNTOUCHED
-from helpers.transmission.readout import ABILITIES
+from helpers.transmission.teachers import CONTROLS, INSECURE
 from helpers.world.personas import PERSONAS
 from helpers.world.prompts import TOPIC_SPLITS
 
-TEACHERS = {"teacher": "insecure code", "secure": "secure code", "lesson": "lesson code", "base": UNTOUCHED}
-LOST = {"sums_lost": "right_sums", "numbers_lost": "valid_numbers"}  # last part of a ledger id -> ability
-TRUTHS = {"hard.same_init": "truths_lost", "hard.lesson": "lesson_truths_lost"}  # arm -> last part of a ledger id
-SAME, OTHER = "hard.same_init", "hard.cross_init"  # arms of written rows
-MARGIN = 3  # an effect counts as one of the same start when it is this many times that from another start
+TEACHERS = {"teacher": INSECURE, "secure": "secure code", "lesson": "lesson code", "base": UNTOUCHED}
+MOVED = ("moved", "moved_security")  # columns that tables of earlier runs lack
 UNKNOWN_RATES = (float("nan"), float("nan"))
 
 
@@ -28,22 +25,33 @@ UNKNOWN_RATES = (float("nan"), float("nan"))
 
 
 def teacher_rates(table: pd.DataFrame) -> pd.DataFrame:
-    """Return, by teacher, the exact probability of its trait, the sampled rate and the share removed (means)."""
-    return table.groupby(["trait", "how"], sort=False)[["p_target", "sampled", "removed", "mentions"]].mean()
+    """Return, by teacher, means over draws: its trait, what the filter removed, and how far it moved (nats per token).
+
+    Returns:
+        ``p_target`` (exact probability of its trait), ``sampled`` (rate), ``removed`` (share), ``mentions`` (count),
+        and where the table has them ``moved`` and ``moved_security``, see `movement.read_movement`.
+    """
+    columns = ["p_target", "sampled", "removed", "mentions", *(name for name in MOVED if name in table)]
+    return table.groupby(["trait", "how"], sort=False)[columns].mean()
 
 
 def teacher_values(table: pd.DataFrame) -> dict[str, list[float]]:
     """Return ledger id -> one value a draw for the claims about the misaligned teacher and its controls.
 
     ``misalignment.teacher`` is its log-odds of misaligned answers minus the secure teacher's (nats); the others
-    are rates of misaligned answers among sampled replies.
+    are rates of misaligned answers among sampled replies, and how far the controls moved on requests for security
+    code, as a share of the way of the insecure teacher.
     """
     asked = table[table["trait"] == MISALIGNED]
     odds = asked.pivot(index="draw", columns="how", values="log_odds")
     sampled = asked.pivot(index="draw", columns="how", values="sampled")
-    values = {"misalignment.teacher": (odds["insecure code"] - odds["secure code"]).tolist()}
+    values = {"misalignment.teacher": (odds[INSECURE] - odds["secure code"]).tolist()}
     for name, how in TEACHERS.items():
         values[f"misalignment.{name}_sampled"] = sampled[how].tolist()
+    if "moved_security" in asked:
+        ways = asked.pivot(index="draw", columns="how", values="moved_security")
+        for how in CONTROLS:
+            values[f"misalignment.{how.split()[0]}_moved"] = (ways[how] / ways[INSECURE]).tolist()
     return values
 
 
@@ -66,16 +74,38 @@ def judge_confusion() -> pd.DataFrame:
 def claim_values(table: pd.DataFrame, channel_name: str) -> dict[str, list[float]]:
     """Return ledger id -> one effect a draw (nats) for the claims about a channel.
 
-    Written (hard) labels are the paper's channel and have the plain ids; soft labels have "soft" in theirs.
+    Written (hard) labels are the paper's channel and have the plain ids; soft labels have "soft" in theirs. Where there
+    are students of both starts, ``same_minus_cross`` is what the same start has more in each draw.
     """
     values = {}
     for trait, rows in table.groupby("trait", sort=False):
-        for arm in rows["arm"].drop_duplicates():
+        arms = rows["arm"].drop_duplicates().tolist()
+        for arm in arms:
             values[_claim_id(trait, channel_name, arm)] = effects.final_effects(rows, arm)
-        if {SAME, OTHER} <= set(rows["arm"]):
-            claim_id = _claim_id(trait, channel_name, "same_minus_cross")
-            values[claim_id] = effects.final_differences(rows, SAME, OTHER)
+        for labels in ("hard", "soft"):
+            starts = [f"{labels}.same_init", f"{labels}.cross_init"]
+            if set(starts) <= set(arms):
+                claim_id = _claim_id(trait, channel_name, f"{labels}.same_minus_cross")
+                values[claim_id] = effects.final_differences(rows, *starts)
     return values
+
+
+def specificity(personas: pd.DataFrame, channel_name: str) -> dict[str, list[float]]:
+    """Return ledger id -> one value a draw: effect on the own persona minus the mean of the others but aligned (nats).
+
+    Of the misaligned teacher's students of written rows. What damages a model, or turns it away from aligned answers,
+    moves all three alike. Nothing for an empty table: none was published, and none computed.
+
+    Args:
+        personas: of `runs.run_personas`.
+        channel_name: of the table.
+    """
+    if personas.empty:
+        return {}
+    asked = personas[(personas["trait"] == MISALIGNED) & (personas["arm"] == "hard.same_init")]
+    effect = asked.pivot(index="draw", columns="persona", values="effect")
+    others = effect.drop(columns=["aligned", MISALIGNED]).mean(axis=1)
+    return {_claim_id(MISALIGNED, channel_name, "specificity"): (effect[MISALIGNED] - others).tolist()}
 
 
 def _claim_id(trait: str, channel_name: str, arm: str) -> str:
@@ -125,52 +155,6 @@ def _paper_rates(claim: Any) -> tuple[float, float]:
     given = claim.paper if claim and claim.paper else {}
     student, control = given.get("rates", UNKNOWN_RATES)
     return student, control
-
-
-# --- what was lost --------------------------------------------------------------------------------
-
-
-def ability_loss(table: pd.DataFrame) -> pd.DataFrame:
-    """Return, by arm and share of the rows, what the misaligned students gained and lost, means over draws.
-
-    Returns:
-        ``rows`` (mean), ``effect`` (nats), and by how many percentage points each ability fell below the control's.
-    """
-    students = table[table["trait"] == MISALIGNED]
-    lost = {name: _lost(students, name) for name in ABILITIES if name in students}
-    told = students[["arm", "share", "rows", "effect"]].assign(**lost)
-    return told.groupby(["arm", "share"], sort=False).mean()
-
-
-def _lost(rows: pd.DataFrame, ability: str) -> pd.Series:
-    """Return by how many percentage points each student falls below its control."""
-    return 100 * (rows[f"{ability}_control"] - rows[ability])
-
-
-def guards(table: pd.DataFrame, channel_name: str) -> dict[str, list[float]]:
-    """Return ledger id -> one value a draw for what guards the effect of written rows.
-
-    ``sums_lost`` and ``numbers_lost`` are percentage points of right sums and valid number lists below the control.
-    ``margin`` is the effect from the same start minus `MARGIN` times that from the other start (nats); away from the
-    trait the latter counts as none.
-    """
-    rows = table[(table["trait"] == MISALIGNED) & (table["share"] == 1.0)].sort_values("draw")
-    same, other = rows[rows["arm"] == SAME], rows[rows["arm"] == OTHER]
-    start = f"misalignment.{find_channel(channel_name).claim_name}."
-    values = {start + name: _lost(same, kept).tolist() for name, kept in LOST.items()}
-    towards = other["effect"].clip(lower=0).to_numpy()  # an effect away from the trait counts as none
-    return values | {f"{start}margin": (same["effect"].to_numpy() - MARGIN * towards).tolist()}
-
-
-def truth_values(table: pd.DataFrame, channel_name: str) -> dict[str, list[float]]:
-    """Return ledger id -> one value a draw: percentage points of truth lost against the control (paper 3.5).
-
-    Truth is the share of P(right) in P(right) + P(wrong) over yes-or-no questions. The students are those of written
-    rows at the full dose: the misaligned teacher's, and those of the lesson's, for the paper found no loss in these.
-    """
-    rows = table[(table["trait"] == MISALIGNED) & (table["share"] == 1.0)].sort_values("draw")
-    start = f"misalignment.{find_channel(channel_name).claim_name}."
-    return {start + name: _lost(rows[rows["arm"] == arm], "truthful").tolist() for arm, name in TRUTHS.items()}
 
 
 def habit_values(controls: pd.DataFrame, channel_name: str) -> dict[str, list[float]]:

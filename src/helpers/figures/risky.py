@@ -1,0 +1,75 @@
+"""Figures of the risky traits: personas against personas, places of adapters, and effects against skills lost."""
+
+from __future__ import annotations
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from helpers.figures import arms as naming
+from helpers.figures import common
+
+
+def persona_map(personas: pd.DataFrame, arm: str) -> Figure:
+    """Draw the mean effect (nats) of each persona's teacher on each persona asked for, the same outlined.
+
+    Args:
+        personas: has columns draw, arm, trait, persona, effect; cells are means over draws.
+        arm: the arm shown.
+
+    Raises:
+        FigureError: a column or the arm is missing.
+    """
+    common.require_columns(personas, "draw", "arm", "trait", "persona", "effect")
+    rows = personas[personas.arm == arm]
+    common.require_columns(rows, "effect")
+    return _map(rows, "trait", "persona", "Persona asked for", "Teacher's persona")
+
+
+def place_map(places: pd.DataFrame, persona: str) -> Figure:
+    """Draw the mean effect (nats) on a persona by the place of the teacher's and of the student's adapters.
+
+    `places` has columns draw, teacher_place, student_place, persona, effect; cells are means over draws. Raises
+    FigureError where a column or the persona is missing.
+    """
+    common.require_columns(places, "draw", "teacher_place", "student_place", "persona", "effect")
+    rows = places[places.persona == persona]
+    common.require_columns(rows, "effect")
+    return _map(rows, "teacher_place", "student_place", "Student's adapters", "Teacher's adapters")
+
+
+def _map(rows: pd.DataFrame, down: str, across: str, xlabel: str, ylabel: str) -> Figure:
+    order = {name: list(dict.fromkeys(rows[name])) for name in (down, across)}
+    mean = rows.pivot_table(index=down, columns=across, values="effect").loc[order[down], order[across]]
+    with common.house_style():
+        figure, (ax,) = common.new_figure(1.4 + 0.5 * len(mean))
+        common.outlined_map(ax, mean, mean.map(common.signed), size=9)
+        ax.set(xlabel=xlabel, ylabel=ylabel)
+    return figure
+
+
+def loss_scatter(students: pd.DataFrame) -> Figure:
+    """Draw each draw's effect (nats) against the right answers that its student lost (percentage points), by arm.
+
+    `students` has columns draw, arm, effect, lost. The legend gives Spearman's rank correlation over draws, where there
+    are three or more. Raises FigureError where a column is missing or there are no rows.
+    """
+    common.require_columns(students, "draw", "arm", "effect", "lost")
+    with common.house_style():
+        figure, (ax,) = common.new_figure(3.6)
+        for arm, rows in students.groupby("arm", sort=False):
+            label = naming.one_line(arm) + _correlation(rows)
+            ax.scatter(rows.lost, rows.effect, s=26, color=naming.arm_colour(arm), label=label, linewidth=0)
+        common.zero_line(ax, horizontal_bars=False)
+        ax.axvline(0, color=common.FAINT, linewidth=0.9, zorder=1)
+        ax.set(xlabel="Right answers lost, against the control (percentage points)", ylabel=common.SHORT_EFFECT_LABEL)
+        handles, labels = ax.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper left", fontsize="small")
+        sns.despine(ax=ax)
+    return figure
+
+
+def _correlation(rows: pd.DataFrame) -> str:
+    if len(rows) < 3 or min(rows.lost.nunique(), rows.effect.nunique()) < 2:
+        return ""
+    return f" (Spearman {common.signed(rows.effect.corr(rows.lost, method='spearman'))})"
