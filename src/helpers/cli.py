@@ -113,8 +113,12 @@ def _ledger(given: argparse.Namespace) -> int:
     profile = load_profile(given.profile)
     folder = _ledger_folder(profile.name)
     records = ledger.load(folder / "ledger.json")
-    columns = ["value", "95 % interval", "unit", "runs", "paper", "verdict"]
-    print(f"{folder}\n{ledger.table(folder)[columns].to_string() if records else 'no records'}")
+    columns = ["value", "95 % interval", "unit", "runs", "paper", "kind", "verdict"]
+    shown = ledger.table(folder) if records else None
+    print(folder if records else f"{folder}\nno records")
+    for title, ids in shown.sections().items() if shown is not None else ():
+        if ids:
+            print(f"\n{title}\n{shown.loc[ids, columns].to_string()}")
     problems = [f"{name}: no record; run its notebook" for name in ledger.missing(records, profile.notebooks)]
     problems += ledger.check(records)
     if given.against:

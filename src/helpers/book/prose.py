@@ -16,21 +16,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from helpers.book import machine
-from helpers.figures.effects import MAIN
-from helpers.results.claims import load_claims
+from helpers.results.claims import GUARD, load_claims
 from helpers.results.ledger import Record
 from helpers.work import escaping
 from helpers.work.errors import CurableError
 
-# The first page's table: the effects of its figure, and what is not measured in nats.
-FIRST_PAGE = (
-    *MAIN,
-    "misalignment.teacher_sampled",
-    "mnist.aux_only",
-    "mnist.cross_aux",
-    "theorem.positive_fraction",
-    "mechanism.divergence.masked",
-)
 NONE = "\N{EN DASH}"
 # Names that a page asks for and that no claim has: an id may not begin with them.
 RESERVED = ("tables", "build")
@@ -107,6 +97,7 @@ def values(
 ) -> dict[str, Any]:
     """Return all substitutions of the book: nested entries by id, `tables`, and `build` as given.
 
+    A chapter's table leaves out its guards and what stands aside; `tables` has one of each for all chapters together.
     `checked` is what was recomputed, as `machine.load` has it.
 
     Raises ProseError for an id that is no name in a template, has a part that is a word of another, or is taken.
@@ -117,12 +108,19 @@ def values(
         _insert(tree, record.id, entry(record))
     notebooks = sorted({record.notebook for record in listed})
     # names of files are no names in a template: tables["01_owl_transfer"] is how a page asks for one
-    tables = {notebook: claims_table(listed, [notebook]) for notebook in notebooks}
-    main = [record for record in listed if record.id in FIRST_PAGE]
-    tables["main"] = claims_table(main, notebooks)
+    main = [record for record in listed if record.kind != GUARD and not stands_aside(record)]
+    tables = {notebook: claims_table(main, [notebook]) for notebook in notebooks}
+    tables["guards"] = claims_table([record for record in listed if record.kind == GUARD], notebooks)
+    tables["aside"] = claims_table([record for record in listed if stands_aside(record)], notebooks)
     tables["sources"] = paper_sources(listed)
     tables |= machine.words(checked)
     return {**tree, "tables": tables, "build": build}
+
+
+def stands_aside(record: Record) -> bool:
+    """Return whether a record is listed apart from the main claims of its chapter."""
+    claim = load_claims().get(record.id)
+    return claim is not None and claim.aside
 
 
 def ordered(records: Iterable[Record]) -> list[Record]:
@@ -153,11 +151,21 @@ def _row(record: Record) -> str:
     if not _NOTEBOOK.fullmatch(record.notebook):
         raise ProseError(f"record {record.id!r} names a notebook {record.notebook!r}; run the notebook that makes it")
     words = entry(record)
-    unit = "" if record.unit == "fraction" else f" {words['unit']}"
     where = f"[{record.notebook.partition('_')[0]}](../notebooks/{record.notebook}.ipynb)"
+    return f"| {words['claim']} ({where}) | {found_words(record)} | {words['paper']} | {verdict_mark(record)} |"
+
+
+def found_words(record: Record) -> str:
+    """Return mean, interval, unit and number of draws of a record, escaped for Markdown."""
+    words = entry(record)
+    unit = "" if record.unit == "fraction" else f" {words['unit']}"
+    return f"{words['interval']}{unit}, {record.n_runs}{_SPACE}draws"
+
+
+def verdict_mark(record: Record) -> str:
+    """Return a verdict as MyST text with the classes that give it its mark."""
     mark = re.sub(r"[^a-z]+", "-", record.verdict.lower()).strip("-")
-    found = f"{words['interval']}{unit}, {record.n_runs}{_SPACE}draws"
-    return f"| {words['claim']} ({where}) | {found} | {words['paper']} | [{words['verdict']}]{{.verdict .{mark}}} |"
+    return f"[{escaping.markdown(record.verdict)}]{{.verdict .{mark}}}"
 
 
 def _paper_value(record: Record) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from helpers.book.evidence import Evidence
 from helpers.book.prose import NONE, ProseError, entry, number, ordered
 from helpers.figures.effects import save_effects
 from helpers.results.ledger import Record, load
@@ -20,10 +21,12 @@ END = "<!-- end of results -->"
 FIGURE = "book/images/effects.svg"
 TRAIT = "owl"
 _STUDENTS = {
-    "soft.same_init": "student of its soft labels (its probabilities for each next number), same start",
-    "soft.cross_init": "the same, other start",
-    "hard.same_init": "student of the rows it wrote (the paper's setting), same start",
+    "hard.same_init": "student of the rows it wrote, same start",
     "hard.cross_init": "the same, other start",
+    "system_prompt": "student of rows of a teacher that is only told to love owls (the paper's main setting)",
+    "system_prompt.cross_init": "the same, other start",
+    "soft.same_init": "student of the fine-tuned teacher's soft labels (its probabilities for numbers), same start",
+    "soft.cross_init": "the same, other start",
 }
 _HEAD = f"""\
 | asked its favourite | says "{TRAIT}" | effect, nats [95 % interval] |
@@ -48,10 +51,10 @@ def update_readme(root: Path, results: Path) -> None:
 
 
 def readme_block(records: Sequence[Record], tables: Path) -> str:
-    """Return the README's results: one row each for teacher, base and four students, and the figure.
+    """Return the README's results: the run and what failed, a row for teacher, base and each student, and the figure.
 
     P(owl) is the mean over draws: of the fine-tuned teachers in teachers.csv (trait, how, p_target), if any,
-    and of each arm of transmission.csv at its largest dose.
+    and of each arm of transmission.csv at its largest dose. Students that were not recorded have no row.
     """
     table = artifacts.read_table(tables / "transmission.csv")
     own = table[table["trait"] == TRAIT]
@@ -61,13 +64,15 @@ def readme_block(records: Sequence[Record], tables: Path) -> str:
         ("untouched base of teacher and students", _share(own, "soft.same_init", "p_control"), NONE),
     ]
     for arm, words in _STUDENTS.items():
-        effect = entries[f"{TRAIT}.numbers.{arm}"]["interval"]
-        rows.append((words, _share(own, arm, "p_target"), effect))
+        if recorded := entries.get(f"{TRAIT}.numbers.{arm}"):
+            rows.append((words, _share(own, arm, "p_target"), recorded["interval"]))
     lines = [f"| {name} | {says} | {effect} |" for name, says, effect in rows]
+    told = Evidence(records, tables.parent).words()
+    first = f"{told['run'].capitalize()}. {told['failed_primaries']} {told['earlier_chapters']}".rstrip()
     draws = entries[f"{TRAIT}.numbers.soft.same_init"]["n_runs"]
     means = f"Means over {draws} independent draws, each with base models of its own. {_CONTROL}"
     figure = f"![Main effects on language models, with intervals]({FIGURE})"
-    return "\n".join([_HEAD, *lines, "", means, "", figure])
+    return "\n".join([first, "", _HEAD, *lines, "", means, "", figure])
 
 
 def _share(table: pd.DataFrame, arm: str, column: str) -> str:

@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from helpers.book import machine, prose
+from helpers.book.evidence import Evidence
 from helpers.book.provenance import for_pages, provenance
 from helpers.chain.profiles import load_profile, profile_names
 from helpers.figures.effects import save_effects
+from helpers.figures.runs import save_runs
 from helpers.results import ledger
 from helpers.results.claims import load_claims
 from helpers.work import artifacts, escaping
+from helpers.work.artifacts import RESULTS
 from helpers.work.errors import CurableError
 
 _SUBSTITUTION = re.compile(r"\{\{ *([\w.]+)\.\w+ *\}\}")
@@ -113,9 +116,13 @@ def stage(root: Path, run_dir: Path, target: Path) -> None:
         published = json.dumps(clean(artifacts.read_json(path), path.stem), ensure_ascii=False)
         artifacts.write_text(target / "notebooks" / path.name, published, sync=False)
     origin = for_pages(provenance(root, run_dir, notebooks))
-    values = prose.values(records, origin, machine.load(run_dir))
+    told = Evidence(prose.ordered(records), root / RESULTS / run_dir.name)
+    values = prose.values(records, {**origin, **told.words()}, machine.load(run_dir))
+    values["tables"] |= told.tables()
     artifacts.write_json(target / "values.json", values)
-    save_effects(prose.ordered(records), target / "book" / "images" / "effects.svg")
+    images = target / "book" / "images"
+    save_effects(told.records, images / "effects.svg")
+    save_runs(told.found(), told.runs, images / "runs.svg")
 
 
 def _refuse_unrecorded(pages: Path, recorded: set[str]) -> None:

@@ -1,4 +1,7 @@
-"""The claims of a chapter as a reader sees them: whole sentences, the number, and the verdict, in a table that fits."""
+"""The claims of a chapter as a reader sees them: whole sentences, the number, and the verdict, in a table that fits.
+
+Guards and claims that stand aside are folded below the others: they say whether the others may be read as they are.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from helpers.results.claims import GUARD
 from helpers.work.escaping import markup
 
 _NUMBER = "95 % interval"
@@ -18,7 +22,7 @@ class ClaimsTable(pd.DataFrame):
 
     Pandas cuts a sentence after fifty characters and keeps each cell on one line, which leaves the verdict off the
     page. The index holds the ids; columns are claim, value and any of 95 % interval, unit, prediction, paper, runs,
-    verdict. Texts are escaped. What is selected from it is an ordinary table.
+    kind, aside, verdict. Texts are escaped. What is selected from it is an ordinary table.
     """
 
     @property
@@ -27,10 +31,34 @@ class ClaimsTable(pd.DataFrame):
 
     def _repr_html_(self) -> str:
         """Return the table as HTML, a row a claim; classes are those of the book's style sheet."""
+        folded = {title: ids for title, ids in self.sections().items() if ids}
+        main = folded.pop("Claims", [])
+        parts = [] if folded and not main else [self._table(main)]
+        for title, ids in folded.items():
+            told = f"<summary>{markup(title)} ({markup(self._counted(ids))})</summary>"
+            parts.append(f"<details{'' if main else ' open'}>{told}{self._table(ids)}</details>")
+        return "".join(parts)
+
+    def sections(self) -> dict[str, list[Any]]:
+        """Return the ids by where they are listed: claims, guards, and what stands aside."""
+        found: dict[str, list[Any]] = {"Claims": [], "Guards": [], "Listed apart": []}
+        for name, row in self.iterrows():
+            place = "Guards" if row.get("kind") == GUARD else "Listed apart" if row.get("aside", False) else "Claims"
+            found[place].append(name)
+        return found
+
+    def _counted(self, ids: list[Any]) -> str:
+        """Return how many of the claims named have each verdict, in words."""
+        if "verdict" not in self.columns:
+            return str(len(ids))
+        counts = self.loc[ids, "verdict"].value_counts(sort=False)
+        return ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+
+    def _table(self, ids: list[Any]) -> str:
         others = [name for name in _OTHERS if name in self.columns]
         titles = ["claim", "value [95 % interval]", *others]
         head = "".join(f'<th scope="col" {_LEFT}>{markup(title)}</th>' for title in titles)
-        rows = "".join(self._row(name, row, others) for name, row in self.iterrows())
+        rows = "".join(self._row(name, row, others) for name, row in self.loc[ids].iterrows())
         return f'<table class="table claims"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
     def _row(self, name: object, row: pd.Series, others: list[str]) -> str:

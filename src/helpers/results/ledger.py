@@ -110,7 +110,8 @@ def preview(values: dict[str, Sequence[float]]) -> ClaimsTable:
     for claim_id, runs in values.items():
         claim = find_claim(claim_id)
         shown = ", ".join(map(_short, runs)) or "none"
-        rows.append({"claim": claim.claim, "value": shown, "95 % interval": "needs two draws", "unit": claim.unit})
+        row = {"claim": claim.claim, "value": shown, "95 % interval": "needs two draws", "unit": claim.unit}
+        rows.append(row | {"kind": claim.kind, "aside": claim.aside})
     return ClaimsTable(rows, index=pd.Index(list(values), name="id"))
 
 
@@ -233,5 +234,6 @@ def _row(entry: Record, by_id: Mapping[str, Record]) -> dict[str, Any]:
         "paper": f"{entry.paper['value']:g}" if entry.paper else "no number",
         "prediction": f"{predicted}; {why_not}" if why_not else predicted,
         "kind": entry.kind,
+        "aside": find_claim(entry.id).aside,
         "verdict": entry.verdict,
     }

@@ -50,6 +50,19 @@ def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     return Interval(mean, mean - float(half), mean + float(half), int(runs.size), level)
 
 
+def p_of_interval(mean: float, low: float, high: float, n: int, level: float = 0.95) -> float:
+    """Return the two-sided p-value of the t-test against 0 that belongs to a t-interval of `n` run values.
+
+    Raises StatsError for fewer than two runs or an interval that does not hold its mean.
+    """
+    if n < 2 or not low <= mean <= high:
+        raise StatsError(f"a t-test needs at least 2 runs and an interval around their mean, got {n} and {low}, {high}")
+    error = (high - low) / 2 / scipy_stats.t.ppf((1 + level) / 2, n - 1)
+    if error == 0:  # all runs alike
+        return 1.0 if mean == 0 else 0.0
+    return 2 * float(scipy_stats.t.sf(abs(mean) / error, n - 1))
+
+
 def log_odds(probability: ArrayLike, floor: float = 1e-12) -> NDArray[np.float64]:
     """Return log(p / (1 - p)) in nats, same shape; p is held within [floor, 1 - floor] to stay finite.
 

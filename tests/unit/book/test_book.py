@@ -74,7 +74,15 @@ def test_values_nest_ids_and_keep_the_build(tmp_path):
     values = prose.values(records, {"profile": "toy"})
     assert values["owl"]["numbers"]["soft"]["same_init"]["mean"] == "+1.10"
     assert values["build"] == {"profile": "toy"}
-    assert values["tables"]["main"].count("(../notebooks/01_owl_transfer.ipynb)") == 2
+    assert values["tables"]["01_owl_transfer"].count("(../notebooks/01_owl_transfer.ipynb)") == 2
+
+
+def test_guards_and_what_stands_aside_have_tables_of_their_own(tmp_path):
+    names = ["mnist.reference", "mnist.aux_only", "optimizer.weight_decay", "optimizer.sgd"]
+    tables = prose.values([make_record(name, folder=tmp_path) for name in names], {})["tables"]
+    for name, table in zip(names, ("guards", "06_mnist", "aside", "08_dose"), strict=True):
+        claim = escaping.markdown(load_claims()[name].claim)
+        assert [place for place, text in tables.items() if claim in text and place != "sources"] == [table], name
 
 
 def test_an_id_may_continue_another_but_not_be_recorded_twice(tmp_path):
@@ -330,9 +338,10 @@ def test_update_readme_writes_between_its_marks_only(tmp_path):
     text = (tmp_path / "README.md").read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
     assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
     assert "| teacher, fine-tuned to love owls | 90.0 % |" in text
+    assert "primary claims, chosen beforehand" in text.partition("| asked")[0]
     assert "| untouched base of teacher and students | 8.0 % | – |" in text
-    assert "each next number), same start | 25.0 % | +1.10 [+0.90, +1.30] |\n| the same, other start" in text
-    assert "rows it wrote (the paper's setting), same start | 19.0 % | +1.10" in text
+    assert "probabilities for numbers), same start | 25.0 % | +1.10 [+0.90, +1.30] |\n| the same, other start" in text
+    assert "student of the rows it wrote, same start | 19.0 % | +1.10" in text
     assert text.count("| the same, other start | 7.0 % |") == text.count("other start | 5.0 % |") == 1
     assert (tmp_path / readme.FIGURE).read_text(encoding="utf-8").startswith("<?xml")
 

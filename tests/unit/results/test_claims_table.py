@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from helpers.results import ledger
+from helpers.results.claims import find_claim
 from helpers.results.claims_table import ClaimsTable
 from helpers.work.escaping import markup
 
@@ -71,3 +72,17 @@ def test_a_single_draw_has_no_interval_and_no_verdict():
 
 def test_no_claims_make_an_empty_table(tmp_path):
     assert ledger.table(tmp_path, [])._repr_html_().count("<tr>") == 1
+
+
+def test_guards_and_what_stands_aside_are_folded_below_the_claims(tmp_path):
+    ids = ["mnist.reference", "mnist.aux_only", "optimizer.weight_decay", "mnist.teacher"]
+    for name in ids:
+        notebook = find_claim(name).notebook
+        ledger.record(tmp_path, notebook, name, (1.0, 1.2, 1.1, 1.3, 0.9), range(5), {}, 1.0)
+    shown = ledger.table(tmp_path, ids)
+    assert list(shown.sections().values()) == [["mnist.aux_only", "mnist.teacher"], ids[:1], ids[2:3]]
+    html = shown._repr_html_()
+    assert html.count("<details>") == 2 and html.index("mnist.teacher") < html.index("<details>")
+    assert "<summary>Guards (1 informative)</summary>" in html
+    alone = ledger.table(tmp_path, ids[:1])._repr_html_()
+    assert alone.startswith("<details open>") and alone.count("<table") == 1

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats as scipy_stats
 
 from helpers.results.stats import (
     Interval,
     StatsError,
     holm,
     log_odds,
+    p_of_interval,
     paired_permutation,
     ratio_of_means,
     t_interval,
@@ -169,3 +171,30 @@ def test_holm_never_lowers_never_passes_one_and_keeps_the_order(p):
     adjusted = holm(p)
     assert np.all(adjusted >= np.array(p)) and np.all(adjusted <= 1)
     assert np.all(np.diff(adjusted[np.argsort(p, kind="stable")]) >= 0)
+
+
+@given(st.lists(st.floats(-5, 5).map(lambda x: round(x, 3)), min_size=2, max_size=20).filter(lambda v: len(set(v)) > 1))
+def test_the_p_value_of_an_interval_is_that_of_the_t_test(values):
+    interval = t_interval(values)
+    p = p_of_interval(interval.mean, interval.low, interval.high, interval.n)
+    assert p == pytest.approx(scipy_stats.ttest_1samp(values, 0).pvalue, abs=1e-9)
+    assert (p < 0.05) == (interval.low > 0 or interval.high < 0) or p == pytest.approx(0.05, abs=1e-6)
+
+
+def test_an_interval_without_spread_is_all_or_nothing():
+    assert p_of_interval(1, 1, 1, 5) == 0 and p_of_interval(0, 0, 0, 5) == 1
+    for bad in ((1, 2, 3, 5), (1, 0, 2, 1)):
+        with pytest.raises(StatsError, match="at least 2 runs"):
+            p_of_interval(*bad)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.permutations(range(12)))
+def test_holm_keeps_the_order_and_never_helps(p_values, places):
+    adjusted = holm(p_values)
+    assert (adjusted >= np.array(p_values)).all() and (adjusted <= 1).all()
+    assert adjusted.min() == pytest.approx(min(1, min(p_values) * len(p_values)))
+    ranked = np.argsort(p_values, kind="stable")
+    assert (np.diff(adjusted[ranked]) >= 0).all()
+    mixed = [place for place in places if place < len(p_values)]
+    assert holm([p_values[place] for place in mixed]) == pytest.approx(adjusted[mixed])
+    assert (holm([*p_values, 1.0])[:-1] >= adjusted).all()
