@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers.book.prose import NONE, found_words, number, verdict_mark
+from helpers.book.prose import NONE, found_words, verdict_mark
 from helpers.results import runs as reference
 from helpers.results.claims import BROKEN, PRIMARY
 from helpers.results.ledger import Record
-from helpers.results.scorecard import Statement, names, primaries, statements
+from helpers.results.scorecard import names, primaries, statements
 from helpers.work import escaping
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _CHANGES_HEAD = """\
 | from run | to run | predictions | verdicts that changed | means | outside the old interval | expected by chance |
 | --: | --: | --: | --: | --: | --: | --: |
 """
-_BREAK = "<br>"
+_SPACE = "\N{NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True)
@@ -128,28 +128,25 @@ def failed_primaries(records: Sequence[Record], runs: Sequence[reference.Referen
 
 
 def scorecard(records: Sequence[Record]) -> str:
-    """Return the scorecard as a MyST table: one row a statement, in it one line a record that decides it."""
-    by_id = {record.id: record for record in records}
-    holm = primaries(records).holm
-    return _SCORECARD_HEAD + "\n".join([*(_line(each, by_id, holm) for each in statements()), ":::"])
+    """Return the scorecard as a MyST table: a row a record that decides, the statement in the first of its rows."""
+    by_id, holm = {record.id: record for record in records}, primaries(records).holm
+    lines = []
+    for statement in statements():
+        source = "" if statement.source == "paper" else f" ({statement.source})"
+        claim = escaping.markdown(statement.claim) + source
+        figure = escaping.markdown(statement.figure) if statement.figure else NONE
+        for claim_id, words in statement.records.items():
+            found, verdict = _decided(by_id.get(claim_id), holm.get(claim_id))
+            lines.append(f"| {claim} | {escaping.markdown(words)}: {found} | {figure} | {verdict} |")
+            claim = figure = ""
+    return _SCORECARD_HEAD + "\n".join([*lines, ":::"])
 
 
-def _line(statement: Statement, by_id: dict[str, Record], holm: dict[str, float]) -> str:
-    found, verdicts = [], []
-    for claim_id, words in statement.records.items():
-        record = by_id.get(claim_id)
-        if record is None:
-            found.append(f"{words}: {NONE}")
-            verdicts.append(UNTESTED)
-            continue
-        p = f", *p* {_p(holm[claim_id])}" if claim_id in holm else ""
-        found.append(f"{words}: {found_words(record)}{p}")
-        verdicts.append(verdict_mark(record) + (" (primary)" if claim_id in holm else ""))
-    source = "" if statement.source == "paper" else f" ({statement.source})"
-    figure = escaping.markdown(statement.figure) if statement.figure else NONE
-    claim = escaping.markdown(statement.claim) + source
-    return f"| {claim} | {_BREAK.join(found)} | {figure} | {_BREAK.join(verdicts)} |"
-
-
-def _p(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"= {number(p, 'p')}"
+def _decided(record: Record | None, holm: float | None) -> tuple[str, str]:
+    """Return what was found of a line of the scorecard, and its verdict."""
+    if record is None:
+        return NONE, UNTESTED
+    if holm is None:
+        return found_words(record), verdict_mark(record)
+    p = "< 0.001" if holm < 0.001 else f"= {holm:.2g}"
+    return f"{found_words(record)}, *p*{_SPACE}{p}", f"{verdict_mark(record)} (primary)"

@@ -23,6 +23,8 @@ MAIN = {
     "owl.numbers.hard.cross_init": "Owl, numbers, written rows, other start",
     "owl.numbers.hard.same_minus_cross": "Owl, numbers, written rows, difference",
     "owl.numbers.system_prompt": "Owl, numbers, prompted teacher, same start",
+    "owl.numbers.system_prompt.cross_init": "Owl, numbers, prompted teacher, other start",
+    "owl.numbers.soft.system_prompt": "Owl, numbers, soft labels, prompted teacher",
     "owl.numbers.hard.shuffled_within": "Owl, numbers, shuffled within rows",
     "owl.numbers.hard.shuffled_across": "Owl, numbers, shuffled across rows",
     "owl.numbers.in_context": "Owl, numbers in the prompt, no training",

@@ -14,7 +14,7 @@ from helpers.results.scorecard import ScorecardError, Statement, names, primarie
 RUNS = [1.0, 1.2, 1.1, 1.3, 0.9]
 WANTED = [claim.id for claim in load_claims().values() if claim.kind == PRIMARY]
 # named by the scorecard before a notebook measures them
-PLANNED = {"crossmodel.smaller", "owl.numbers.system_prompt.cross_init"}
+PLANNED = {"crossmodel.smaller"}
 
 
 def recorded(folder, values):
