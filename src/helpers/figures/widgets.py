@@ -26,7 +26,7 @@ _TRANSMISSION_COLUMNS = ("draw", "arm", "trait", "share", "rows", "effect")
 _MATRIX_COLUMNS = ("draw", "teacher", "target", "effect")
 _UNTRAINED = "in_context"  # an arm that reads a few rows in its prompt: it has no dose
 # What a reader is shown at first, where it was measured; then the others as they come.
-_FIRST = {"hard.same_init": 0, "hard.cross_init": 1, "system_prompt": 2, "system_prompt.cross_init": 3}
+_FIRST = {"system_prompt": 0, "hard.same_init": 1, "hard.cross_init": 2, "soft.same_init": 3}
 # The names of the style sheet's classes for the kinds of arms.
 KIND_CLASSES = {
     naming.SAME: "same",
