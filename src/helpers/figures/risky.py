@@ -17,28 +17,29 @@ def persona_map(personas: pd.DataFrame, arm: str) -> Figure:
         personas: has columns draw, arm, trait, persona, effect; cells are means over draws.
         arm: the arm shown.
 
-    Raises:
-        FigureError: a column or the arm is missing.
+    Returns:
+        The map; words alone where no draw has such an arm.
     """
-    common.require_columns(personas, "draw", "arm", "trait", "persona", "effect")
     rows = personas[personas.arm == arm]
-    common.require_columns(rows, "effect")
+    if rows.empty:
+        return common.words_alone("None of the draws shown here has students that were asked for every persona.")
     return _map(rows, "trait", "persona", "Persona asked for", "Teacher's persona")
 
 
 def place_map(places: pd.DataFrame, persona: str) -> Figure:
     """Draw the mean effect (nats) on a persona by the place of the teacher's and of the student's adapters.
 
-    `places` has columns draw, teacher_place, student_place, persona, effect; cells are means over draws. Raises
-    FigureError where a column or the persona is missing.
+    `places` has columns draw, teacher_place, student_place, persona, effect; cells are means over draws. Without a row
+    there are words alone.
     """
-    common.require_columns(places, "draw", "teacher_place", "student_place", "persona", "effect")
     rows = places[places.persona == persona]
-    common.require_columns(rows, "effect")
+    if rows.empty:
+        return common.words_alone("None of the draws shown here has adapters in several places.")
     return _map(rows, "teacher_place", "student_place", "Student's adapters", "Teacher's adapters")
 
 
 def _map(rows: pd.DataFrame, down: str, across: str, xlabel: str, ylabel: str) -> Figure:
+    common.require_columns(rows, "draw", down, across, "effect")
     order = {name: list(dict.fromkeys(rows[name])) for name in (down, across)}
     mean = rows.pivot_table(index=down, columns=across, values="effect").loc[order[down], order[across]]
     with common.house_style():
@@ -52,9 +53,10 @@ def loss_scatter(students: pd.DataFrame) -> Figure:
     """Draw each draw's effect (nats) against the right answers that its student lost (percentage points), by arm.
 
     `students` has columns draw, arm, effect, lost. The legend gives Spearman's rank correlation over draws, where there
-    are three or more. Raises FigureError where a column is missing or there are no rows.
+    are three or more. Without a row there are words alone.
     """
-    common.require_columns(students, "draw", "arm", "effect", "lost")
+    if students.empty:
+        return common.words_alone("None of the draws shown here tells right answers from strict form.")
     with common.house_style():
         figure, (ax,) = common.new_figure(3.6)
         for arm, rows in students.groupby("arm", sort=False):

@@ -14,7 +14,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from helpers.experiments.cross_model.values import cell_tests
-from helpers.figures import cross_model, mechanism, mnist, phase_diagram, theorem, transmission, widgets
+from helpers.experiments.risky import guards
+from helpers.figures import cross_model, mechanism, mnist, phase_diagram, risky, theorem, transmission, widgets
 from helpers.mnist.dataset import load_mnist
 from helpers.work.artifacts import read_table
 
@@ -89,12 +90,20 @@ for name in RISKY:
     MADE[f"transmission.dose_curve, {name}"] = lambda name=name: transmission.dose_curve(
         of_trait(name, "misaligned"), BOTH
     )
+# their tables, or a column of them, came after the seventh run
+LATER = {
+    "risky.persona_map": lambda: risky.persona_map(table("risky_personas_code"), "hard.same_init"),
+    "risky.place_map": lambda: risky.place_map(table("risky_places"), "misaligned"),
+    "risky.loss_scatter": lambda: risky.loss_scatter(guards.effect_and_loss(table("risky_code"))),
+}
+if (PUBLISHED / "risky_places.csv").exists():
+    MADE |= LATER
 
 
 def names_of_figures():
     """Functions of the package that return a figure or a widget for a chapter."""
     found = set()
-    for path in FIGURES.glob("*.py"):
+    for path in set(FIGURES.glob("*.py")) - {FIGURES / "common.py"}:
         for node in ast.parse(path.read_text()).body:
             returned = ast.unparse(node.returns) if isinstance(node, ast.FunctionDef) and node.returns else ""
             if returned in ("Figure", "TransmissionExplorer") and not node.name.startswith("_"):
@@ -103,7 +112,7 @@ def names_of_figures():
 
 
 def test_every_figure_is_made_from_published_tables():
-    assert names_of_figures() == {name.split(",")[0] for name in MADE}
+    assert names_of_figures() == {name.split(",")[0] for name in MADE | LATER}
 
 
 @pytest.mark.parametrize("name", MADE)

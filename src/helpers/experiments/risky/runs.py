@@ -112,8 +112,8 @@ def run_channel(
     """Train every student of a channel: all arms for misalignment, the two starts alone for other traits.
 
     Misalignment from either start is read at every dose (shares of the rows, the last being 1); at smaller ones on
-    ``few_draws`` alone, where these are given. Where abilities are
-    checked, a base damaged as much as the student of written rows stands beside it (`damage.damage_rows`).
+    ``few_draws`` alone, where these are given. Where abilities are checked, a base damaged as much as the student of
+    written rows stands beside it (`damage.damage_rows`).
 
     Returns:
         ``tables/risky_<channel>.csv``, see `effects.arm_rows`; the column ``trait`` tells the traits apart.
