@@ -22,7 +22,9 @@ from pathlib import Path
 from helpers.book import machine, staging
 from helpers.book.provenance import provenance
 from helpers.book.staging import BookError
+from helpers.results.runs import EARLIER, RUNS_FILE
 from helpers.work import artifacts
+from helpers.work.artifacts import RESULTS
 
 __all__ = ["BookError", "build", "build_run", "foreign_requests", "machine_paths"]
 
@@ -94,7 +96,9 @@ def _key(root: Path, run_dir: Path) -> str:
     notebooks = staging.executed_notebooks(run_dir)
     sources = sorted((root / "book").rglob("*"))
     contents = {}
-    for path in (root / "_config.yml", run_dir / "ledger.json", run_dir / machine.CHECK, *notebooks, *sources):
+    runs = [root / RESULTS / run_dir.name / name for name in (RUNS_FILE, EARLIER)]
+    of_run = [run_dir / "ledger.json", run_dir / machine.CHECK, *notebooks]
+    for path in (root / "_config.yml", *runs, *of_run, *sources):
         if path.is_file() and path.suffix != ".pyc":
             contents[str(path)] = artifacts.content_key(path.read_bytes().hex())
     code = artifacts.source_key("helpers.book")

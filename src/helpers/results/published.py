@@ -108,9 +108,12 @@ class Chapter:
 
     def __repr__(self) -> str:
         """Return one sentence: what is shown, what of it is computed here, and what is left out."""
+        from helpers.results.runs import earlier_run
+
         here = f"Draws computed here: {_listed(self.recompute)}" if self.recompute else "No draw is computed here"
         others = self._taken
         rest = f"; published in {self.published.as_posix()}: {_listed(others)}" if others else ""
+        rest += earlier_run(self.published, others)
         return f"{self.differs} {here}{rest}.".lstrip()
 
     def _repr_markdown_(self) -> str:

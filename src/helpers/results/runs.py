@@ -102,6 +102,13 @@ def in_words(seeds: Iterable[int], runs: Sequence[ReferenceRun]) -> str:
     return f"{run.name} reference run, {have} of {run.planned} draws so far (of {first} to {last})"
 
 
+def earlier_run(folder: Path, draws: Iterable[int]) -> str:
+    """Return words on published draws of an earlier run than the last of results/<profile>; empty for any others."""
+    runs = reference_runs(folder)
+    run = run_of(draws, runs)
+    return f", of the {run.name} reference run" if run and run.number < runs[-1].number else ""
+
+
 @dataclass(frozen=True)
 class Mean:
     """What a run measured of a claim: mean, 95 % interval, number of runs."""

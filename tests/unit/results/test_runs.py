@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from helpers.results import ledger, runs
 from helpers.results.claims import load_claims
+from helpers.results.published import Chapter
 from helpers.results.runs import COLUMNS, ReferenceRun, RunsError, found_by_run, in_words, reference_runs, run_of
 from helpers.work.artifacts import read_table
 
@@ -47,6 +48,15 @@ def test_a_badly_written_run_is_refused(tmp_path, text):
     (tmp_path / runs.RUNS_FILE).write_text(text)
     with pytest.raises(RunsError):
         reference_runs(tmp_path)
+
+
+def test_a_chapter_of_an_earlier_run_says_so(tmp_path):
+    lines = ["- {number: 7, draws: [701, 708], bases: each draw}", "- {number: 8, draws: [801, 816], bases: each draw}"]
+    (tmp_path / runs.RUNS_FILE).write_text("\n".join(lines))
+    for draws, words in (((701, 702), ", of the seventh reference run"), ((801,), ""), ((701, 801), ""), ((), "")):
+        assert runs.earlier_run(tmp_path, draws) == words
+    chapter = Chapter("x", tmp_path, tmp_path, (701, 702), (701,))
+    assert repr(chapter).endswith("702, of the seventh reference run.")
 
 
 def table(*rows):
