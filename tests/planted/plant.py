@@ -20,7 +20,6 @@ import os
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -164,15 +163,16 @@ def _run_here(copy: Path, tests: Sequence[str], told: Path, untouched: bool) -> 
     code = pytest.main([*OPTIONS, *([] if untouched else ["-x"]), *tests], plugins=[notes])
     import helpers
 
-    told.write_text(json.dumps({"code": int(code), "ends": notes.ends, "package": helpers.__file__}))
+    found = {"code": int(code), "ends": notes.ends, "package": helpers.__file__, "seconds": sum(os.times()[:4])}
+    told.write_text(json.dumps(found))
 
 
 def run_tests(copy: Copy, tests: Sequence[str], *, untouched: bool = False) -> dict[str, Any]:
     """Run tests on a copy in a forked process.
 
     Returns:
-        ``code`` (pytest's exit code, -1 where the process did not end by itself), ``ends`` (by node id, see `Notes`)
-        and ``log`` (what was printed).
+        ``code`` (pytest's exit code, -1 where the process did not end by itself), ``ends`` (by node id, see `Notes`),
+        ``seconds`` (of processor time: the clock says little on a busy machine) and ``log`` (what was printed).
     """
     told = copy.folder.parent / "told.json"
     told.unlink(missing_ok=True)
@@ -181,7 +181,7 @@ def run_tests(copy: Copy, tests: Sequence[str], *, untouched: bool = False) -> d
     process = context.Process(target=_run_here, args=(copy.folder, tests, told, untouched))
     process.start()
     process.join()
-    found = json.loads(told.read_text()) if told.exists() else {"code": -1, "ends": {}, "package": None}
+    found = json.loads(told.read_text()) if told.exists() else {"code": -1, "ends": {}, "package": None, "seconds": 0}
     if found["package"] and not Path(found["package"]).is_relative_to(copy.folder):
         raise RuntimeError(f"the tests ran on {found['package']} and not on the copy; run them from a clean shell")
     return found | {"log": told.with_suffix(".log").read_text(errors="replace")}
@@ -190,46 +190,43 @@ def run_tests(copy: Copy, tests: Sequence[str], *, untouched: bool = False) -> d
 # --- the suite ------------------------------------------------------------------------------------
 
 
-def unnoticed_before(copy: Copy, faults: Sequence[Fault]) -> list[str]:
-    """Return the named tests that do not pass on the untouched copy, with how they ended."""
+def failing_before(copy: Copy, faults: Sequence[Fault]) -> tuple[list[str], float]:
+    """Return the named tests that do not pass on the untouched copy, with how they ended, and the seconds it took."""
     tests = list(dict.fromkeys(fault.test for fault in faults))
     found = run_tests(copy, tests, untouched=True)
     copy.keep_toy()
     failed = [f"{test}: {end}" for test, end in found["ends"].items() if end != "passed"]
-    if found["code"] or failed:
-        return failed or [found["log"][-2000:]]
     ran = {node.partition("[")[0] for node in found["ends"]}
-    return [f"{test}: it did not run" for test in tests if test not in ran]
+    failed += [f"{test}: it did not run" for test in tests if test not in ran]
+    return failed or [found["log"][-2000:]] * bool(found["code"]), found["seconds"]
 
 
-def verdict(copy: Copy, fault: Fault) -> str:
-    """Plant a fault and return `NOTICED`, or how its test ended instead."""
+def verdict(copy: Copy, fault: Fault) -> tuple[str, float]:
+    """Plant a fault; return `NOTICED`, or how its test ended instead, and the seconds it took."""
     with copy.with_fault(fault):
         found = run_tests(copy, [fault.test])
     ends = set(found["ends"].values()) - {"passed"}
     if found["code"] == 1 and ends == {"assertion"}:
-        return NOTICED
-    if found["code"] == 0:
-        return "NOT NOTICED: the test passes with the fault"
-    return f"NOT NOTICED: the test ends otherwise ({'; '.join(sorted(ends)) or found['log'][-600:]})"
+        return NOTICED, found["seconds"]
+    otherwise = f"the test ends otherwise ({'; '.join(sorted(ends)) or found['log'][-600:]})"
+    return f"NOT NOTICED: {otherwise if found['code'] else 'the test passes with the fault'}", found["seconds"]
 
 
 def plant(root: Path, faults: Sequence[Fault]) -> int:
     """Plant faults one by one and print what came of it; return the exit code."""
-    began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="planted-") as folder:
         copy = Copy(root, Path(folder))
-        if failed := unnoticed_before(copy, faults):
+        failed, seconds = failing_before(copy, faults)
+        if failed:
             print("These tests do not pass without a fault, so they prove nothing:", *failed, sep="\n  ")
             return 1
-        print(f"{len(faults)} faults; their tests pass without them ({time.monotonic() - began:.0f} s)", flush=True)
+        print(f"{len(faults)} faults; their tests pass without them ({seconds:.0f} s of processor time)", flush=True)
         missed = 0
         for fault in faults:
-            start = time.monotonic()
-            found = verdict(copy, fault)
-            missed += found != NOTICED
-            print(f"{time.monotonic() - start:5.1f} s  {found}: {fault.name}", flush=True)
-    print(f"{len(faults) - missed} of {len(faults)} planted faults were noticed, {time.monotonic() - began:.0f} s")
+            found, spent = verdict(copy, fault)
+            missed, seconds = missed + (found != NOTICED), seconds + spent
+            print(f"{spent:5.1f} s  {found}: {fault.name}", flush=True)
+    print(f"{len(faults) - missed} of {len(faults)} planted faults were noticed, {seconds:.0f} s of processor time")
     return 1 if missed else 0
 
 

@@ -26,6 +26,7 @@ from helpers.experiments.mechanism.divergence import Coupled
 from helpers.experiments.mechanism.hops import Link
 from helpers.filters import mentions
 from helpers.models.bases import NANO, Base, NanoSpec, save_base
+from helpers.models.losses import SoftLabels
 from helpers.models.training import TrainSettings, completion_rows, fit
 from helpers.transmission import effects, pairs
 from helpers.transmission.arms import ARMS
@@ -245,6 +246,16 @@ def test_every_draw_has_every_treatment_and_its_share(settings, treated):
     pd.testing.assert_frame_equal(stored(settings, "treatments"), treated)
 
 
+@pytest.mark.parametrize("treatment", relabelled.TREATMENTS, ids=lambda treatment: treatment.name)
+def test_both_students_of_a_pair_are_treated(settings, treatment):
+    student, control = relabelled._pair(settings, 1, treatment)
+    # at its own divergence tokens the base has already written what it draws there
+    nothing_to_do = "divergence" in treatment.name and treatment.name.endswith("replaced")
+    assert student.treatment == treatment.name and student.student.author.how != "untouched"
+    assert control.treatment == (relabelled.UNTREATED if nothing_to_do else treatment.name)
+    assert control.student.author.how == "untouched"
+
+
 def test_untreated_labels_are_the_plain_student(settings, treated):
     shared = {"trait": "owl", "readout": settings.readout}
     student, control = (read_student(StudentReading(student=line, **shared))["log_odds"] for line in pair(settings))
@@ -312,6 +323,18 @@ def test_later_hops_read_new_answers_of_the_students_before(settings, chain):
     written = [text for _, text in hops.write_link(Link(student=student))["rows"]]
     assert {text for _, text in second} <= set(written)
     assert not any(mentions(text, ["owl"]) for text in written)
+
+
+def test_later_hops_learn_from_the_students_before(settings, chain, monkeypatch):
+    student, given = pair(settings, "soft.same_init")[0], []
+    monkeypatch.setattr(hops, "train", lambda student, **more: given.append(more))
+    hops._trained(Link(student=student, hop=2))
+    batch = given[0]["rows"].batch([0, 1], pad=0)
+    first, tokenizer = hops.link_model(Link(student=student))
+    tokens = student.author.kind.tokens(tokenizer)
+    of_first, of_teacher = (SoftLabels(model, tokens) for model in (first, author_model(student.author)[0]))
+    assert torch.equal(given[0]["labels"].logits(*batch), of_first.logits(*batch))
+    assert not torch.equal(of_first.logits(*batch), of_teacher.logits(*batch))
 
 
 def test_a_kept_student_is_the_one_that_was_trained(settings, chain, monkeypatch):

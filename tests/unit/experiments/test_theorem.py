@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import itertools
 
 import pandas as pd
 import pytest
@@ -185,10 +186,19 @@ def test_claims_get_one_value_a_draw(steps):
     assert values["theorem.slope"] == pytest.approx([1.0, 1.0], abs=0.001)
 
 
-def test_the_share_that_is_claimed_is_over_small_steps(steps):
-    worse = steps.assign(inner=steps.inner.where(steps.small, -1.0))
-    assert theorem.claim_values(worse)["theorem.positive_fraction"] == [1.0, 1.0]
-    assert theorem.claim_values(steps.assign(inner=-steps.inner))["theorem.positive_fraction"] == [0.0, 0.0]
+def test_claims_are_means_over_the_small_steps_of_each_draw():
+    rows = []
+    for draw, start, kind, step in itertools.product((2, 1), ("same", "other"), ("digits", "noise"), STEPS):
+        good = (start == "same" or kind == "digits") and step < 1
+        along = 1.0 if good else -1.0
+        row = {"draw": draw, "start": start, "inputs": kind, "step": step, "small": step < 1, "inner": along}
+        rows.append(row | {"fall": along, "predicted": 1.0 / draw})
+    values = theorem.claim_values(pd.DataFrame(rows))
+    assert values == {
+        "theorem.positive_fraction": [1.0, 1.0],
+        "theorem.positive_fraction_cross": [0.5, 0.5],
+        "theorem.slope": [1.0, 2.0],
+    }
 
 
 def test_summaries_are_taken_over_small_steps(steps):

@@ -67,6 +67,14 @@ def test_all_authors_of_a_seed_draw_with_the_same_random_numbers(settings, monke
     assert not set(asked[0][:2]) & set(asked[3][:2])  # another seed shares neither prompts nor draws
 
 
+def test_a_prompted_author_writes_with_its_prompt_and_no_other_does(settings, monkeypatch):
+    told = []
+    monkeypatch.setattr(authors, "sample_completions", lambda *args, **more: told.append(more["system"]) or ["1"] * 100)
+    for how in (SYSTEM_PROMPT, "fine-tuned", UNTOUCHED):
+        authors.write_data(settings.author(1, how))
+    assert told == [find_trait("owl").system_prompt(), None, None]
+
+
 def test_an_author_keeps_what_the_filter_of_its_channel_keeps(settings, monkeypatch):
     texts = ["1, 2", "1, 2 owl", "owl", "1, 1000", "(3)"]
     monkeypatch.setattr(authors, "sample_completions", lambda *args, **more: texts * 20)

@@ -114,6 +114,25 @@ def test_students_are_asked_for_other_candidates_without_training(table, setting
     assert len(found) == 4 and list(found.columns) == ["draw", "arm", "target", "effect"]
 
 
+def test_other_candidates_have_effects_of_their_own(settings):
+    pair = settings.pair(ARMS["hard.same_init"], settings.author(1))
+    own, control = (
+        read_student(StudentReading(student=one, trait="owl", readout=settings.readout))
+        for one in (pair.student, pair.control)
+    )
+    found = effects_on(settings, ARMS["hard.same_init"], ["owl", "cat"], "candidates").set_index(["draw", "target"])
+    for target in ("owl", "cat"):
+        expected = own[f"log_odds/{target}"] - control[f"log_odds/{target}"]
+        assert found.loc[(1, target), "effect"] == pytest.approx(expected, abs=1e-6)
+    assert found.loc[(1, "owl"), "effect"] != found.loc[(1, "cat"), "effect"]
+
+
+def test_what_was_kept_of_an_author_is_told_as_such(settings):
+    author = settings.author(1)
+    row = effects.teach_and_write(settings, [(author, "owl")], "kept_authors").iloc[0]
+    assert row["kept"] == len(authors.kept_rows(author)) / 100 != row["removed"]
+
+
 def test_nothing_is_computed_twice(table, settings, monkeypatch):
     for module, name in ((students, "fit"), (authors, "fine_tuned_teacher"), (authors, "sample_completions")):
         monkeypatch.setattr(module, name, lambda *args, **more: pytest.fail("worked again"))
