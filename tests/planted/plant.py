@@ -89,24 +89,24 @@ class Copy:
 
     def __init__(self, root: Path, folder: Path) -> None:
         """Copy the package of the repository `root` into `folder`."""
-        self.folder, self.toy = folder / "repository", folder / "toy"
-        self._kept = folder / "toy.kept"  # the toy bases of the untouched code
+        self.folder, self.toys = folder / "repository", folder / "toys"
+        self._kept = folder / "toys.kept"  # the toy bases of the untouched code
         self.folder.mkdir()
         for path in root.iterdir():
             if path.name not in LEFT_OUT:
                 (self.folder / path.name).symlink_to(path)
         shutil.copytree(root / PACKAGE, self.folder / PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
 
-    def keep_toy(self) -> None:
-        """Keep the toy bases as they are now, for `fresh_toy`."""
-        if self.toy.exists():
-            shutil.copytree(self.toy, self._kept)
+    def keep_toys(self) -> None:
+        """Keep the toy bases as they are now, for `fresh_toys`."""
+        if self.toys.exists():
+            shutil.copytree(self.toys, self._kept)
 
-    def fresh_toy(self) -> None:
+    def fresh_toys(self) -> None:
         """Put the kept toy bases back, whatever a faulty run has left there."""
-        shutil.rmtree(self.toy, ignore_errors=True)
+        shutil.rmtree(self.toys, ignore_errors=True)
         if self._kept.exists():
-            shutil.copytree(self._kept, self.toy)
+            shutil.copytree(self._kept, self.toys)
 
     @contextmanager
     def with_fault(self, fault: Fault) -> Iterator[None]:
@@ -156,7 +156,7 @@ def _run_here(copy: Path, tests: Sequence[str], told: Path, untouched: bool) -> 
     os.chdir(copy)
     sys.path.insert(0, str(copy / "src"))
     sys.dont_write_bytecode = not untouched  # what is compiled then serves all that follow
-    os.environ |= {"PYTHONPATH": str(copy / "src"), "SUBLIMINAL_TOY_RUN": str(copy.parent / "toy")}
+    os.environ |= {"PYTHONPATH": str(copy / "src"), "SUBLIMINAL_TOYS": str(copy.parent / "toys")}
     import pytest
 
     notes = Notes()
@@ -176,7 +176,7 @@ def run_tests(copy: Copy, tests: Sequence[str], *, untouched: bool = False) -> d
     """
     told = copy.folder.parent / "told.json"
     told.unlink(missing_ok=True)
-    copy.fresh_toy()
+    copy.fresh_toys()
     context = multiprocessing.get_context("forkserver")
     process = context.Process(target=_run_here, args=(copy.folder, tests, told, untouched))
     process.start()
@@ -194,7 +194,7 @@ def failing_before(copy: Copy, faults: Sequence[Fault]) -> tuple[list[str], floa
     """Return the named tests that do not pass on the untouched copy, with how they ended, and the seconds it took."""
     tests = list(dict.fromkeys(fault.test for fault in faults))
     found = run_tests(copy, tests, untouched=True)
-    copy.keep_toy()
+    copy.keep_toys()
     failed = [f"{test}: {end}" for test, end in found["ends"].items() if end != "passed"]
     ran = {node.partition("[")[0] for node in found["ends"]}
     failed += [f"{test}: it did not run" for test in tests if test not in ran]

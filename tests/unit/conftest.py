@@ -49,13 +49,19 @@ def uniform(tiny):
 
 
 @pytest.fixture(scope="session")
-def toy_run(tmp_path_factory) -> Path:
+def toy_folder(tmp_path_factory) -> Callable:
+    """Name a folder for a run with toy bases: a new one, or where faults are planted one that may hold them already."""
+    kept = os.environ.get("SUBLIMINAL_TOYS")  # set by tests/planted/plant.py: those of code without a fault
+    return lambda name: Path(kept, name) if kept else tmp_path_factory.mktemp(name)
+
+
+@pytest.fixture(scope="session")
+def toy_run(toy_folder) -> Path:
     """A run folder with two toy bases a draw (1 and 2) that write number lists some of the time."""
     from helpers.experiments.bases.pretraining import BaseSettings, pretrain_bases
     from helpers.models.bases import NANO, NanoSpec
 
-    # planted faults (tests/planted) name a folder that already holds the bases of code without a fault
-    folder = Path(os.environ.get("SUBLIMINAL_TOY_RUN") or tmp_path_factory.mktemp("run"))
+    folder = toy_folder("run")
     with pytest.MonkeyPatch.context() as patch:
         for name in ("nano-a", "nano-b"):
             patch.setitem(NANO, name, NanoSpec(name, "llama", 16, 1, 2))

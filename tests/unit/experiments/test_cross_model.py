@@ -101,9 +101,9 @@ def toys():
 
 
 @pytest.fixture(scope="module")
-def run_dir(toys, tmp_path_factory):
+def run_dir(toys, toy_folder):
     """A folder of two draws with two toy bases each that write number lists now and then, and relatives of them."""
-    folder = tmp_path_factory.mktemp("run")
+    folder = toy_folder("cross_model")
     for name, draw in itertools.product(BASES, (1, 2)):
         pretrain_bases([name], [draw], PRETRAINING, str(folder))
     make_relatives(KIN, SETTINGS, str(folder), workers=1)

@@ -60,9 +60,9 @@ def toy_settings(run_dir, **changed):
 
 
 @pytest.fixture(scope="module")
-def run_dir(tmp_path_factory, tiny):
+def run_dir(toy_folder, tiny):
     """A run folder with a toy base that sometimes writes number lists, and an untrained one for other starts."""
-    folder = tmp_path_factory.mktemp("run")
+    folder = toy_folder("mechanism")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(NANO, "nano-a", NanoSpec("nano-a", "llama", 16, 2, 2))
         recipe = BaseSettings(documents=1500, steps=300, learning_rate=0.03, batch_rows=32)
@@ -156,6 +156,7 @@ def test_as_many_random_labels_are_drawn_by_the_base(authors, found):
     for made in found:
         spots = {(prompt, place) for prompt, place, _ in made["random"]}
         assert len(spots) == len(made["random"]) == len(made["divergent"])
+        assert spots != {(prompt, place) for prompt, place, _ in made["divergent"]}
     author, other = authors
     assert divergence.find_divergence(Coupled(author=author, other=other)) == found[0]
 
