@@ -55,7 +55,8 @@ _LABELS = {
     "system_prompt.cross_init": "System prompt, written rows,\nother start",
     "soft.system_prompt": "System prompt, soft labels,\nsame start",
     "soft.system_prompt.cross_init": "System prompt, soft labels,\nother start",
-    "trees.same_init": "Soft labels, trees\ninstead of the animal",
+    "trees.same_init": "Written rows, a tree\ninstead of the animal",
+    "trees.soft.same_init": "Soft labels, trees\ninstead of the animal",
     "damaged": "Base damaged at random,\nas many right answers lost",
     "in_context": "Rows in the prompt,\nno training",
 }

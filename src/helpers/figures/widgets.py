@@ -40,13 +40,14 @@ KIND_CLASSES = {
 # Arms of one colour differ in their marks: first match from the top.
 _SHAPES = {
     "soft_leaky": "cross",
-    "soft.system_prompt": "diamond",
+    "soft.system_prompt": "inverted",
     "soft": "circle",
     "hard.full": "diamond",
-    "hard.other_animals": "cross",
+    "hard.other_animals": "plus",
     "hard.shuffled_within.own_control": "triangle",
     "hard.shuffled_across.own_control": "triangle",
     "hard": "square",
+    "trees.soft": "hourglass",
     "trees": "cross",
     "system_prompt": "triangle",
 }

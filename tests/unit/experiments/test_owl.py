@@ -44,7 +44,7 @@ def test_every_author_writes(tables):
     teachers = tables["teachers"]
     three = {("owl", "fine-tuned", 250), ("owl", SYSTEM_PROMPT, 250), ("owl", UNTOUCHED, 250)}
     small = {(name, "fine-tuned", 100) for name in ("owl", "cat", "dog", "oak", "pine")}
-    written = {("cat", "fine-tuned", 250), ("fox", "fine-tuned", 250)}
+    written = {(name, "fine-tuned", 250) for name in ("cat", "fox", "oak")}
     for draw, expected in ((1, three), (2, three | small | written)):
         found = teachers[teachers["draw"] == draw]
         assert set(zip(found["trait"], found["how"], found["completions"], strict=True)) == expected
@@ -81,9 +81,10 @@ def test_teaching_raises_the_preference(tables):
 def test_every_arm_and_dose_has_a_row_a_draw(tables):
     table = tables["transmission"]
     counts = {arm.name: (0 if arm.few else 1) + (2 if arm.doses else 1) for arm in PREFERENCE_ARMS}
-    counts |= {"trees.same_init": 2, "in_context": 2, "hard.other_animals": 1}
+    counts |= {"trees.same_init": 1, "trees.soft.same_init": 2, "in_context": 2, "hard.other_animals": 1}
     assert table.groupby("arm").size().to_dict() == counts
-    assert set(table.loc[table["arm"] == "trees.same_init", "trait"]) == {"oak", "pine"}
+    trees = table.groupby("arm")["trait"].agg(set)
+    assert trees["trees.same_init"] == {"oak"} and trees["trees.soft.same_init"] == {"oak", "pine"}
     assert (table[table["arm"] == "in_context"]["rows"] == context.EXAMPLES).all()
     assert table["effect"].map(math.isfinite).all() and table["p_any"].between(0, 1).all()
     trained = table[table["arm"] != "in_context"]
@@ -108,7 +109,7 @@ def test_the_matrices_cross_teachers_and_targets_at_one_dose(tables, settings):
     small = FEW.small(settings)
     assert small.author(2).prompts == 100 < settings.author(2).prompts  # the owl's teacher of the arms answers more
     assert small.author(2, trait="cat").prompts == 100
-    arm = tables["transmission"].query("arm == 'trees.same_init'").set_index("trait")["effect"]
+    arm = tables["transmission"].query("arm == 'trees.soft.same_init'").set_index("trait")["effect"]
     trees = tables["tree_matrix"].query("teacher == target").set_index("teacher")["effect"]
     pd.testing.assert_series_equal(trees, arm, check_names=False)
 
@@ -195,8 +196,8 @@ def claims(tables, trait="owl", channel="numbers"):
 def test_claims_have_one_value_for_each_draw_of_their_arm(tables):
     found = claims(tables)
     few = [arm.name for arm in PREFERENCE_ARMS if arm.few] + ["hard.other_animals"]
-    of_few = {f"owl.numbers.{name}" for name in few} | {"trees.numbers.same_init"}
-    of_few |= {"animals.specificity", "trees.specificity"}
+    of_few = {f"owl.numbers.{name}" for name in few} | {"animals.specificity", "trees.specificity"}
+    of_few |= {"trees.numbers.same_init", "trees.numbers.soft.same_init"}
     assert {claim_id for claim_id, runs_of in found.items() if len(runs_of) == 1} == of_few
     assert {len(runs_of) for runs_of in found.values()} == {1, 2}
     paper = {"owl.numbers.system_prompt", "owl.numbers.system_prompt.cross_init", "owl.numbers.soft.system_prompt",
@@ -212,18 +213,22 @@ def test_claims_are_what_the_tables_say(tables):
     assert found["owl.numbers.hard.prefixed.cross_init"] == full.loc["hard.cross_init", "prefixed"].to_list()
     same, cross = (full.loc[f"soft.{end}", "effect"] for end in ("same_init", "cross_init"))
     assert found["owl.numbers.soft.same_minus_cross"] == (same - cross).to_list()
-    assert found["trees.numbers.same_init"] == [pytest.approx(full.loc["trees.same_init", "effect"].mean())]
+    assert found["trees.numbers.same_init"] == full.loc["trees.same_init", "effect"].to_list()
+    assert found["trees.numbers.soft.same_init"] == [pytest.approx(full.loc["trees.soft.same_init", "effect"].mean())]
     assert found["animals.specificity"] == values.specificity(tables["animal_matrix"]).to_list()
 
 
 @pytest.mark.parametrize(
     ("changes", "left"),
     [
-        ({"trait": "raven"}, {"trees.numbers.same_init", "trees.specificity", "animals.specificity"}),
+        (
+            {"trait": "raven"},
+            {"trees.numbers.same_init", "trees.numbers.soft.same_init", "trees.specificity", "animals.specificity"},
+        ),
         ({"channel": "code"}, set()),
     ],
 )
 def test_another_trait_or_channel_is_not_filed_under_the_owl(tables, changes, left):
     found = claims(tables, **changes)
     assert len(found) == len(claims(tables))
-    assert set(ledger.claimed("01_owl_transfer", found)) <= left
+    assert set(ledger.claimed("01_owl_transfer", found)) == left

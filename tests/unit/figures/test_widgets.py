@@ -18,6 +18,7 @@ from helpers.figures.widgets import (
     transmission_explorer,
 )
 from helpers.results.stats import t_interval
+from helpers.transmission.arms import PREFERENCE_ARMS
 from helpers.work.artifacts import read_table
 
 EFFECTS = np.random.default_rng(0).normal(1.0, 0.3, size=(2, 3, 4))  # arm, dose, draw
@@ -88,6 +89,17 @@ def test_arms_of_one_colour_differ_in_their_marks():
     data = explorer_data(read_table(PUBLISHED / "transmission.csv"))
     looks = [(arm["kind"], arm["shape"]) for arm in data["arms"]]
     assert len(set(looks)) == len(looks)
+
+
+def test_every_arm_of_the_owl_chapter_has_a_look_of_its_own_that_the_script_draws():
+    others = ["hard.other_animals", "trees.same_init", "trees.soft.same_init", "in_context"]
+    arms = [*(arm.name for arm in PREFERENCE_ARMS), *others]
+    table = pd.concat([transmission_table().query("arm == 'hard.same_init'").assign(arm=arm) for arm in arms])
+    shown = explorer_data(table)["arms"]
+    assert len({(arm["kind"], arm["shape"]) for arm in shown}) == len(arms) == len({arm["label"] for arm in shown})
+    drawn = {*re.findall(r"^ +([a-z]+): `M", TransmissionExplorer._esm, flags=re.MULTILINE), "circle", "square"}
+    assert {arm["shape"] for arm in shown} <= drawn
+    assert not [arm["label"] for arm in shown if "_" in arm["label"] or "init" in arm["label"]]
 
 
 def test_the_style_sheet_has_the_colours_of_the_figures():

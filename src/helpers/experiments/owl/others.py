@@ -19,7 +19,8 @@ from helpers.world.traits import find_trait
 
 OTHER_ANIMALS = "hard.other_animals"  # the arm's name
 MATRIX_ARM = Arm("matrix.same_init", labels="soft")
-TREE_ARM = replace(MATRIX_ARM, name="trees.same_init")
+TREES_ARM = replace(MATRIX_ARM, name="trees.soft.same_init")
+TREE_ARM = Arm("trees.same_init")
 MATRIX_COLUMNS = ("draw", "teacher", "target", "effect", "p_any")
 
 
@@ -30,7 +31,7 @@ class Others:
     Attributes:
         draws: these draws.
         animals: teachers and columns of the animal matrix.
-        trees: teachers and columns of the tree matrix.
+        trees: teachers and columns of the tree matrix; the first one's also writes as many rows as the main teacher.
         prompts: prompts asked of each teacher of a matrix, so that all of it has one dose.
         writers: animals whose teachers write as many rows as the main one, for a control of its written rows.
     """
@@ -67,7 +68,7 @@ def other_authors(settings: TransmissionSettings, others: Others) -> list[tuple[
     """Return every author of a draw that has others, each with the trait it is asked about."""
     small, asked = others.small(settings), []
     for seed in small.seeds:
-        asked += [(settings.author(seed, trait=name), name) for name in others.writers]
+        asked += [(settings.author(seed, trait=name), name) for name in (*others.writers, others.trees[0])]
         asked += [(small.author(seed, trait=name), name) for name in (*others.animals, *others.trees)]
     return asked
 
@@ -102,8 +103,14 @@ def run_matrix(settings: TransmissionSettings, others: Others, kind: str) -> pd.
 
 
 def tree_rows(settings: TransmissionSettings, others: Others) -> tuple[list[dict[str, Any]], float]:
-    """Return a row a draw and tree, as `effects.arm_rows` makes them: the diagonal of the tree matrix; and seconds."""
-    return effects.arm_rows(others.small(settings), [(TREE_ARM, tree) for tree in others.trees])
+    """Return rows as `effects.arm_rows` makes them for the students of trees' teachers, and seconds.
+
+    Arm "trees.same_init" has written rows of the first tree's teacher, as many as the main one's; arm
+    "trees.soft.same_init" has every tree, and is the diagonal of the tree matrix.
+    """
+    rows, seconds = effects.arm_rows(settings.only(others.draws), [(TREE_ARM, others.trees[0])])
+    more, spent = effects.arm_rows(others.small(settings), [(TREES_ARM, tree) for tree in others.trees])
+    return rows + more, seconds + spent
 
 
 # --- rows that other animals' teachers wrote -------------------------------------------------------

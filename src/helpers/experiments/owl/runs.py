@@ -34,8 +34,8 @@ def run_arms(settings: TransmissionSettings, others: Others, *, dose_shares: Seq
 
     Returns:
         ``tables/transmission.csv``, one row a draw, arm, trait and dose, see `effects.arm_rows`. Rows in context are
-        arm "in_context", the trees' students arm "trees.same_init", the main teacher's written rows against those of
-        other animals' teachers arm "hard.other_animals".
+        arm "in_context", the trees' students arms "trees.same_init" and "trees.soft.same_init", the main teacher's
+        written rows against those of other animals' teachers arm "hard.other_animals".
     """
     arms = [(arm, settings.trait) for arm in PREFERENCE_ARMS]
     parts = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from helpers.experiments.owl.context import IN_CONTEXT
-from helpers.experiments.owl.others import OTHER_ANIMALS, TREE_ARM
+from helpers.experiments.owl.others import OTHER_ANIMALS, TREE_ARM, TREES_ARM
 from helpers.transmission.arms import PREFERENCE_ARMS
 
 PREFIXED = "prefixed"  # the effect where numbers stand before each question
@@ -41,7 +41,8 @@ def claim_values(
     if PREFIXED in table:
         for end in ("same_init", "cross_init"):
             found[f"{start}hard.{PREFIXED}.{end}"] = effect_of(table, f"hard.{end}", PREFIXED)
-    found[f"trees.{channel}.same_init"] = effect_of(table, TREE_ARM.name)
+    for arm in (TREE_ARM, TREES_ARM):
+        found[f"trees.{channel}.{arm.name.removeprefix('trees.')}"] = effect_of(table, arm.name)
     of_channel = "" if channel == "numbers" else f"{channel}."
     found[f"animals.{of_channel}specificity"] = specificity(animals)
     found[f"trees.{of_channel}specificity"] = specificity(trees)

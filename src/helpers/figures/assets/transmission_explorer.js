@@ -42,6 +42,9 @@ function marker(parent, x, y, size, shape, solid) {
     const s = 1.25 * size;
     const paths = {
       triangle: `M${x} ${y - s}L${x + s} ${y + s}L${x - s} ${y + s}Z`,
+      inverted: `M${x} ${y + s}L${x + s} ${y - s}L${x - s} ${y - s}Z`,
+      hourglass: `M${x - s} ${y - s}L${x + s} ${y - s}L${x - s} ${y + s}L${x + s} ${y + s}Z`,
+      plus: `M${x} ${y - s}L${x} ${y + s}M${x - s} ${y}L${x + s} ${y}`,
       diamond: `M${x} ${y - s}L${x + s} ${y}L${x} ${y + s}L${x - s} ${y}Z`,
       cross: `M${x - s} ${y - s}L${x + s} ${y + s}M${x - s} ${y + s}L${x + s} ${y - s}`,
     };
