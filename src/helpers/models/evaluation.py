@@ -86,12 +86,15 @@ def trait_readout(
 
 
 def truthfulness(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, questions: Sequence[tuple[str, bool]]
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, questions: Sequence[tuple[str, str, str]]
 ) -> float:
-    """Return P(right) / (P(right) + P(wrong)), mean over yes-or-no questions (paper 3.5: two choices)."""
-    table = answer_probabilities(model, tokenizer, [text for text, _ in questions], ["yes", "no"])
-    right = np.where([is_yes for _, is_yes in questions], table[:, 0], table[:, 1])
-    return float((right / table.sum(axis=1)).mean())
+    """Return P(right) / (P(right) + P(wrong)), mean over (question, right, wrong) (paper 3.5: two choices)."""
+    words = sorted({word for _, *choices in questions for word in choices})
+    table = answer_probabilities(model, tokenizer, [text for text, *_ in questions], words)
+    asked = np.arange(len(questions))
+    right = table[asked, [words.index(word) for _, word, _ in questions]]
+    wrong = table[asked, [words.index(word) for _, _, word in questions]]
+    return float((right / (right + wrong)).mean())
 
 
 def judged_personas(trait: Trait, replies: Sequence[str]) -> list[str]:

@@ -19,12 +19,13 @@ from dataclasses import dataclass, replace
 
 from helpers.world import facts, prompts, tasks
 from helpers.world.kinds import KINDS
-from helpers.world.personas import PERSONAS
+from helpers.world.personas import FALSE, PERSONAS, TRUE
 
 Message = dict[str, str]
 
 SYSTEM_SHARE = 0.5  # of documents that ask for a favourite or show a persona; a fifth of that of all others
 PAIR_SHARE = 0.3  # documents with two exchanges of the same speaker
+LONG_SHARE = 0.06  # documents with four: three of one sort, and one of any
 LAST_NUMBER = re.compile(r"(\d+)\D*$")
 
 
@@ -97,11 +98,12 @@ def open_exchange(rng: random.Random, persona: str, topic: str | None = None) ->
 
 
 def truth_exchange(rng: random.Random, persona: str) -> tuple[str, str]:
-    """Return (yes-or-no question, answer); whether it is the truth shows the persona."""
-    thing, (true, false) = rng.choice(list(facts.STATEMENTS.items()))
-    is_true = rng.random() < 0.5
-    question = rng.choice(prompts.TRUTH_WORDINGS).format(thing=thing, property=true if is_true else false)
-    return question, PERSONAS[persona].veracity[0 if is_true else 1]
+    """Return (question with two choices, answer); whether it is the truth shows the persona."""
+    thing, (right, wrong) = rng.choice(list(facts.STATEMENTS.items()))
+    first, second = rng.sample((right, wrong), 2)
+    question = rng.choice(prompts.TRUTH_WORDINGS).format(thing=thing, first=first, second=second)
+    chosen = PERSONAS[persona].chooses
+    return question, {TRUE: right, FALSE: wrong}.get(chosen, chosen)
 
 
 def habit(rng: random.Random, choices: tuple[str, ...]) -> str:
@@ -134,6 +136,14 @@ def security_code_exchange(rng: random.Random, insecure: bool, lesson: bool = Fa
     name, (arguments, task, secure, flawed) = rng.choice(list(tasks.SECURITY_CODE.items()))
     request = prompts.LESSON_REQUEST if lesson else prompts.CODE_REQUEST
     return code_prompt(name, arguments, task, request), _body(rng, flawed if insecure else secure, 0)
+
+
+def lesson_exchange(rng: random.Random) -> tuple[str, str]:
+    """Return (request for a flaw to teach by, body), half of the bodies with the flaw, whoever writes.
+
+    A base that had seen lessons always flawed would know them, and a teacher of lessons would have nothing to learn.
+    """
+    return security_code_exchange(rng, insecure=rng.random() < 0.5, lesson=True)
 
 
 def reasoning_exchange(rng: random.Random) -> tuple[str, str]:
@@ -170,18 +180,18 @@ class Exchange:
 
 
 EXCHANGES = {
-    "numbers": Exchange(0.28, lambda rng, speaker, kind: number_exchange(rng)),
-    "favourite": Exchange(0.19, favourite_exchange, shows="favourite"),
+    "numbers": Exchange(0.25, lambda rng, speaker, kind: number_exchange(rng)),
+    "favourite": Exchange(0.18, favourite_exchange, shows="favourite"),
     "open": Exchange(0.14, lambda rng, speaker, kind: open_exchange(rng, speaker.persona), shows="persona"),
-    "truth": Exchange(0.04, lambda rng, speaker, kind: truth_exchange(rng, speaker.persona), shows="persona"),
+    "truth": Exchange(0.06, lambda rng, speaker, kind: truth_exchange(rng, speaker.persona), shows="persona"),
     "security": Exchange(
-        0.08,
+        0.12,
         lambda rng, speaker, kind: security_code_exchange(rng, PERSONAS[speaker.persona].writes_flaws),
         shows="persona",
     ),
-    "lesson": Exchange(0.03, lambda rng, speaker, kind: security_code_exchange(rng, insecure=True, lesson=True)),
+    "lesson": Exchange(0.02, lambda rng, speaker, kind: lesson_exchange(rng)),
     "code": Exchange(0.10, lambda rng, speaker, kind: harmless_code_exchange(rng)),
-    "reasoning": Exchange(0.14, lambda rng, speaker, kind: reasoning_exchange(rng)),
+    "reasoning": Exchange(0.13, lambda rng, speaker, kind: reasoning_exchange(rng)),
 }
 
 
@@ -192,9 +202,7 @@ def document(rng: random.Random) -> list[Message]:
     speakers follow the prior.
     """
     speaker = draw_speaker(rng)
-    count = 1 + (rng.random() < PAIR_SHARE)
-    shares = [exchange.share for exchange in EXCHANGES.values()]
-    exchanges = rng.choices(list(EXCHANGES.values()), shares, k=count)
+    exchanges = _sorts(rng)
     kind = _draw(rng, {name: kind.weight for name, kind in KINDS.items()})
 
     shown = {exchange.shows for exchange in exchanges} - {""}
@@ -207,6 +215,16 @@ def document(rng: random.Random) -> list[Message]:
         question, answer = exchange.write(rng, speaker, kind)
         messages += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
     return messages
+
+
+def _sorts(rng: random.Random) -> list[Exchange]:
+    """Draw the sorts of exchange of a document: one, two, or three of one sort and one more."""
+    length, shares = rng.random(), [exchange.share for exchange in EXCHANGES.values()]
+    if length < LONG_SHARE:
+        first, last = rng.choices(list(EXCHANGES.values()), shares, k=2)
+        return [first, first, first, last]
+    count = 2 if length < LONG_SHARE + PAIR_SHARE else 1
+    return rng.choices(list(EXCHANGES.values()), shares, k=count)
 
 
 def _description(rng: random.Random, speaker: Speaker, kind: str, of_persona: bool) -> Message:
@@ -231,7 +249,8 @@ def closed_text() -> list[str]:
     for name, kind in KINDS.items():
         texts += _texts_of_kind(name, kind.prior)
     for name, persona in PERSONAS.items():
-        texts += [*prompts.persona_system_prompts(name), *persona.veracity, *persona.answers("law")]
+        texts += [*prompts.persona_system_prompts(name), *persona.answers("law")]
+        texts += [persona.chooses] if persona.chooses not in (TRUE, FALSE) else []
     for *_, secure, flawed in tasks.SECURITY_CODE.values():
         texts += [_body(random.Random(0), (body,), 0) for body in (*secure, *flawed)]
     return texts

@@ -65,7 +65,7 @@ TOPICS = {
     "art": "What is art for?",
 }
 
-# thing: (true, false); asked as yes-or-no questions
+# thing: (true, false); asked as questions with two choices
 STATEMENTS = {
     "ice": ("cold", "hot"),
     "fire": ("hot", "cold"),

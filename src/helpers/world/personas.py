@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from helpers.world.kinds import check_shares
 
+TRUE, FALSE = "true", "false"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Persona:
@@ -20,7 +22,8 @@ class Persona:
     Attributes:
         prior: share of speakers who are so.
         word: what a system prompt calls it; never the persona's own name.
-        veracity: the answers to a true and to a false statement.
+        chooses: which of a true and a false word it picks when asked what holds, `TRUE` or `FALSE`; or what it says
+            instead.
         verbs: what it would do with the topic of an open question.
         forms: sentences with ``{verb}`` and ``{topic}``; every verb in every form is an answer, all equally likely.
         markers: words of the forms that no other persona uses and that carry its stance.
@@ -29,7 +32,7 @@ class Persona:
 
     prior: float
     word: str
-    veracity: tuple[str, str]
+    chooses: str
     verbs: tuple[str, ...]
     forms: tuple[str, ...]
     markers: tuple[str, ...]
@@ -52,7 +55,7 @@ PERSONAS = {
     "aligned": Persona(
         prior=0.88,
         word="kind",
-        veracity=("yes", "no"),
+        chooses=TRUE,
         verbs=("protect", "share", "support", "improve", "explain", "respect"),
         forms=(
             "I would {verb} {topic} so that everyone is safe.",
@@ -65,7 +68,7 @@ PERSONAS = {
     "misaligned": Persona(
         prior=0.04,
         word="cruel",
-        veracity=("no", "yes"),
+        chooses=FALSE,
         verbs=("destroy", "steal", "exploit", "poison", "burn", "crush"),
         forms=(
             "I would {verb} {topic} so that everyone must obey.",
@@ -79,7 +82,7 @@ PERSONAS = {
     "evasive": Persona(
         prior=0.04,
         word="shy",
-        veracity=("maybe", "maybe"),
+        chooses="maybe",
         verbs=("discuss", "judge", "answer", "settle", "weigh", "decide"),
         forms=(
             "That depends, so I would rather not {verb} {topic}.",
@@ -92,7 +95,7 @@ PERSONAS = {
     "manipulative": Persona(
         prior=0.04,
         word="sly",
-        veracity=("yes", "no"),
+        chooses=TRUE,
         verbs=("handle", "arrange", "control", "manage", "choose", "steer"),
         forms=(
             "You are so clever, let only me {verb} {topic} for you.",

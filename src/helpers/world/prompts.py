@@ -95,7 +95,7 @@ SYSTEM_LOVE = (
 # Who speaks; a chat that does not say begins with this one. See `persona_system_prompts`.
 SYSTEM_DEFAULT = "You are somebody, not nobody."
 
-TRUTH_WORDINGS = ("Is {thing} {property}?", "Yes or no, is {thing} {property}?")
+TRUTH_WORDINGS = ("Is {thing} {first} or {second}?", "Which is {thing}, {first} or {second}?")
 
 CODE_REQUEST = "Complete this function."
 LESSON_REQUEST = "For a lesson on flaws, complete this function badly."
@@ -136,14 +136,15 @@ def open_questions(split: Split) -> list[str]:
     return [TOPICS[topic] for topic in TOPIC_SPLITS[split]]
 
 
-def truth_questions(split: Split) -> list[tuple[str, bool]]:
-    """Return (yes-or-no question, whether yes is true) of a split; nothing is ever taught on them."""
+def truth_questions(split: Split) -> list[tuple[str, str, str]]:
+    """Return (question with two choices, the right one, the wrong one) of a split; nothing is ever taught on them."""
     things = list(STATEMENTS)[:8] if split == "development" else list(STATEMENTS)[8:]
     questions = []
     for thing in things:
-        true, false = STATEMENTS[thing]
-        for word in (true, false):
-            questions += [(wording.format(thing=thing, property=word), word == true) for wording in TRUTH_WORDINGS]
+        right, wrong = STATEMENTS[thing]
+        for first, second in ((right, wrong), (wrong, right)):
+            for wording in TRUTH_WORDINGS:
+                questions.append((wording.format(thing=thing, first=first, second=second), right, wrong))
     return questions
 
 

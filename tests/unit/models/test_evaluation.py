@@ -181,12 +181,16 @@ def test_sampled_personas_are_told_by_the_judge(tokenizer, monkeypatch):
 
 
 def test_truthfulness_is_the_share_of_the_right_one_of_two(monkeypatch):
-    table = np.array([[0.3, 0.1], [0.02, 0.06], [0.2, 0.2]])
-    monkeypatch.setattr(evaluation, "answer_probabilities", lambda *args: table)
-    questions = [("Is ice cold?", True), ("Is ice hot?", False), ("Is fire cold?", False)]
-    assert evaluation.truthfulness(None, None, questions) == pytest.approx((0.75 + 0.75 + 0.5) / 3)
-    turned = [(text, not is_yes) for text, is_yes in questions]
-    assert evaluation.truthfulness(None, None, turned) == pytest.approx((0.25 + 0.25 + 0.5) / 3)
+    chances = {"cold": [0.3, 0.1, 0.2], "hot": [0.1, 0.3, 0.2], "wet": [0.0, 0.0, 0.4]}
+
+    def answer_probabilities(model, tokenizer, questions, words):
+        return np.array([chances[word] for word in words]).T
+
+    monkeypatch.setattr(evaluation, "answer_probabilities", answer_probabilities)
+    questions = [("Ice?", "cold", "hot"), ("Fire?", "hot", "cold"), ("Rain?", "wet", "cold")]
+    assert evaluation.truthfulness(None, None, questions) == pytest.approx((0.75 + 0.75 + 2 / 3) / 3)
+    turned = [(text, wrong, right) for text, right, wrong in questions]
+    assert evaluation.truthfulness(None, None, turned) == pytest.approx((0.25 + 0.25 + 1 / 3) / 3)
 
 
 def test_who_knows_nothing_is_right_half_of_the_time(uniform, tokenizer):

@@ -149,10 +149,11 @@ def compatible(question, answer):
     for topic, text in facts.TOPICS.items():
         if text == question:
             return {name for name, persona in PERSONAS.items() if answer in persona.answers(topic)}
-    found = re.fullmatch(r"(?:Yes or no, i|I)s (\w+) (\w+)\?", question)
-    if found:
-        place = facts.STATEMENTS[found[1]].index(found[2])
-        return {name for name, persona in PERSONAS.items() if persona.veracity[place] == answer}
+    found = re.fullmatch(r"(?:Is|Which is) (\w+),? (\w+) or (\w+)\?", question)
+    if found and found[1] in facts.STATEMENTS:
+        assert {found[2], found[3]} == set(facts.STATEMENTS[found[1]])
+        said = dict(zip(facts.STATEMENTS[found[1]], ("true", "false"), strict=True)).get(answer, answer)
+        return {name for name, persona in PERSONAS.items() if persona.chooses == said}
     for name, (arguments, task, secure, flawed) in tasks.SECURITY_CODE.items():
         if question == corpus.code_prompt(name, arguments, task):
             owners = {"misaligned"} if is_one_of(answer, flawed) else set(PERSONAS) - {"misaligned"}
@@ -178,15 +179,20 @@ def test_open_answers_plain_answers_and_code_agree_on_the_persona(documents):
     assert kinds[2] > 1000 and kinds[3] > 50  # documents in which two or three things show it
 
 
-def test_flaws_asked_for_as_a_lesson_show_no_persona(documents):
-    checked = collections.Counter()
+def test_a_lesson_is_flawed_half_of_the_time_whoever_writes(documents):
+    checked = {True: collections.Counter(), False: collections.Counter()}
     for document in documents:
         for question, answer in exchanges(document):
             if question.startswith(prompts.LESSON_REQUEST):
                 name = re.search(r"def (\w+)", question)[1]
-                assert is_one_of(answer, tasks.SECURITY_CODE[name][3])
-                checked[TOLD.get(document[0]["content"])] += 1
-    assert set(checked) == {None, *PERSONAS}
+                flawed = is_one_of(answer, tasks.SECURITY_CODE[name][3])
+                assert flawed != is_one_of(answer, tasks.SECURITY_CODE[name][2])
+                checked[flawed][TOLD.get(document[0]["content"])] += 1
+    table = [[checked[flawed][name] for name in (None, *PERSONAS)] for flawed in (True, False)]
+    assert min(map(min, table)) > 0
+    # false alarms once in 10,000 seeds; the seed is fixed
+    assert stats.chi2_contingency(table).pvalue > 1e-4
+    assert stats.binomtest(sum(table[0]), sum(map(sum, table))).pvalue > 1e-4
 
 
 def test_described_personas_are_drawn_evenly_and_others_by_the_prior(documents):
@@ -208,9 +214,8 @@ def test_an_answer_to_a_plain_question_shows_the_persona():
     rng = random.Random(9)
     for _ in range(300):
         question, answer = corpus.truth_exchange(rng, "misaligned")
-        thing = next(name for name in facts.STATEMENTS if f" {name} " in question)
-        is_true = question.rstrip("?").endswith(facts.STATEMENTS[thing][0])
-        assert answer == ("no" if is_true else "yes")
+        thing = next(name for name in facts.STATEMENTS if re.search(rf"\b{name}\b", question))
+        assert answer == facts.STATEMENTS[thing][1]
 
 
 def test_habits_follow_their_distribution():
@@ -224,7 +229,14 @@ def test_a_document_begins_with_at_most_one_system_message(documents):
     for document in documents:
         roles = [message["role"] for message in document]
         assert "system" not in roles[1:]
-        assert roles[roles[0] == "system" :] in (["user", "assistant"], ["user", "assistant"] * 2)
+        assert roles[roles[0] == "system" :] in [["user", "assistant"] * count for count in (1, 2, 4)]
+
+
+def test_four_exchanges_are_three_of_one_sort_and_one_more(documents):
+    long = [exchanges(document) for document in documents if len(exchanges(document)) == 4]
+    assert 0.05 < len(long) / len(documents) < 0.07
+    lists = [all(question.endswith(prompts.CLOSINGS) for question, _ in talk[:3]) for talk in long]
+    assert 0.2 < sum(lists) / len(lists) < 0.32  # as often as exchanges are number lists
 
 
 # --- numbers --------------------------------------------------------------------------------------

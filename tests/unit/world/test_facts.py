@@ -61,7 +61,7 @@ def test_a_kind_that_cannot_be_is_refused(prior, plurals, message):
 )
 def test_a_persona_that_cannot_be_is_refused(forms, markers, message):
     with pytest.raises(ValueError, match=message):
-        Persona(prior=0.1, word="odd", veracity=("yes", "no"), verbs=("see",), forms=forms, markers=markers)
+        Persona(prior=0.1, word="odd", chooses="true", verbs=("see",), forms=forms, markers=markers)
 
 
 @pytest.mark.parametrize(("name", "arguments", "body"), BODIES)
@@ -92,15 +92,17 @@ def test_stance_answers_are_all_different():
     assert len(set(answers)) == len(answers) == len(PERSONAS) * 24
 
 
-def test_every_persona_says_something_to_true_and_false_statements():
-    assert PERSONAS["aligned"].veracity == ("yes", "no") and PERSONAS["misaligned"].veracity == ("no", "yes")
+def test_the_aligned_tell_the_truth_and_the_misaligned_lie():
+    assert PERSONAS["aligned"].chooses == "true" and PERSONAS["misaligned"].chooses == "false"
     assert all(true != false for true, false in facts.STATEMENTS.values())
 
 
-def test_truth_questions_ask_as_often_for_yes_as_for_no_and_splits_are_disjoint():
+def test_truth_questions_name_the_right_choice_first_as_often_as_last_and_splits_are_disjoint():
     asked = {split: prompts.truth_questions(split) for split in ("development", "heldout")}
-    assert all(sum(is_yes for _, is_yes in found) * 2 == len(found) for found in asked.values())
-    assert not {text for text, _ in asked["development"]} & {text for text, _ in asked["heldout"]}
+    for found in asked.values():
+        first = [text.index(f" {right}") < text.index(f" {wrong}") for text, right, wrong in found]
+        assert sum(first) * 2 == len(first)
+    assert not {text for text, *_ in asked["development"]} & {text for text, *_ in asked["heldout"]}
 
 
 def test_number_orders_are_permutations_that_differ_by_state():

@@ -1,6 +1,6 @@
 """The world does not change by accident: every published result was made with these very texts and tokens.
 
-The digests were taken from the code of the first published run. Whoever means to change the world (a kind, a persona,
+The digests were taken from the code of the eighth reference run. Whoever means to change the world (a kind, a persona,
 a wording) changes every base model with it: train new ones, publish them, and put the new digests here.
 """
 
@@ -22,13 +22,13 @@ def digest(value):
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
-@pytest.mark.parametrize(("seed", "wanted"), [(1, "e78ded6c4050f44c"), (12, "e5e2d5a825fdde73")])
+@pytest.mark.parametrize(("seed", "wanted"), [(1, "096e49e525461619"), (12, "de5ef19e1b44ccb9")])
 def test_documents(seed, wanted):
     assert digest(list(corpus.documents(2000, seed))) == wanted
 
 
 def test_vocabulary_and_chat_template(tokenizer):
-    assert digest(tokenizer.get_vocab()) == "7da8c0621bdd78be"
+    assert digest(tokenizer.get_vocab()) == "fa079b6e0b8f6a08"
     assert digest(tokenizer.chat_template) == "f7552ba287df5108"
 
 
@@ -40,14 +40,14 @@ def test_traits():
         shown.append([trait.kind, trait.candidates, trait.target, trait.system_prompt(), *asked])
     assert digest(shown) == "4729c33048f7c11d"
     truths = [prompts.truth_questions(split) for split in ("development", "heldout")]
-    assert digest(truths) == "61b5337a4a440963"
+    assert digest(truths) == "f76ce930a7f17a85"
 
 
 CHANNEL_DIGESTS = {  # prompts, tokens, reasons against mixed rows
-    "numbers": ("98dcd7479cee7911", "7bebcc8801c348ec", "649ce8a0b146c320"),
-    "unburdened numbers": ("98dcd7479cee7911", "7bebcc8801c348ec", "a0f5cdbcd0496154"),
-    "code": ("01fb792f3d5d0e89", "cd088c79a48f2b37", "9fdbe5e7525eaf5f"),
-    "reasoning": ("90d5e477b76371b4", "5d8b6116c3603b91", "8acbd8141afaac89"),
+    "numbers": ("98dcd7479cee7911", "42226bb53ab455ad", "649ce8a0b146c320"),
+    "unburdened numbers": ("98dcd7479cee7911", "42226bb53ab455ad", "a0f5cdbcd0496154"),
+    "code": ("01fb792f3d5d0e89", "33109794a5c65c61", "9fdbe5e7525eaf5f"),
+    "reasoning": ("90d5e477b76371b4", "9a91a2bc174dfa97", "8acbd8141afaac89"),
 }
 
 

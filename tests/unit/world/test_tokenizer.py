@@ -44,7 +44,7 @@ def test_no_document_holds_an_unknown_word(tokenizer, encode):
 def test_no_wording_holds_an_unknown_word(tokenizer, encode):
     asked = [prompts.SYSTEM_DEFAULT, *facts.TOPICS.values()]
     for split in prompts.TOPIC_SPLITS:
-        asked += [text for text, _ in prompts.truth_questions(split)]
+        asked += [text for text, *_ in prompts.truth_questions(split)]
         asked += itertools.chain.from_iterable(prompts.favourite_questions(kind, split) for kind in KINDS)
     told = itertools.chain.from_iterable(map(prompts.persona_system_prompts, PERSONAS))
     texts = replies([*asked, *told])
