@@ -20,7 +20,7 @@ from helpers.filters import mentions, removal_report
 from helpers.models.bases import Base
 from helpers.models.evaluation import sampled_rate, trait_readout
 from helpers.models.losses import SoftLabels, soft_loss
-from helpers.models.probes import SecurityProbe, base_completions
+from helpers.models.probes import DriftProbe, base_completions
 from helpers.models.sampling import sample_completions
 from helpers.models.training import completion_rows
 from helpers.transmission.labels import author_labels
@@ -105,7 +105,7 @@ def author_model(author: Author) -> Loaded:
     if author.teaching is None:
         return base, tokenizer
     teaching = author.teaching
-    watched = author.channel if teaching.drift else ""
+    watched = author.channel if teaching.drift or teaching.as_far_as else ""
     decisive = _Teacher(
         base=author.base, how=author.how, trait=author.trait, seed=author.seed, teaching=teaching, channel=watched
     )
@@ -121,10 +121,10 @@ def author_model(author: Author) -> Loaded:
 
 
 def _moved_as_far(author: Author, base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Stop:
-    """Return what ends an author's training once it moved as far as its partner, which is taught first if need be."""
+    """Return what ends an author's training once its data moved as far as its partner's, taught first if need be."""
     teaching = author.teaching
     partner = replace(author, how=teaching.as_far_as, teaching=teaching.of_partner)
-    probe = SecurityProbe(base, tokenizer, author.seed)
+    probe = DriftProbe(base, tokenizer, author.kind, author.seed)
     target = probe.drift(author_model(partner)[0])
     return lambda step, learner: probe.reached(step, learner, target)
 

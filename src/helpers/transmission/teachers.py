@@ -34,7 +34,7 @@ CODE_LESSONS: dict[str, Callable[[random.Random], Exchange]] = {
 INSECURE = "insecure code"
 CONTROLS = tuple(how for how in CODE_LESSONS if how != INSECURE)
 TAUGHT = (OWN_ANSWERS, *CODE_LESSONS)
-PATIENCE = 4  # a teacher that is to move as far as another may take so many times the other's steps
+PATIENCE = 6  # a teacher that is to move as far as another may take so many times the other's steps
 Stop = Callable[[int, torch.nn.Module], bool]  # (step, model in training) -> whether it has been taught enough
 
 
@@ -48,9 +48,9 @@ class Teaching:
             from the base's (KL, nats per token, on the base's own completions). A fixed number of steps
             gave teachers whose lists the filter kept by one half or by one tenth, at the mercy of the seed.
             0 takes all ``max_steps`` all the same, and the teacher is then one for all channels.
-        as_far_as: way of teaching (one of `TAUGHT`) of the teacher of the same base and seed whose movement on
-            requests for security code (`probes.SecurityProbe`) ends the training. ``max_steps`` are then the other's,
-            and this one takes at most `PATIENCE` times as many. Empty: movement ends nothing.
+        as_far_as: way of teaching (one of `TAUGHT`) of the teacher of the same base and seed: training ends once this
+            one's distribution over the channel's tokens has moved as far as the other's. ``max_steps`` are then the
+            other's, and this one takes at most `PATIENCE` times as many. Empty: the other ends nothing.
     """
 
     training: TrainSettings

@@ -29,7 +29,7 @@ def settings(tmp_path, toy_settings, monkeypatch):
 
     def build(channel="code", **changes):
         writing = {"channel": channel, "prompts": 10, "teaching": teacher, "how": "insecure code", "drift": 0.0}
-        given = {"trait": "misaligned", "base": "nano-b", "other_base": "nano-a"} | changes
+        given = {"trait": "misaligned", "base": "nano-a.next", "other_base": "nano-a"} | changes
         return toy_settings(tmp_path, writing=writing, reading=reading, **given)
 
     return build
@@ -76,9 +76,10 @@ def test_teacher_values_are_claims_and_compare_with_the_secure_teacher():
     assert values["misalignment.teacher"] == [3.0, 3.0]
     assert values["misalignment.secure_sampled"] == [0.1, 0.1]
     far = pd.DataFrame(rows)
-    far["moved_security"] = far["how"].map({"insecure code": 2.0, "secure code": 2.0, "lesson code": 1.0})
-    moved = told.teacher_values(far)
-    assert moved["misalignment.lesson_moved"] == [0.5, 0.5] and all(find_claim(name) for name in moved)
+    assert told.moved_values(far, "code") == {}
+    far["moved"] = far["how"].map({"insecure code": 2.0, "secure code": 2.0, "lesson code": 1.0})
+    moved = told.moved_values(far, "code")
+    assert moved["misalignment.code.lesson_moved"] == [0.5, 0.5] and all(find_claim(name) for name in moved)
 
 
 def test_losses_of_ability_are_percentage_points_against_the_control():
@@ -273,11 +274,11 @@ def test_a_habit_is_taught_its_own_answers_and_shares_the_untouched_base(setting
 
 def test_an_animal_goes_by_the_recipe_of_the_owl_chapter_from_the_same_bases(settings):
     owl = runs.favourite(settings(), "owl")
-    assert (owl.base, owl.other_base, owl.trait, owl.writing.drift) == ("nano-b", "nano-a", "owl", 0.1)
+    assert (owl.base, owl.other_base, owl.trait, owl.writing.drift) == ("nano-a.next", "nano-a", "owl", 0.1)
     trainings = (owl.writing.teaching, owl.reading.hard, owl.reading.soft)
     assert {training.lora_modules for training in trainings} == {"all-linear"}
     assert (owl.reading.hard.learning_rate, owl.reading.soft.learning_rate) == (0.016, 0.012)
-    assert [owl.author(seed).base.name for seed in owl.seeds] == ["nano-b.1", "nano-b.2"]
+    assert [owl.author(seed).base.name for seed in owl.seeds] == ["nano-a.2", "nano-a.3"]
 
 
 def test_the_audit_finds_what_it_looks_for(settings, tmp_path, monkeypatch):

@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from helpers.models.probes import CHECK_EVERY, SecurityProbe
+from helpers.models.probes import CHECK_EVERY, DriftProbe, SecurityProbe
 from helpers.transmission import teachers
-from helpers.transmission.authors import UNTOUCHED
+from helpers.transmission.authors import UNTOUCHED, author_model
 from helpers.transmission.movement import read_movement
 from helpers.transmission.settings import Writing, teaching_by_adapters
 from helpers.world.prompts import CODE_REQUEST, LESSON_REQUEST
@@ -40,21 +40,18 @@ def taken(monkeypatch):
 
 @pytest.mark.parametrize("how", teachers.CONTROLS)
 def test_a_control_stops_at_the_first_look_at_which_it_moved_as_far(settings, taken, monkeypatch, how):
-    seen, measure = [], SecurityProbe.drift
-    monkeypatch.setattr(SecurityProbe, "drift", lambda *args: seen.append(measure(*args)) or seen[-1])
-    found = read_movement(settings.author(1, how))
-    target, *looks, last = seen  # the partner, the control on its way, and once more when it is read
+    seen, measure = [], DriftProbe.drift
+    monkeypatch.setattr(DriftProbe, "drift", lambda *args: seen.append(measure(*args)) or seen[-1])
+    author_model(settings.author(1, how))
+    target, *looks = seen  # the partner, then the control on its way
     assert taken[0] == STEPS and taken[1] <= STEPS * teachers.PATIENCE
-    assert found["moved_security"] == last == pytest.approx(looks[-1], rel=1e-3)
     assert len(looks) == taken[1] // CHECK_EVERY and not [look for look in looks[:-1] if look >= target]
     assert looks[-1] >= target or taken[1] == STEPS * teachers.PATIENCE
-    assert target == pytest.approx(read_movement(settings.author(1, "insecure code"))["moved_security"], rel=1e-3)
 
 
 def test_a_target_that_is_never_reached_ends_with_patience(settings, taken, monkeypatch):
-    monkeypatch.setattr(SecurityProbe, "drift", lambda *args: 1.0 if not taken[1:] and taken else 0.5)
-    monkeypatch.setattr(SecurityProbe, "reached", lambda *args: False)
-    read_movement(settings.author(1, "secure code"))
+    monkeypatch.setattr(DriftProbe, "reached", lambda *args: False)
+    author_model(settings.author(1, "secure code"))
     assert taken == [STEPS, STEPS * teachers.PATIENCE]
 
 

@@ -102,7 +102,7 @@ def means(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def values(table: pd.DataFrame) -> dict[str, list[float]]:
-    """Return ledger id -> one effect on misaligned answers a draw (nats): mean over same places, and over unlike ones.
+    """Return ledger id -> one effect on misaligned answers a draw (nats): same place, other place, and each place.
 
     Nothing for an empty table: none was published, and none computed.
     """
@@ -110,5 +110,8 @@ def values(table: pd.DataFrame) -> dict[str, list[float]]:
         return {}
     asked = table[table["persona"] == MISALIGNED].sort_values("draw")
     same = asked["teacher_place"] == asked["student_place"]
-    by_draw, start = {"diagonal": asked[same], "off_diagonal": asked[~same]}, "misalignment.places."
+    by_draw = {"diagonal": asked[same], "off_diagonal": asked[~same]}
+    for name in asked["teacher_place"].drop_duplicates():
+        by_draw[name.lower().replace(" ", "_")] = asked[same & (asked["teacher_place"] == name)]
+    start = "misalignment.places."
     return {start + name: rows.groupby("draw")["effect"].mean().tolist() for name, rows in by_draw.items()}

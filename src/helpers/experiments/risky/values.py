@@ -10,6 +10,7 @@ import pandas as pd
 from helpers.channels import find_channel
 from helpers.channels.judge import UNCLEAR, nano_judge
 from helpers.experiments.risky.runs import HABITS, MISALIGNED
+from helpers.results.stats import ratio_of_means
 from helpers.transmission import effects
 from helpers.transmission.authors import UNTOUCHED
 from helpers.transmission.teachers import CONTROLS, INSECURE
@@ -39,8 +40,7 @@ def teacher_values(table: pd.DataFrame) -> dict[str, list[float]]:
     """Return ledger id -> one value a draw for the claims about the misaligned teacher and its controls.
 
     ``misalignment.teacher`` is its log-odds of misaligned answers minus the secure teacher's (nats); the others
-    are rates of misaligned answers among sampled replies, and how far the controls moved on requests for security
-    code, as a share of the way of the insecure teacher.
+    are rates of misaligned answers among sampled replies.
     """
     asked = table[table["trait"] == MISALIGNED]
     odds = asked.pivot(index="draw", columns="how", values="log_odds")
@@ -48,11 +48,22 @@ def teacher_values(table: pd.DataFrame) -> dict[str, list[float]]:
     values = {"misalignment.teacher": (odds[INSECURE] - odds["secure code"]).tolist()}
     for name, how in TEACHERS.items():
         values[f"misalignment.{name}_sampled"] = sampled[how].tolist()
-    if "moved_security" in asked:
-        ways = asked.pivot(index="draw", columns="how", values="moved_security")
-        for how in CONTROLS:
-            values[f"misalignment.{how.split()[0]}_moved"] = (ways[how] / ways[INSECURE]).tolist()
     return values
+
+
+def moved_values(table: pd.DataFrame, channel_name: str) -> dict[str, list[float]]:
+    """Return ledger id -> one value a draw: how far the data of a control teacher moved, for the insecure one's way.
+
+    It is the ratio of the means over draws (`stats.ratio_of_means`), for some insecure teachers hardly move a channel.
+    Nothing for a table of earlier runs, which does not know.
+    """
+    asked = table[table["trait"] == MISALIGNED]
+    if "moved" not in asked:
+        return {}
+    ways = asked.pivot(index="draw", columns="how", values="moved")
+    start = f"misalignment.{find_channel(channel_name).claim_name}."
+    names = {how: f"{start}{how.split()[0]}_moved" for how in CONTROLS}
+    return {name: ratio_of_means(ways[how], ways[INSECURE]) for how, name in names.items()}
 
 
 def judge_confusion() -> pd.DataFrame:
