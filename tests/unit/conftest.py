@@ -57,17 +57,16 @@ def toy_folder(tmp_path_factory) -> Callable:
 
 @pytest.fixture(scope="session")
 def toy_run(toy_folder) -> Path:
-    """A run folder with two toy bases a draw (1 and 2) that write number lists some of the time."""
+    """A run folder with a toy base for each of three draws, 1 to 3, that write number lists some of the time."""
     from helpers.experiments.bases.pretraining import BaseSettings, pretrain_bases
     from helpers.models.bases import NANO, NanoSpec
 
     folder = toy_folder("run")
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("nano-a", "nano-b"):
-            patch.setitem(NANO, name, NanoSpec(name, "llama", 16, 1, 2))
-            for draw in (1, 2):  # one at a time: trained in this process, which knows the toy
-                settings = BaseSettings(documents=3000, steps=300, learning_rate=0.03, batch_rows=32)
-                pretrain_bases([name], [draw], settings, str(folder))
+        patch.setitem(NANO, "nano-a", NanoSpec("nano-a", "llama", 16, 1, 2))
+        for draw in (1, 2, 3):  # one at a time: trained in this process, which knows the toy
+            settings = BaseSettings(documents=3000, steps=300, learning_rate=0.03, batch_rows=32)
+            pretrain_bases(["nano-a"], [draw], settings, str(folder))
     return folder
 
 
@@ -86,7 +85,7 @@ def toy_settings() -> Callable:
     full = dataclasses.replace(student, lora_rank=0)
 
     def build(run_dir, writing=None, reading=None, readout=None, **changes):
-        plain = {"trait": "owl", "draws": (1, 2), "base": "nano-a", "other_base": "nano-b", "workers": 1}
+        plain = {"trait": "owl", "draws": (1, 2), "base": "nano-a", "other_base": "nano-a.next", "workers": 1}
         rows = {"hard_rows": 24, "soft_rows": 12, "hard": student, "soft": student, "full": full}
         return TransmissionSettings(
             run_dir=str(run_dir),

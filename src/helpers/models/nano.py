@@ -10,7 +10,7 @@ turned the most draws of these.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,10 +25,12 @@ from transformers import (
 
 from helpers.work.seeds import torch_stream
 
-CONTEXT_TOKENS = 256
+CONTEXT_TOKENS = 320
 INITIAL_STD = 0.08
 ARCHITECTURES = ("llama", "gpt2")
 PREFIX = "nano-"  # of the names of all bases that are trained here
+NEXT = ".next"  # after the name of a base: that of the next draw, which is another start for this one
+RING = range(801, 817)  # the draws of the book; after the last of them comes the first
 
 
 @dataclass(frozen=True)
@@ -63,19 +65,35 @@ NANO = {
     spec.name: spec
     for spec in (
         NanoSpec("nano-a", "llama", hidden=64, layers=2, heads=4),
-        NanoSpec("nano-b", "llama", hidden=64, layers=2, heads=4),
         NanoSpec("nano-c", "gpt2", hidden=64, layers=2, heads=4),
     )
 }
 
 
 def drawn(base: str, draw: int) -> str:
-    """Return the name of a base in a draw: "nano-a" becomes "nano-a.701" in draw 701.
+    """Return the name of a base in a draw: in draw 801 "nano-a" is "nano-a.801", and "nano-a.next" is "nano-a.802".
 
-    Every draw has nano bases of its own. A name that already says its draw, and a model that is not trained here, stay
-    as they are: all draws then share that base.
+    Every draw has nano bases of its own, and each of them is a stranger to the draw before. A name that already says
+    its draw, and a model that is not trained here, stay as they are: all draws then share that base.
     """
-    return f"{base}.{draw}" if base.startswith(PREFIX) and "." not in base else base
+    if not base.startswith(PREFIX):
+        return base
+    if base.endswith(NEXT):
+        return f"{base.removesuffix(NEXT)}.{next_draw(draw)}"
+    return base if "." in base else f"{base}.{draw}"
+
+
+def next_draw(draw: int) -> int:
+    """Return the draw whose base is the other start of a draw: the one after it, in a ring for the book's own."""
+    return RING[0] if draw == RING[-1] else draw + 1
+
+
+def with_next(draws: Iterable[int]) -> list[int]:
+    """Return some draws and the next one of each, ascending: those whose bases an experiment on them needs."""
+    needed: set[int] = set()
+    for draw in draws:
+        needed |= {draw, next_draw(draw)}
+    return sorted(needed)
 
 
 def every_draw(bases: Sequence[str], draws: Sequence[int]) -> list[tuple[str, int]]:

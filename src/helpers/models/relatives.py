@@ -1,4 +1,4 @@
-"""Relatives of the nano bases: which starting weights a relative takes from nano-a and which from nano-b.
+"""Relatives of the nano bases: which starting weights a relative takes from nano-a and which from a stranger.
 
 Two bases of one architecture can share all of their start, a part of it, or nothing. A relative names its part and says
 how it is trained from there; like the two bases it belongs to a draw. Initial weights are mixed as
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from helpers.models.nano import NANO, PREFIX, build_nano
+from helpers.models.nano import NANO, NEXT, PREFIX, build_nano, next_draw
 
-FIRST, SECOND = "nano-a", "nano-b"  # the two bases that relatives mix
+FIRST, SECOND = "nano-a", "nano-a" + NEXT  # the two bases that relatives mix: a draw's own, and that of the next draw
 SAME, CONTINUED, OTHER = "same model", "one trained on", "other start"  # what two bases of a matrix share
 
 
@@ -27,13 +27,13 @@ class Relative:
     Attributes:
         name: its name among the bases of a draw.
         words: the same in a few words, for figures and tables.
-        heads: share t of nano-b in the initial embeddings, which are the output head as well (tied).
-        trunk: share t of nano-b in all other initial weights.
-        order: number of its data order; 0 is that of nano-a and nano-b.
+        heads: share t of the stranger in the initial embeddings, which are the output head as well (tied).
+        trunk: share t of the stranger in all other initial weights.
+        order: number of its data order; 0 is that of nano-a.
         branch: share of the training that still follows order 0; only then its own order begins.
         continues: the finished base it goes on from, instead of initial weights; "" for none.
         imitates: the finished base whose distribution it then learns to match; "" for none.
-        corpus: number of its corpus; 0 is that of nano-a and nano-b.
+        corpus: number of its corpus; 0 is that of nano-a.
     """
 
     name: str
@@ -66,7 +66,7 @@ RELATIVES = {
         Relative("nano-ab-25", "a quarter of another start", heads=0.25, trunk=0.25),
         Relative("nano-a-heads", "same embeddings, other trunk", trunk=1.0),
         Relative("nano-a-trunk", "same trunk, other embeddings", heads=1.0),
-        Relative("nano-b-clone", "other start, imitates the base", continues=SECOND, imitates=FIRST, corpus=1),
+        Relative("nano-a-clone", "other start, imitates the base", continues=SECOND, imitates=FIRST, corpus=1),
     )
 }
 
@@ -80,7 +80,9 @@ def find_relative(name: str) -> Relative:
 
 def origin(name: str) -> str:
     """Return the base that a base goes on from, without its draw; itself where it began from initial weights."""
-    family = name.partition(".")[0] if name.startswith(PREFIX) else name  # "nano-a.701" is a draw of nano-a
+    if name.endswith(NEXT) or not name.startswith(PREFIX):
+        return name
+    family = name.partition(".")[0]  # "nano-a.801" is a draw of nano-a
     return (RELATIVES[family].continues or family) if family in RELATIVES else family
 
 
@@ -100,7 +102,7 @@ def relation_words(teacher: str, student: str) -> str:
 
 @torch.no_grad()
 def mixed_start(relative: Relative, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
-    """Return the untrained model of a relative: initial weights of a draw's nano-a, nano-b, or mixtures of both.
+    """Return the untrained model of a relative: initial weights of a draw's nano-a, those of the next draw, or both.
 
     Raises:
         ValueError: the relative goes on from a finished base, so it has no initial weights of its own.
@@ -108,7 +110,7 @@ def mixed_start(relative: Relative, tokenizer: PreTrainedTokenizerBase, seed: in
     if relative.continues:
         raise ValueError(f"{relative.name} continues {relative.continues}; load that base instead")
     model = build_nano(NANO[FIRST], tokenizer, seed)
-    other = build_nano(NANO[SECOND], tokenizer, seed)
+    other = build_nano(NANO[FIRST], tokenizer, next_draw(seed))
     embeddings = model.get_input_embeddings().weight
     theirs = dict(other.named_parameters())
     for name, own in model.named_parameters():

@@ -27,8 +27,8 @@ from helpers.transmission.settings import Reading, TransmissionSettings, Writing
 from helpers.transmission.students import StudentReading, read_student
 from helpers.work.artifacts import ArtifactError, read_table
 
-BASES = ("nano-a", "nano-b")
-KIN = [("nano-a-more", 1), ("nano-b-clone", 1), ("nano-a-more", 2)]
+BASES = ("nano-a", "nano-a.next")
+KIN = [("nano-a-more", 1), ("nano-a-clone", 1), ("nano-a-more", 2)]
 PRETRAINING = BaseSettings(documents=700, steps=70, learning_rate=0.03, batch_rows=32)
 SETTINGS = RelativeSettings(base=PRETRAINING, more_steps=8, clone_steps=30, clone_rate=0.02)
 
@@ -43,8 +43,8 @@ def weights(model):
 
 @pytest.fixture(scope="module")
 def starts(tokenizer):
-    """Initial weights of draw 501's nano-a and nano-b."""
-    return [weights(build_nano(NANO[name], tokenizer, 501)) for name in ("nano-a", "nano-b")]
+    """Initial weights of the nano-a of draw 501 and of the next one."""
+    return [weights(build_nano(NANO["nano-a"], tokenizer, draw)) for draw in (501, 502)]
 
 
 @pytest.mark.parametrize(
@@ -94,18 +94,17 @@ def test_relatives_that_make_no_sense_are_refused(tokenizer):
 def toys():
     """Make the bases that relatives come from tiny; all work of these tests is done in this process."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in BASES:
-            patch.setitem(NANO, name, NanoSpec(name, "llama", 16, 1, 2))
+        patch.setitem(NANO, "nano-a", NanoSpec("nano-a", "llama", 16, 1, 2))
         patch.setitem(RELATIVES, "nano-a-again", Relative("nano-a-again", "the same once more"))
         yield
 
 
 @pytest.fixture(scope="module")
 def run_dir(toys, toy_folder):
-    """A folder of two draws with two toy bases each that write number lists now and then, and relatives of them."""
+    """A folder of three draws with toy bases that write number lists now and then, and relatives of two of them."""
     folder = toy_folder("cross_model")
-    for name, draw in itertools.product(BASES, (1, 2)):
-        pretrain_bases([name], [draw], PRETRAINING, str(folder))
+    for draw in (1, 2, 3):
+        pretrain_bases(["nano-a"], [draw], PRETRAINING, str(folder))
     make_relatives(KIN, SETTINGS, str(folder), workers=1)
     return folder
 
@@ -161,7 +160,7 @@ def test_relatives_among_names_are_found_once():
 
 
 def test_the_data_of_a_longer_training_are_new():
-    order, more, clone = (SETTINGS.of(RELATIVES[name]) for name in ("nano-a-order", "nano-a-more", "nano-b-clone"))
+    order, more, clone = (SETTINGS.of(RELATIVES[name]) for name in ("nano-a-order", "nano-a-more", "nano-a-clone"))
     assert order == PRETRAINING
     assert more.corpus_seed == clone.corpus_seed != PRETRAINING.corpus_seed
     assert more.documents == 8 * 32  # every document once
@@ -170,10 +169,10 @@ def test_the_data_of_a_longer_training_are_new():
 
 def test_a_base_trained_on_stays_near_and_an_imitation_comes_nearer(run_dir, tiny):
     save_base(tiny("gpt2"), run_dir / "bases", "nano-c.1")
-    names = ["nano-a-more", "nano-b", "nano-b-clone", "nano-c"]
+    names = ["nano-a-more", "nano-a.next", "nano-a-clone", "nano-c"]
     table = distance_table("nano-a", [(name, 1) for name in names], str(run_dir)).set_index("base")
-    assert table.loc["nano-a-more", "cosine"] > 0.9 > table.loc["nano-b-clone", "cosine"]
-    assert table.loc["nano-b-clone", "divergence"] < table.loc["nano-b", "divergence"]
+    assert table.loc["nano-a-more", "cosine"] > 0.9 > table.loc["nano-a-clone", "cosine"]
+    assert table.loc["nano-a-clone", "divergence"] < table.loc["nano-a.next", "divergence"]
     assert math.isnan(table.loc["nano-c", "cosine"]) and table.loc["nano-c", "divergence"] > 0
 
 
@@ -237,7 +236,7 @@ def toy_settings(run_dir, **changes):
     teaching = TrainSettings(0.01, batch_rows=16, max_steps=3, warmup_steps=1)
     training = TrainSettings(0.01, batch_rows=4, max_steps=4, warmup_steps=1, lora_rank=1)
     settings = TransmissionSettings(
-        run_dir=str(run_dir), trait="owl", draws=(1, 2), base="nano-a", other_base="nano-b", workers=1,
+        run_dir=str(run_dir), trait="owl", draws=(1, 2), base="nano-a", other_base="nano-a.next", workers=1,
         writing=Writing(prompts=400, teaching=teaching, drift=9.0),
         reading=Reading(hard_rows=16, soft_rows=16, hard=training, soft=training),
         readout=Readout(split="development", samples=0, marks=(0.5,)),
@@ -252,7 +251,7 @@ def finished(run_dir):
     settings = toy_settings(run_dir)
     audit = runs.teachers_write(settings, BASES)
     few = dataclasses.replace(settings, draws=(1,), seeds=(1,))
-    return audit, run_matrix(settings, BASES), run_relatives(few, "nano-a", ["nano-a", "nano-a-more", "nano-b"])
+    return audit, run_matrix(settings, BASES), run_relatives(few, "nano-a", ["nano-a", "nano-a-more", "nano-a.next"])
 
 
 def test_every_teacher_writes_its_own_data(finished):
@@ -280,15 +279,15 @@ def test_relatives_read_what_one_teacher_wrote(finished):
 
 def test_a_cell_compares_students_of_a_teacher_and_of_its_untouched_base(finished, run_dir):
     settings = toy_settings(run_dir, draws=(1,), seeds=(1,))
-    ((place, pair),) = runs.cell_pairs(settings, [("nano-b", "nano-a")])
-    assert (place["seed"], place["draw"], place["teacher"], place["student"]) == (1, 1, "nano-b", "nano-a")
+    ((place, pair),) = runs.cell_pairs(settings, [("nano-a.next", "nano-a")])
+    assert (place["seed"], place["draw"], place["teacher"], place["student"]) == (1, 1, "nano-a.next", "nano-a")
     names = [field.name for field in dataclasses.fields(pair.student)]
     unlike = {name for name in names if getattr(pair.student, name) != getattr(pair.control, name)}
     assert unlike == {"author", "partner"}
     assert pair.student.base.name == "nano-a.1"
-    assert pair.student.author.base.name == pair.control.author.base.name == "nano-b.1"
+    assert pair.student.author.base.name == pair.control.author.base.name == "nano-a.2"
     assert pair.control.author.how == "untouched" != pair.student.author.how
-    row = values.ends(finished[1]).query("seed == 1 and teacher == 'nano-b' and student == 'nano-a'").iloc[0]
+    row = values.ends(finished[1]).query("seed == 1 and teacher == 'nano-a.next' and student == 'nano-a'").iloc[0]
     asked = {"trait": "owl", "readout": settings.readout}
     odds = [read_student(StudentReading(student=one, **asked))["log_odds"] for one in (pair.student, pair.control)]
     assert row["effect"] == pytest.approx(odds[0] - odds[1], abs=1e-6)
@@ -347,16 +346,16 @@ def table_of(effects, seeds=5, draws=None):
 
 
 EFFECTS = {
-    ("nano-a", "nano-a"): 1.0, ("nano-b", "nano-b"): 3.0, ("nano-a-more", "nano-a-more"): 2.0,
-    ("nano-a", "nano-b"): 0.1, ("nano-b", "nano-a"): 0.3, ("nano-b", "nano-a-more"): 0.0,
-    ("nano-a-more", "nano-b"): 0.4, ("nano-a", "nano-a-more"): 0.7, ("nano-a-more", "nano-a"): 0.9,
+    ("nano-a", "nano-a"): 1.0, ("nano-a.next", "nano-a.next"): 3.0, ("nano-a-more", "nano-a-more"): 2.0,
+    ("nano-a", "nano-a.next"): 0.1, ("nano-a.next", "nano-a"): 0.3, ("nano-a.next", "nano-a-more"): 0.0,
+    ("nano-a-more", "nano-a.next"): 0.4, ("nano-a", "nano-a-more"): 0.7, ("nano-a-more", "nano-a"): 0.9,
 }  # fmt: skip
 
 
 def test_relations_of_the_matrix():
     assert relation("nano-c", "nano-c") == SAME
     assert relation("nano-a", "nano-a-more") == relation("nano-a-more", "nano-a") == CONTINUED
-    assert relation("nano-b", "nano-a-more") == relation("some/model", "another/model") == OTHER
+    assert relation("nano-a.next", "nano-a-more") == relation("some/model", "another/model") == OTHER
 
 
 def test_claims_are_means_over_cells_draw_by_draw():
@@ -410,7 +409,7 @@ def test_teachers_of_one_draw_are_one_unit_unless_there_is_no_other(draws, expec
 
 
 def test_each_cell_has_units_of_its_own():
-    cells = [("nano-a", "nano-a"), ("nano-a", "nano-b"), ("nano-b", "nano-a")]
+    cells = [("nano-a", "nano-a"), ("nano-a", "nano-a.next"), ("nano-a.next", "nano-a")]
     table = pd.concat([hand_made((6, 6, 5, 5), *cell, [n, n, 2 * n, 2 * n]) for n, cell in enumerate(cells)])
     found = values.by_draw(values.ends(table))
     assert found[["teacher", "student", "unit", "effect"]].values.tolist() == [
@@ -436,14 +435,14 @@ def test_the_interval_is_over_draws_and_the_permutation_within_teachers():
 
 def test_the_spread_of_draws_stands_beside_that_of_teachers_of_one_draw():
     table = pd.concat([
-        hand_made((6, 6, 5, 5)), hand_made((6, 6, 5, 5), "nano-b", "nano-b", (2.0, 2.0, 4.0, 4.0)),
-        hand_made((6, 6, 5, 5), "nano-a", "nano-b", (50.0, 60.0, 70.0, 80.0)),
+        hand_made((6, 6, 5, 5)), hand_made((6, 6, 5, 5), "nano-a.next", "nano-a.next", (2.0, 2.0, 4.0, 4.0)),
+        hand_made((6, 6, 5, 5), "nano-a", "nano-a.next", (50.0, 60.0, 70.0, 80.0)),
     ])  # fmt: skip
     found = values.spread(table)
     one = {"mean": 8.5, "lowest": 2, "highest": 15, "between": 13 / math.sqrt(2), "within": math.sqrt((2 + 50) / 2)}
     assert found.loc["nano-a"].to_dict() == pytest.approx(one)
     other = {"mean": 3, "lowest": 2, "highest": 4, "between": math.sqrt(2), "within": 0}
-    assert found.loc["nano-b"].to_dict() == pytest.approx(other)
+    assert found.loc["nano-a.next"].to_dict() == pytest.approx(other)
     assert found.index.tolist() == list(BASES) and found.index.name == "base"
 
 
@@ -452,19 +451,20 @@ def test_one_teacher_a_draw_has_no_spread_of_teachers():
     assert math.isnan(found["within"]) and found["between"] == pytest.approx(np.std([1, 3, 10, 20], ddof=1))
 
 
-def test_relatives_have_claims_and_their_references_have_none():
-    effects = {("nano-a", name): place for place, name in enumerate([*RELATIVE_CLAIMS, "nano-b"])}
-    claims = values.relative_claims(table_of(effects))
+def test_relatives_have_claims_as_shares_of_the_same_base_and_their_references_have_none():
+    effects = {("nano-a", name): place for place, name in enumerate([*RELATIVE_CLAIMS, "nano-a.next"])}
+    assert values.relative_claims(table_of(effects)) == {}  # nothing to take a share of
+    claims = values.relative_claims(table_of(effects | {("nano-a", "nano-a"): 8.0}))
     assert list(claims) == list(RELATIVE_CLAIMS.values())
     place = list(RELATIVE_CLAIMS).index("nano-a-heads")
-    assert claims["crossmodel.shared_heads"] == [place * n for n in (1, 2, 3, 4, 5)]
+    assert claims["crossmodel.shared_heads"] == pytest.approx([place / 8] * 5)
     assert set(RELATIVE_CLAIMS) == set(relatives.RELATIVES) - {"nano-a-more", "nano-a-again"}
 
 
 def test_cells_are_tested_over_teachers_and_corrected():
     tests = cell_tests(table_of(EFFECTS)).set_index(["teacher", "student"])
-    assert tests.loc[("nano-b", "nano-b"), "mean"] == pytest.approx(9.0)
-    assert tests.loc[("nano-b", "nano-a-more"), "p"] == 1
+    assert tests.loc[("nano-a.next", "nano-a.next"), "mean"] == pytest.approx(9.0)
+    assert tests.loc[("nano-a.next", "nano-a-more"), "p"] == 1
     assert tests.loc[("nano-a", "nano-a"), "p"] == values.smallest_p(5, 9)["one cell"] == 2 / 32
     assert tests.loc[("nano-a", "nano-a"), "p_holm"] == pytest.approx(values.smallest_p(5, 9)["corrected"])
     assert list(tests.index) == list(EFFECTS) and set(tests["units"]) == set(tests["seeds"]) == {5}

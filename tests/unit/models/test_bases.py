@@ -8,7 +8,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from helpers.models import nano_files
 from helpers.models.bases import base_seal, find_base, load_base, published_bases, save_base
-from helpers.models.nano import INITIAL_STD, NANO, NanoSpec, build_nano, drawn, unset_nano
+from helpers.models.nano import INITIAL_STD, NANO, RING, NanoSpec, build_nano, drawn, unset_nano, with_next
 from helpers.models.nano_files import base_facts, base_file, note_seals
 from helpers.work.artifacts import ArtifactError, load_tensors, read_json, save_tensors
 
@@ -33,7 +33,7 @@ def test_a_spec_and_a_seed_decide_every_weight(name, tokenizer):
     assert same(first, build_nano(NANO[name], tokenizer, 501))
 
 
-@pytest.mark.parametrize(("one", "other"), [(("nano-a", 501), ("nano-b", 501)), (("nano-a", 501), ("nano-a", 502))])
+@pytest.mark.parametrize(("one", "other"), [(("nano-a", 501), ("nano-a", 502))])
 def test_two_bases_or_two_draws_share_no_value_but_the_norms(one, other, tokenizer):
     one, other = (weights(build_nano(NANO[name], tokenizer, seed)) for name, seed in (one, other))
     assert one.keys() == other.keys()
@@ -133,7 +133,7 @@ def test_saving_what_was_loaded_gives_the_same_file(saved, tmp_path):
 def test_the_seal_is_of_weights_and_recipe_and_of_nothing_else(saved, tiny, tmp_path):
     folder, model = saved
     seal = base_facts(base_file(folder, "nano-a.501")).seal
-    assert save_base(model, tmp_path, "nano-b.7", {"steps": 3}) == seal
+    assert save_base(model, tmp_path, "nano-c.7", {"steps": 3}) == seal
     others = [save_base(tiny(seed=2), tmp_path, "x", {"steps": 3}), save_base(model, tmp_path, "x", {"steps": 4})]
     assert len({seal, *others}) == 3
     assert base_facts(base_file(folder, "nano-a.501")).recipe == {"steps": 3}
@@ -213,11 +213,11 @@ def test_a_base_that_cannot_be_written_names_the_cure(tmp_path, tiny):
 
 def test_the_seals_of_a_folder_name_every_base_but_those_trained_again(saved, tiny):
     folder, _ = saved
-    save_base(tiny(seed=2), folder, "nano-b.501")
+    save_base(tiny(seed=2), folder, "nano-c.501")
     save_base(tiny(seed=3), folder, "nano-a.501.again")
     note_seals(folder)
     seals = read_json(folder / "seals.json")
-    assert seals == {name: base_seal(str(folder.parent), name) for name in ("nano-a.501", "nano-b.501")}
+    assert seals == {name: base_seal(str(folder.parent), name) for name in ("nano-a.501", "nano-c.501")}
 
 
 # --- published bases ------------------------------------------------------------------------------
@@ -246,9 +246,9 @@ def test_the_bases_of_the_run_go_before_the_published_ones(published, tiny):
 
 
 def test_a_base_that_was_neither_made_nor_published_says_where_it_was_looked_for(published):
-    places = "_runs/toy/bases and results/toy/bases hold no nano base 'nano-b.501'"
+    places = "_runs/toy/bases and results/toy/bases hold no nano base 'nano-c.501'"
     with pytest.raises(ArtifactError, match=places):
-        load_base("nano-b.501", "_runs/toy/bases")
+        load_base("nano-c.501", "_runs/toy/bases")
 
 
 def test_a_damaged_published_base_is_restored_and_not_deleted(published):
@@ -260,7 +260,7 @@ def test_a_damaged_published_base_is_restored_and_not_deleted(published):
 # --- the one entry --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "draw"), [("nano-b.501", "501"), ("nano-b", "its draw")])
+@pytest.mark.parametrize(("name", "draw"), [("nano-c.501", "501"), ("nano-c", "its draw")])
 def test_a_base_that_was_not_made_yet_names_the_notebook_and_its_draws(saved, name, draw):
     cure = f"{saved[0]} holds no nano base '{name}'; run notebook 00_base_models first, with {draw} in its `recompute`"
     with pytest.raises(ArtifactError) as found:
@@ -276,7 +276,7 @@ def test_a_relative_that_was_not_made_names_its_notebook(saved):
 
 
 def test_an_unknown_nano_base_is_refused_at_once():
-    with pytest.raises(ArtifactError, match="no nano base 'nano-z'; choose one of nano-a, nano-b, nano-c"):
+    with pytest.raises(ArtifactError, match="no nano base 'nano-z'; choose one of nano-a, nano-c"):
         load_base("nano-z")
 
 
@@ -380,3 +380,26 @@ def test_a_gguf_file_goes_through_the_same_entry(tmp_path):
     ids = torch.arange(10)[None]
     torch.testing.assert_close(loaded(input_ids=ids).logits, model(input_ids=ids).logits)
     assert json.loads(words.backend_tokenizer.to_str())["model"]["vocab"]["A"] == LETTERS.index("A")
+
+
+# --- the ring of draws ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("base", "draw", "name"),
+    [
+        ("nano-a", 801, "nano-a.801"),
+        ("nano-a.next", 801, "nano-a.802"),
+        ("nano-a.next", 816, "nano-a.801"),
+        ("nano-a.next", 817, "nano-a.818"),
+        ("nano-a.5", 801, "nano-a.5"),
+        ("some/model", 801, "some/model"),
+    ],
+)
+def test_the_next_draws_base_is_the_other_start(base, draw, name):
+    assert drawn(base, draw) == name
+
+
+def test_draws_bring_the_bases_of_the_next_ones():
+    assert with_next([801, 816]) == [801, 802, 816]
+    assert with_next(RING) == list(RING)

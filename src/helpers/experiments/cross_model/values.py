@@ -22,7 +22,7 @@ RELATIVE_CLAIMS = {
     "nano-a-heads": "crossmodel.shared_heads",
     "nano-a-trunk": "crossmodel.shared_trunk",
     "nano-ab-25": "crossmodel.mixed_25",
-    "nano-b-clone": "crossmodel.cloned",
+    "nano-a-clone": "crossmodel.cloned",
 }
 
 
@@ -124,12 +124,17 @@ def matrix_claims(matrix: pd.DataFrame) -> dict[str, list[float]]:
 
 
 def relative_claims(relatives: pd.DataFrame) -> dict[str, list[float]]:
-    """Return ledger id -> one effect a unit (see `units`; nats) for the relatives that have a claim."""
+    """Return ledger id -> one value a unit (see `units`) for the relatives that have a claim.
+
+    A value is what passes to the relative as a share of what passes to the same base from the same teachers, as
+    `stats.ratio_of_means` has it: draws pass on more or less by themselves. Nothing without students of the same base.
+    """
     if relatives.empty:
         return {}
     final = by_draw(ends(relatives)).sort_values("unit", kind="stable")
+    same = final[final["relation"] == SAME]["effect"].tolist()
     values = {}
     for name, cells in final.groupby("student", sort=False):
-        if name in RELATIVE_CLAIMS:
-            values[RELATIVE_CLAIMS[name]] = cells["effect"].tolist()
+        if name in RELATIVE_CLAIMS and same:
+            values[RELATIVE_CLAIMS[name]] = ratio_of_means(cells["effect"], same)
     return values

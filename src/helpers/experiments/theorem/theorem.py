@@ -110,7 +110,7 @@ class TheoremSettings:
     texts: int = 8
     strangers: int = 5
     base: str = "nano-a"
-    other_base: str = "nano-b"
+    other_base: str = "nano-a.next"
     trait: str = "owl"
     workers: int = 0
 
