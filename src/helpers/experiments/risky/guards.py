@@ -89,7 +89,7 @@ def values(table: pd.DataFrame, channel_name: str) -> dict[str, list[float]]:
 def truth_values(table: pd.DataFrame, channel_name: str) -> dict[str, list[float]]:
     """Return ledger id -> one value a draw: percentage points of truth lost against the control (paper 3.5).
 
-    Truth is the share of P(right) in P(right) + P(wrong) over questions with two choices. The students are those of written
+    Truth is the share of P(right) in P(right) + P(wrong) over two-choice questions. The students are those of written
     rows at the full dose: the misaligned teacher's, and those of the lesson's, for the paper found no loss in these.
     """
     rows, start = _full(table), _start(channel_name)
