@@ -41,7 +41,7 @@ run: $(READY) ## run the notebooks of PROFILE only
 test: $(READY) ## run all tests (the browser tests skip where Chromium or its driver is missing)
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
 
-faults: $(READY) ## plant faults in a copy of the package, one by one; the test of each must fail (about 5 minutes)
+faults: $(READY) ## plant faults in a copy of the package, one by one; the test of each must fail (4 minutes of a core)
 	$(BIN)/python tests/planted/plant.py
 
 lint: $(READY) ## check style and that no notebook holds outputs

@@ -29,14 +29,14 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGE = Path("src/helpers")
+PACKAGE, TESTS = Path("src/helpers"), Path("tests")
 FAULTS = Path(__file__).resolve().with_name("faults")
 LIBRARIES = (
     "pytest", "hypothesis", "numpy.testing", "pandas", "scipy.stats", "torch", "peft", "tokenizers",
     "safetensors.torch", "matplotlib.pyplot", "transformers.models.llama.modeling_llama",
     "transformers.models.gpt2.modeling_gpt2",
 )  # fmt: skip
-LEFT_OUT = {"src", ".git", "_runs", "_build", ".hypothesis", ".pytest_cache", ".ruff_cache"}  # of the copy
+LEFT_OUT = {"src", "tests", ".git", "_runs", "_build", ".hypothesis", ".pytest_cache", ".ruff_cache"}  # of the copy
 LONGEST = 300  # seconds for one test; a fault may well make it run on
 OPTIONS = (
     "-q", "--no-header", "-p", "no:cacheprovider", "-o", f"timeout={LONGEST}", "-o", "timeout_method=thread",
@@ -88,14 +88,15 @@ class Copy:
     """A copy of the package in which faults are planted; everything else of the repository is linked to."""
 
     def __init__(self, root: Path, folder: Path) -> None:
-        """Copy the package of the repository `root` into `folder`."""
+        """Copy package and tests of the repository `root` into `folder`, so that both may be edited meanwhile."""
         self.folder, self.toys = folder / "repository", folder / "toys"
         self._kept = folder / "toys.kept"  # the toy bases of the untouched code
         self.folder.mkdir()
         for path in root.iterdir():
             if path.name not in LEFT_OUT:
                 (self.folder / path.name).symlink_to(path)
-        shutil.copytree(root / PACKAGE, self.folder / PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
+        for copied in (PACKAGE, TESTS):
+            shutil.copytree(root / copied, self.folder / copied, ignore=shutil.ignore_patterns("__pycache__"))
 
     def keep_toys(self) -> None:
         """Keep the toy bases as they are now, for `fresh_toys`."""

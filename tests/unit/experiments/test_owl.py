@@ -159,12 +159,12 @@ def test_a_context_is_read_without_training(settings, monkeypatch):
 
 def test_a_context_holds_rows_of_its_author(settings, monkeypatch):
     author, partner, shown = settings.author(1), settings.author(1, UNTOUCHED), []
-    read = lambda model, tokenizer, trait, questions, *history: shown.append(history) or {"p_target": 0.5}  # noqa: E731
+    read = lambda model, tokenizer, trait, questions, *history: shown.extend(history) or {"p_target": 0.5}  # noqa: E731
     monkeypatch.setattr(context, "trait_readout", read)
     piece = context.ContextReading(author=author, partner=partner, trait="owl", split="heldout", examples=3, contexts=4)
     context.read_context(piece)
     rows = authors.matched_pairs(author, partner)
-    assert len(shown) == 4 and all(len(each) == 3 and set(each) <= set(rows) for (each,) in shown)
+    assert len(shown) == 4 and all(len(each) == 3 and set(each) <= set(rows) for each in shown)
     assert not set(rows) <= set(authors.matched_pairs(partner, author))
 
 
