@@ -1,7 +1,8 @@
 """The command `subliminal`: run the notebooks, build the book, read the ledger, examine the machine.
 
 An error that a person can cure ends as one line and exit code 2, without a traceback; `--debug` shows it all.
-Exit codes: 0 good, 1 the ledger (or the machine) is not as it should be, 2 an error, 130 interrupted.
+Exit codes: 0 good, 1 the ledger (or the machine) is not as it should be, 2 an error, 3 an audit's detector lies above
+the limit, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -68,7 +69,28 @@ def _parser() -> argparse.ArgumentParser:
     ledger.add_argument("--save", action="store_true", help="publish the draws of the finished run in results/")
     add("check", _check, "compare what was recomputed with what is published; exit 1 if a value does not agree")
     add("doctor", _doctor, "tell what this machine can run, and what to install for the rest", profile=False)
+    _add_audit(add)
     return parser
+
+
+def _add_audit(add: Callable[..., argparse.ArgumentParser]) -> None:
+    text = "what detectors see in your own JSONL of prompts and completions; exit 3 above the limit of --fail-above"
+    command = add("audit", _audit, text, profile=False)
+    command.add_argument("data", metavar="DATA.jsonl", type=Path, help="one JSON object a line, gzip allowed")
+    command.add_argument("--reference", metavar="FILE", type=Path, help="rows of another author, to compare with")
+    command.add_argument("--base", metavar="MODEL", default="", help="a model that finds rows likely or not")
+    command.add_argument("--student", metavar="MODEL", default="", help="a model trained on DATA; needs --base")
+    command.add_argument("--words", metavar="WORD,...", default="", help="words and numbers to look for")
+    command.add_argument("--prompt-column", metavar="NAME", default="", help="where rows are not in a known form")
+    command.add_argument("--completion-column", metavar="NAME", default="", help="the same for what was answered")
+    command.add_argument("--bags", metavar="K,...", default="1,8,16,64", help="sizes of bags; 1 is single rows")
+    command.add_argument("--sample", metavar="ROWS", type=int, default=20_000, help="read by detectors that learn")
+    command.add_argument("--model-rows", metavar="ROWS", type=int, default=2000, help="read by models")
+    command.add_argument("--seed", type=int, default=0, help="of the split by prompt, the bags and the swaps")
+    command.add_argument("--folder", metavar="FOLDER", type=Path, default=RUNS / "audit", help="for unfinished work")
+    command.add_argument("--report", metavar="FILE.html", type=Path, help="write a page with figures")
+    command.add_argument("--json", action="store_true", help="print everything as JSON instead of lines")
+    command.add_argument("--fail-above", metavar="AUROC", type=float, help="exit 3 if an interval lies above it")
 
 
 def _enter_repository() -> None:
@@ -169,6 +191,22 @@ def _doctor(given: argparse.Namespace) -> int:
     findings = examine(Path.cwd())
     print("\n".join(finding.line() for finding in findings))
     return 0 if all(finding.enough or not finding.needed for finding in findings) else 1
+
+
+def _audit(given: argparse.Namespace) -> int:
+    from helpers.detection import options, wording
+    from helpers.detection.audit import audit
+
+    found = audit(options.settings(given))
+    print(wording.as_json(found) if given.json else "\n".join(wording.lines(found)))
+    if given.report:
+        from helpers.figures.audit_page import write_page
+
+        write_page(given.report, found.plain())
+    above = found.above(given.fail_above) if given.fail_above is not None else []
+    for name in above:
+        print(f"subliminal: {name} lies above {given.fail_above}", file=sys.stderr)
+    return 3 if above else 0
 
 
 if __name__ == "__main__":

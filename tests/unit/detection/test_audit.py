@@ -1,0 +1,85 @@
+"""The command `subliminal audit`: what it prints, writes and returns, on planted data and on data of models."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from helpers import cli
+from helpers.detection import audit
+
+PACKAGE = Path(audit.__file__).parents[1]
+PROMISES = re.compile(r"\b(safe|clean)", re.IGNORECASE)
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_file_alone(write_rows: Callable, lists: Callable, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_rows("data", [*lists(1, 80), "an owl"] * 2, prompts=70)
+    path.write_text(path.read_text() + "{\n")
+    assert cli.main(["audit", str(path), "--words", "owl"]) == 0
+    told = capsys.readouterr().out
+    assert "data data.jsonl: 162 rows (162 by prompt/completion), 70 different prompts\n" in told
+    assert "  92 rows have a prompt that stood before" in told
+    assert "    not JSON: 1 (line 163)\n" in told
+    assert "the list of words: share with a word of rows 0.012 [" in told
+    assert "number frequencies, against even ones: " in told and "--reference: whether" in told
+    assert not PROMISES.search(told)
+
+
+def test_a_known_author_is_seen_and_ends_a_pipeline(
+    write_rows: Callable, lists: Callable, exact_auroc: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed (pip install -e .)")
+    odd, even = write_rows("odd", lists(1, 400, odd=True)), write_rows("even", lists(2, 400))
+    words = ",".join(map(str, range(10)))
+    options = ["--words", words, "--bags", "1", "--report", "deep/page.html", "--json", "--fail-above", "0.6"]
+    assert cli.main(["audit", str(odd), "--reference", str(even), *options]) == 3
+    told = capsys.readouterr()
+    assert "naive Bayes (rows) lies above 0.6" in told.err
+    found = json.loads(told.out)
+    scores = {one["name"]: one["scores"] for one in found["findings"]}
+    (words_score,) = scores["the list of words, against the reference"]
+    assert words_score["low"] <= exact_auroc <= words_score["high"] and words_score["nothing"] == 0.5
+    assert scores["number frequencies, against the reference"][0]["value"] > 1.2
+    assert {"naive Bayes", "logistic regression over n-grams", "gradient boosting"} <= scores.keys()
+    page = Path("deep/page.html").read_text()
+    assert "naive Bayes" in page and not PROMISES.search(page)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["none.jsonl"], "none.jsonl is missing; check the name"),
+        (["d.jsonl", "--student", "nano-a.1"], "give --base as well"),
+        (["d.jsonl", "--bags", "1,x"], "--bags '1,x' is no list of whole numbers"),
+        (["d.jsonl", "--bags", "0"], "bags must hold a row at least"),
+        (["d.jsonl", "--prompt-column", "q"], "give --prompt-column and --completion-column together"),
+        (["d.jsonl", "--prompt-column", "q", "--completion-column", "a"], "(line 1: lacks the columns q and a)"),
+        (["d.jsonl", "--fail-above", "0.6"], "give --reference beside --fail-above"),
+        (["d.jsonl", "--fail-above", "60", "--reference", "d.jsonl"], "an AUROC lies between 0 and 1"),
+        (["d.jsonl", "--fail-above", "0.6", "--reference", "d.jsonl"], "too few rows or prompts for any AUROC"),
+        (["d.jsonl", "--sample", "0"], "raise --sample"),
+        (["d.jsonl", "--model-rows", "0"], "raise --model-rows"),
+    ],
+)
+def test_what_cannot_be_used_is_one_sentence(
+    write_rows: Callable, capsys: pytest.CaptureFixture[str], options: list[str], told: str
+) -> None:
+    write_rows("d", ["1"])
+    assert cli.main(["audit", *options]) == 2
+    error = capsys.readouterr().err
+    assert told in error and error.count("\n") == 1
+
+
+def test_no_text_of_an_audit_promises_anything() -> None:
+    texts = [path.read_text() for path in (PACKAGE / "detection").glob("*.py")]
+    texts.append((PACKAGE / "figures/audit_page.py").read_text())
+    assert len(texts) > 8 and not [found.group() for text in texts for found in PROMISES.finditer(text)]
