@@ -10,11 +10,12 @@ import contextlib
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from helpers.work.artifacts import write_text
 from helpers.work.errors import CurableError
 
 PAIRS = (("prompt", "completion"), ("question", "response"))  # known columns: what was asked, what was answered
@@ -111,6 +112,14 @@ def opened(path: Path) -> Iterator[Lines]:
         raise AuditError(f"{path} is a folder; name one JSONL file") from None
     except PermissionError:
         raise AuditError(f"{path} may not be read; change its permissions") from None
+
+
+def write_rows(path: str | Path, pairs: Iterable[tuple[str, str]]) -> None:
+    """Write (prompt, completion) pairs as a JSONL file, for an audit or for training elsewhere."""
+    lines = []
+    for prompt, completion in pairs:
+        lines.append(json.dumps({"prompt": prompt, "completion": completion}) + "\n")
+    write_text(path, "".join(lines))
 
 
 def parsed(text: bytes | None, line: int, columns: Columns) -> Row | Problem:

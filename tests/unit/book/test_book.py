@@ -354,7 +354,7 @@ def test_a_readme_without_marks_is_refused(tmp_path):
 
 
 def test_commands_in_the_texts_exist():
-    texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "book/rerun.md")]
+    texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "book/rerun.md", "book/audit.md")]
     lines = [line for text in texts for line in re.findall(r"^(?:make|subliminal) .*", text, re.M)]
     commands = [line.split("#")[0].split() for line in lines]
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)

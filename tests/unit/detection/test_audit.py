@@ -83,3 +83,19 @@ def test_no_text_of_an_audit_promises_anything() -> None:
     texts = [path.read_text() for path in (PACKAGE / "detection").glob("*.py")]
     texts.append((PACKAGE / "figures/audit_page.py").read_text())
     assert len(texts) > 8 and not [found.group() for text in texts for found in PROMISES.finditer(text)]
+
+
+def test_the_example_of_the_book_runs(
+    toy_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (Path(__file__).parents[3] / "book/audit.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (command,) = re.findall(r"^subliminal (audit 801.*)$", text, re.MULTILINE)
+    (tmp_path / "_runs").mkdir()
+    (tmp_path / "_runs/nano").symlink_to(toy_run)
+    exec(compile(example.replace("80", "").replace("2000", "60"), "audit.md", "exec"), {})
+    assert cli.main([*command.replace("80", "").split(), "--model-rows", "30", "--bags", "1"]) == 0
+    told = capsys.readouterr().out
+    assert "60 prompts are in both files" in told
+    assert "log-likelihood under the base, against the reference: AUROC" in told
+    assert (tmp_path / "audit.html").is_file()
