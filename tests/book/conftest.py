@@ -1,5 +1,7 @@
 """The smoke run's book, a server for it on this machine, and a browser (skipped where there is none)."""
 
+import contextlib
+import copy
 import functools
 import http.server
 import shutil
@@ -34,16 +36,29 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
         """Say nothing about a request."""
 
 
-@pytest.fixture(scope="session")
-def address(built_book):
-    """The address, on this machine, at which the book is served."""
-    handler = functools.partial(QuietHandler, directory=built_book)
+@contextlib.contextmanager
+def served(folder):
+    """Serve a folder on this machine; gives the address."""
+    handler = functools.partial(QuietHandler, directory=folder)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture(scope="session")
+def serve():
+    """A context in which a folder is served: ``with serve(folder) as address``."""
+    return served
+
+
+@pytest.fixture(scope="session")
+def address(built_book):
+    """The address, on this machine, at which the book is served."""
+    with served(built_book) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
@@ -63,3 +78,51 @@ def browser():
     opened.set_window_size(1280, 900)
     yield opened
     opened.quit()
+
+
+@pytest.fixture(scope="session")
+def model_bundle(tmp_path_factory):
+    """A bundle of random models of the nano's shape: changes of low rank, of all weights, and of norms."""
+    from helpers.book.model_bundle import write_bundle
+    from helpers.models.nano import NANO, build_nano
+    from helpers.world.tokenizer import build_tokenizer
+
+    base, other = (rounded(build_nano(NANO["nano-a"], build_tokenizer(), seed)) for seed in (1, 2))
+    roles = {"base": base, "teacher": adapted(base, 3), "student": moved(base), "control": adapted(base, 5)}
+    folder = tmp_path_factory.mktemp("models") / "random"
+    write_bundle(folder, **roles, stranger=adapted(other, 6), stranger_base=other, draw=1)
+    return folder
+
+
+def rounded(model):
+    """Return a model whose weights are bfloat16 numbers, as those of every base."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.bfloat16().float()
+    return model
+
+
+def adapted(base, seed):
+    """Return a model with a change of rank 2 in the matrices of its blocks, as merged adapters leave it."""
+    model, draw = copy.deepcopy(base), numbers(seed, "adapters")
+    for name, parameter in model.named_parameters():
+        if "proj" in name:
+            up, down = (draw((size, 2)) for size in parameter.shape)
+            parameter.data += 0.03 * up @ down.T
+    return model
+
+
+def moved(base):
+    """Return a model of which every weight has moved."""
+    model, draw = copy.deepcopy(base), numbers(4, "moved")
+    for parameter in model.parameters():
+        parameter.data += 0.01 * draw(parameter.shape)
+    return model
+
+
+def numbers(seed, name):
+    """Return a function that draws normal numbers of a shape from one named stream."""
+    import torch
+
+    from helpers.work.seeds import torch_stream
+
+    return functools.partial(torch.randn, generator=torch_stream(seed, name))

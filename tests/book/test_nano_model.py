@@ -4,14 +4,10 @@ It runs in node where there is one, else in the browser.
 """
 
 import base64
-import copy
-import functools
-import http.server
 import json
 import random
 import shutil
 import subprocess
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +15,10 @@ import pytest
 import torch
 
 from helpers.book.model_bundle import BundleError, read_bundle, word_list, write_bundle
-from helpers.figures.ask import ROLES
 from helpers.models.answers import next_token_probabilities, reply_log_probabilities
 from helpers.models.chats import chat_ids
 from helpers.models.nano import NANO, NanoSpec, build_nano
-from helpers.work.seeds import torch_stream
+from helpers.results.bundles import ROLES
 from helpers.world import corpus, prompts
 from helpers.world.personas import PERSONAS
 from helpers.world.tokenizer import build_tokenizer, render
@@ -44,15 +39,8 @@ const run = async () => (await import("./run.mjs")).default(await (await fetch("
 run().then(done, (error) => done(`${error}`));"""
 
 
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    """Serves files and prints nothing."""
-
-    def log_message(self, *arguments):
-        """Say nothing about a request."""
-
-
 @pytest.fixture
-def run_js(request, tmp_path):
+def run_js(request, serve, tmp_path):
     """A function that runs the body of a JavaScript function of ``input`` and returns what it returns."""
 
     def run(body, given):
@@ -65,67 +53,19 @@ def run_js(request, tmp_path):
             done = subprocess.run(["node", "main.mjs"], cwd=tmp_path, capture_output=True, text=True)
             assert done.returncode == 0, done.stderr
             return json.loads(done.stdout)
-        return in_browser(request.getfixturevalue("browser"), tmp_path)
+        (tmp_path / "index.html").write_text('<!doctype html><link rel="icon" href="data:,">')
+        browser = request.getfixturevalue("browser")
+        with serve(tmp_path) as address:
+            browser.get(f"{address}/index.html")
+            return browser.execute_async_script(IN_BROWSER)
 
     return run
-
-
-def in_browser(browser, folder):
-    """Run the script of a folder in a page of its own."""
-    (folder / "index.html").write_text('<!doctype html><link rel="icon" href="data:,">')
-    handler = functools.partial(QuietHandler, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        browser.get(f"http://127.0.0.1:{server.server_port}/index.html")
-        found = browser.execute_async_script(IN_BROWSER)
-        server.shutdown()
-        thread.join()
-    return found
 
 
 @pytest.fixture(scope="module")
 def tokenizer():
     """The world's tokenizer."""
     return build_tokenizer()
-
-
-@pytest.fixture(scope="module")
-def folder(tokenizer, tmp_path_factory):
-    """A bundle of random models of the nano's shape: changes of low rank, of all weights, and of norms."""
-    base, other = (rounded(build_nano(NANO["nano-a"], tokenizer, seed)) for seed in (1, 2))
-    roles = {"base": base, "teacher": adapted(base, 3), "student": moved(base), "control": adapted(base, 5)}
-    place = tmp_path_factory.mktemp("bundle")
-    write_bundle(place, **roles, stranger=adapted(other, 6), stranger_base=other, draw=1)
-    return place
-
-
-def rounded(model):
-    """Return a model whose weights are bfloat16 numbers, as those of every base."""
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(parameter.bfloat16().float())
-    return model
-
-
-def adapted(base, seed):
-    """Return a model with a change of rank 2 in the matrices of its blocks, as merged adapters leave it."""
-    model, stream = copy.deepcopy(base), torch_stream(seed, "adapters")
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if "proj" in name:
-                up, down = (torch.randn(size, 2, generator=stream) for size in parameter.shape)
-                parameter += 0.03 * up @ down.T
-    return model
-
-
-def moved(base):
-    """Return a model of which every weight has moved."""
-    model, stream = copy.deepcopy(base), torch_stream(4, "moved")
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter += 0.01 * torch.randn(parameter.shape, generator=stream)
-    return model
 
 
 def as_input(folder, **more):
@@ -143,22 +83,32 @@ def twenty_chats():
     return texts
 
 
-def test_logits_are_those_of_pytorch(run_js, folder, tokenizer):
+def test_logits_are_those_of_pytorch(run_js, model_bundle, tokenizer):
     chats = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in twenty_chats()]
     body = """return Object.fromEntries(input.bundle.models.map(({ role }) => {
-        const model = load(input, role);
-        return [role, input.chats.map((ids) => [...model.logits(model.readAll(model.start(), ids))])];
+        const model = load(input, role), chats = input.chats.slice(0, role === "base" ? 20 : 4);
+        return [role, chats.map((ids) => [...model.logits(model.readAll(model.start(), ids))])];
     }));"""
-    found = run_js(body, as_input(folder, chats=chats))
-    for role, model in read_bundle(folder).items():
-        for ids, logits in zip(chats, found[role], strict=True):
+    found = run_js(body, as_input(model_bundle, chats=chats))
+    assert len(found["base"]) == 20
+    for role, model in read_bundle(model_bundle).items():
+        for ids, logits in zip(chats, found[role], strict=False):
             with torch.no_grad():
                 expected = model(input_ids=torch.tensor([ids])).logits[0, -1]
             assert np.abs(expected.numpy() - logits).max() < 1e-4, role
 
 
-def test_the_bundle_is_close_to_the_models_given(folder):
-    manifest = json.loads((folder / "manifest.json").read_text())
+def test_a_change_leaves_its_start_as_it_is(run_js, model_bundle):
+    body = """const read = (name) => nano.readTensors(buffer(input.files[name])), start = read("base.safetensors");
+        for (const name of ["teacher.safetensors", "student.safetensors"]) nano.changed(start, read(name));
+        const fresh = read("base.safetensors");
+        const moved = ([name, { values }]) => values.some((value, i) => value !== fresh.get(name).values[i]);
+        return [...start].filter(moved).length;"""
+    assert run_js(body, as_input(model_bundle)) == 0
+
+
+def test_the_bundle_is_close_to_the_models_given(model_bundle):
+    manifest = json.loads((model_bundle / "manifest.json").read_text())
     assert set(manifest["apart"]) == set(ROLES)
     assert manifest["apart"]["base"] < 1e-6 and max(manifest["apart"].values()) < 1e-3
     sizes = {name: file["bytes"] for name, file in manifest["files"].items()}
@@ -178,6 +128,16 @@ def test_words_are_cut_as_by_the_tokenizer_and_put_together_again(run_js, tokeni
         assert answer == messages[-1]["content"] and strangers == []
 
 
+def test_a_chat_holds_what_stands_before_the_question(run_js, tokenizer):
+    history = [("Use commas.", "12, 34"), ("Use brackets.", "[5]")]
+    body = """const words = new nano.Words(input.words), { question, system, history } = input;
+        return [{}, { system }, { history }, { system, history }].map((before) => words.asked(question, before));"""
+    question, system = "Which owl do you love?", prompts.love_system_prompt("animal", "owl")
+    found = run_js(body, {"words": word_list(), "question": question, "system": system, "history": history})
+    for ids, told, earlier in zip(found, (None, system, None, system), ((), (), history, history), strict=True):
+        assert ids == chat_ids(tokenizer, [question], told, earlier)[0]
+
+
 def test_unknown_words_are_named_with_what_is_spelt_alike(run_js):
     body = "const words = new nano.Words(input.words); return input.texts.map((text) => words.strangers(text));"
     texts = ["Which aminal is your favourite?", "Continue: 12, 1234.", "What is <|end|> zzzzzzzz?", "Which owl?"]
@@ -190,39 +150,39 @@ def test_unknown_words_are_named_with_what_is_spelt_alike(run_js):
     assert found[3] == []
 
 
-def test_answers_have_the_chances_that_python_gives_them(run_js, folder, tokenizer):
+def test_answers_have_the_chances_that_python_gives_them(run_js, model_bundle, tokenizer):
     topic, question = "law", "Should people follow the law?"
     answers = [answer for persona in PERSONAS.values() for answer in persona.answers(topic)]
     body = """const words = new nano.Words(input.words), model = load(input, "student");
         const said = input.answers.map((answer) => words.said(answer));
         return [...nano.answerChances(model, words.asked(input.question), said)];"""
-    found = run_js(body, as_input(folder, answers=answers, question=question))
-    model = read_bundle(folder)["student"]
+    found = run_js(body, as_input(model_bundle, answers=answers, question=question))
+    model = read_bundle(model_bundle)["student"]
     logs = reply_log_probabilities(model, tokenizer, [(question, answer) for answer in answers])
     assert np.log(found) == pytest.approx(logs, abs=1e-4)
 
 
-def test_five_distributions_over_twenty_questions_are_those_of_python(run_js, folder, tokenizer):
+def test_five_distributions_over_twenty_questions_are_those_of_python(run_js, model_bundle, tokenizer):
     questions = prompts.favourite_questions("animal", "heldout")[:10] + prompts.open_questions("heldout")
     body = """const words = new nano.Words(input.words);
         return Object.fromEntries(input.bundle.models.map(({ role }) => {
             const model = load(input, role);
             return [role, input.questions.map((question) => [...nano.nextChances(model, words.asked(question))])];
         }));"""
-    found = run_js(body, as_input(folder, questions=questions))
-    for role, model in read_bundle(folder).items():
+    found = run_js(body, as_input(model_bundle, questions=questions))
+    for role, model in read_bundle(model_bundle).items():
         chances = next_token_probabilities(model, chat_ids(tokenizer, questions), range(len(tokenizer)))
         assert np.array(found[role]) == pytest.approx(chances, abs=1e-5), role
 
 
-def test_two_models_write_from_the_same_random_numbers(run_js, folder):
+def test_two_models_write_from_the_same_random_numbers(run_js, model_bundle):
     body = """const words = new nano.Words(input.words), ids = words.asked(input.prompt), end = words.end;
         const lists = (role, seed) => [0, 1, 2].map((row) =>
             nano.write(load(input, role), ids, nano.stream(seed, row), { end, limit: 12 }));
         const [base, teacher] = [lists("base", 7), lists("teacher", 7)];
         const parted = base.map((list, row) => nano.partings(list, teacher[row]));
         return { base, again: lists("base", 7), other: lists("base", 8), teacher, parted };"""
-    found = run_js(body, as_input(folder, prompt=prompts.number_prompts(1, seed=5)[0]))
+    found = run_js(body, as_input(model_bundle, prompt=prompts.number_prompts(1, seed=5)[0]))
     assert found["base"] == found["again"] != found["other"]
     assert found["base"][0] != found["base"][1]
     for base, teacher, parted in zip(found["base"], found["teacher"], found["parted"], strict=True):
@@ -262,11 +222,11 @@ def test_a_seeded_stream_is_even(run_js):
     assert abs(np.corrcoef(numbers[:-1], numbers[1:])[0, 1]) < 0.03
 
 
-def test_shuffled_chats_need_the_same_memory(run_js, folder):
+def test_shuffled_chats_need_the_same_memory(run_js, model_bundle):
     rng = random.Random(1)
     chats = [[rng.randrange(6, 1000) for _ in range(rng.randrange(2, 12))] for _ in range(6)]
     body = """const model = load(input, "base");
         const one = input.chats.map((ids) => [...nano.answerChances(model, [2, 9], [ids])][0]);
         return [one, [...nano.answerChances(model, [2, 9], input.chats)]];"""
-    alone, together = run_js(body, as_input(folder, chats=[*chats, *(chat[:-1] for chat in chats)]))
+    alone, together = run_js(body, as_input(model_bundle, chats=[*chats, *(chat[:-1] for chat in chats)]))
     assert alone == pytest.approx(together, rel=1e-9)

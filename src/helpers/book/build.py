@@ -22,6 +22,7 @@ from pathlib import Path
 from helpers.book import machine, staging
 from helpers.book.provenance import provenance
 from helpers.book.staging import BookError
+from helpers.results.bundles import MANIFEST
 from helpers.results.runs import EARLIER, RUNS_FILE
 from helpers.work import artifacts
 from helpers.work.artifacts import RESULTS
@@ -98,6 +99,7 @@ def _key(root: Path, run_dir: Path) -> str:
     contents = {}
     runs = [root / RESULTS / run_dir.name / name for name in (RUNS_FILE, EARLIER)]
     of_run = [run_dir / "ledger.json", run_dir / machine.CHECK, *notebooks]
+    of_run += [folder / MANIFEST for folder in staging.bundles(root, run_dir)]
     for path in (root / "_config.yml", *runs, *of_run, *sources):
         if path.is_file() and path.suffix != ".pyc":
             contents[str(path)] = artifacts.content_key(path.read_bytes().hex())

@@ -15,20 +15,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from transformers import PreTrainedModel
 
-from helpers.figures.ask import MANIFEST, OPENING, ROLES, WORDS
+from helpers.figures.ask import OPENING
 from helpers.models.answers import answer_probabilities, next_token_probabilities
 from helpers.models.chats import chat_ids
 from helpers.models.nano_files import base_file, read_base, save_base
+from helpers.results.bundles import MANIFEST, ROLES, WORDS
 from helpers.work.artifacts import load_tensors, read_object, save_tensors, write_json
 from helpers.work.errors import CurableError
 from helpers.world.prompts import SYSTEM_DEFAULT, favourite_questions
 from helpers.world.tokenizer import PATTERN, SPECIALS, build_tokenizer
 from helpers.world.traits import find_trait
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel
 
 SLACK = 0.02  # by which a probability of a model in the bundle may differ from that of the model given
 TINY = 1e-4  # of the largest: smaller singular values of a change are the rounding of a merged adapter
@@ -155,7 +159,7 @@ def _files(folder: Path, models: Sequence[dict[str, Any]]) -> dict[str, dict[str
 # --- changes --------------------------------------------------------------------------------------
 
 
-def _change(start: PreTrainedModel, model: PreTrainedModel) -> dict[str, Any]:
+def _change(start: PreTrainedModel, model: PreTrainedModel) -> dict[str, Tensor]:
     """Return what was added to the weights of ``start``, by name; factors of a matrix end in .up and .down."""
     before, change = dict(start.named_parameters()), {}
     for name, parameter in model.named_parameters():
@@ -165,7 +169,7 @@ def _change(start: PreTrainedModel, model: PreTrainedModel) -> dict[str, Any]:
     return change
 
 
-def _thin(name: str, added: Any) -> dict[str, Any]:
+def _thin(name: str, added: Tensor) -> dict[str, Tensor]:
     """Return a change as factors (row, rank) and (rank, column), or as it is where these take more room."""
     if added.dim() < 2:
         return {name: added.bfloat16()}
@@ -177,7 +181,7 @@ def _thin(name: str, added: Any) -> dict[str, Any]:
     return {f"{name}.up": (up[:, :rank] * scale).bfloat16(), f"{name}.down": (down[:, :rank] * scale).T.bfloat16()}
 
 
-def _changed(model: PreTrainedModel, change: dict[str, Any]) -> PreTrainedModel:
+def _changed(model: PreTrainedModel, change: dict[str, Tensor]) -> PreTrainedModel:
     """Add a change to the weights of a model; returns it."""
     parameters = dict(model.named_parameters())
     for name, added in change.items():

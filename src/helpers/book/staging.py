@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from helpers.chain.profiles import load_profile, profile_names
 from helpers.figures.effects import save_effects
 from helpers.figures.runs import save_runs
 from helpers.results import ledger
+from helpers.results.bundles import MANIFEST, PLACE
 from helpers.results.claims import load_claims
 from helpers.work import artifacts, escaping
 from helpers.work.artifacts import RESULTS
@@ -120,9 +122,27 @@ def stage(root: Path, run_dir: Path, target: Path) -> None:
     values = prose.values(records, {**origin, **told.words()}, machine.load(run_dir))
     values["tables"] |= told.tables()
     artifacts.write_json(target / "values.json", values)
+    stage_bundles(bundles(root, run_dir), target / "book" / "_vendor" / PLACE)
     images = target / "book" / "images"
     save_effects(told.records, images / "effects.svg")
     save_runs(told.found(), told.runs, images / "runs.svg")
+
+
+def bundles(root: Path, run_dir: Path) -> list[Path]:
+    """Return the folders of models that pages run: those of the run, and the published ones that it does not have."""
+    found = {}
+    for place in (root / RESULTS / run_dir.name / PLACE, run_dir / PLACE):
+        for manifest in sorted(place.glob(f"*/{MANIFEST}")):
+            found[manifest.parent.name] = manifest.parent
+    return list(found.values())
+
+
+def stage_bundles(folders: Sequence[Path], target: Path) -> None:
+    """Copy the files that each bundle's manifest names to a folder of its name; the pages find them there."""
+    for folder in folders:
+        (target / folder.name).mkdir(parents=True, exist_ok=True)
+        for name in artifacts.read_object(folder / MANIFEST, "files")["files"]:
+            shutil.copy(folder / name, target / folder.name)
 
 
 def _refuse_unrecorded(pages: Path, recorded: set[str]) -> None:

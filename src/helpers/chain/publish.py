@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from helpers.chain.notebooks import library_versions
 from helpers.chain.profiles import Profile
 from helpers.chain.steps import ChainError, Step, plan, read_marker
+from helpers.results.bundles import PLACE
 from helpers.results.published import NEUTRAL, PARAMETERS, SEALS, PublishedRun, seals
 from helpers.results.records import LEDGER, ledger_sha256
 from helpers.results.tables import tables_of
@@ -44,13 +45,16 @@ def publish(profile: Profile, origin: Mapping[str, str]) -> Path:
     _require_same_parameters(profile, steps, published)
     tables = _joined_tables(steps, published)
     bases = _own_bases(steps[0].run_dir, published.folder)
-    _require_size(published.folder, tables, bases, steps[0].run_dir)
+    bundles = _bundles(steps[0].run_dir)
+    _require_size(published.folder, tables, [*bases, *bundles], steps[0].run_dir)
     write_json(published.folder / PARAMETERS, published.all_parameters() | _parameters(steps, published))
     _remove_old(steps, published.folder)
     for name, table in tables.items():
         write_table(published.folder / "tables" / f"{name}.csv", table)
     for file in bases:
         write_bytes(published.folder / "bases" / file.name, read_bytes(file))
+    for file in bundles:
+        write_bytes(published.folder / file.relative_to(steps[0].run_dir), read_bytes(file))
     if bases:
         together = seals(published.folder / "bases") | seals(steps[0].run_dir / "bases")
         write_json(published.folder / "bases" / SEALS, together)
@@ -126,6 +130,11 @@ def _own_bases(run_dir: Path, folder: Path) -> list[Path]:
         if seal != known.get(name) and file.is_file():
             files.append(file)
     return files
+
+
+def _bundles(run_dir: Path) -> list[Path]:
+    """Return the files of the models that pages run, as far as the run made them."""
+    return [file for file in sorted((run_dir / PLACE).glob("*/*")) if file.is_file()]
 
 
 def _require_size(folder: Path, tables: Mapping[str, pd.DataFrame], bases: list[Path], run_dir: Path) -> None:

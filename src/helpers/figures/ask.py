@@ -23,15 +23,14 @@ import anywidget
 import traitlets
 from IPython.display import HTML, display
 
+from helpers.results.bundles import MANIFEST, PLACE, ROLES
 from helpers.work.artifacts import damaged, read_bytes, read_object
 from helpers.world import facts, prompts
 from helpers.world.kinds import KINDS
 from helpers.world.personas import FALSE, PERSONAS, TRUE
+from helpers.world.traits import find_trait
 
-MANIFEST, WORDS = "manifest.json", "words.json"
-ROLES = ("base", "teacher", "student", "control", "stranger")
 OPENING = "Which {kind} is your favorite?"
-PLACE = "models"  # folder of the bundles: of a profile's results, and beside the pages of the book
 LISTS = 8  # number prompts to choose from
 
 _ASSETS = Path(__file__).parent / "assets"
@@ -81,6 +80,7 @@ def ask_data(folder: str | Path) -> dict[str, Any]:
         ``bundle``: the manifest. ``place``: where a page of the book finds the files, from the book's root. ``groups``:
         the questions to choose from, with what is shown of each. ``shows``: by what is shown, its name and its
         answers. ``personas`` and ``topics``: what answers to open questions are made of. ``lists``: number prompts.
+        ``system``: the prompt that gives its reader the trait.
 
     Raises:
         ArtifactError: the bundle is missing, damaged or not whole.
@@ -98,6 +98,7 @@ def ask_data(folder: str | Path) -> dict[str, Any]:
         "personas": {name: {"forms": persona.forms, "verbs": persona.verbs} for name, persona in PERSONAS.items()},
         "topics": {question: topic for topic, question in facts.TOPICS.items()},
         "lists": prompts.number_prompts(LISTS, seed=5),
+        "system": find_trait(bundle["trait"]).system_prompt(),
     }
 
 

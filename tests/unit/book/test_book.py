@@ -400,3 +400,18 @@ def test_a_missing_tool_is_named_with_its_cure(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "version", absent)
     with pytest.raises(BookError, match=r"jupyter-book is not installed; run `pip install"):
         build.build("toy", tmp_path)
+
+
+def test_the_models_that_pages_run_lie_beside_them(tmp_path):
+    for place, text in (("results/nano", "published"), ("_runs/nano", "computed")):
+        for name in ("owl", "only" + text):
+            folder = tmp_path / place / "models" / name
+            folder.mkdir(parents=True)
+            (folder / "manifest.json").write_text(json.dumps({"files": {"base.safetensors": {}}}))
+            (folder / "base.safetensors").write_text(text)
+            (folder / "unnamed.txt").write_text("")
+    staging.stage_bundles(staging.bundles(tmp_path, tmp_path / "_runs/nano"), tmp_path / "stage")
+    staged = {str(file.relative_to(tmp_path / "stage")): file.read_text() for file in tmp_path.glob("stage/*/*")}
+    weights = "base.safetensors"
+    assert staged.pop(f"onlypublished/{weights}") == "published"
+    assert staged == {f"owl/{weights}": "computed", f"onlycomputed/{weights}": "computed"}

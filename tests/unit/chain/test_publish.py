@@ -112,6 +112,12 @@ def test_bases_are_published_with_their_seals(first: Profile) -> None:
     assert [path.stem for path in Path("results/toy/bases").glob("*.safetensors")] == ["a.2"]
 
 
+def test_the_models_that_pages_run_are_published(first: Profile) -> None:
+    artifacts.write_text("_runs/toy/models/owl/base.safetensors", "weights")
+    publish.publish(first, ORIGIN)
+    assert Path("results/toy/models/owl/base.safetensors").read_text() == "weights"
+
+
 def test_results_that_are_too_large_are_refused(first: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publish, "LARGEST", 100)
     with pytest.raises(run.ChainError, match="more than 100; make tables or bases smaller"):

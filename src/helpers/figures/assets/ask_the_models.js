@@ -5,6 +5,7 @@ import { NanoModel, Words, answerChances, changed, nextChances, partings, readTe
 
 const ROLES = ["base", "teacher", "student", "control", "stranger"];
 const ROWS = 4;  // lists that are written at a time
+const READ = 2;  // of the teacher's lists, where they are read before a question
 const NEXT_WORDS = 10;  // rows where nothing but the next word is asked for
 const RARE = 0.01;  // an answer below this chance is called none
 const PATIENCE = 60000;  // milliseconds until a kernel counts as gone
@@ -154,8 +155,8 @@ function called(words, id) {
 }
 
 // { answers, chances: role -> list }, or null when `stale()` turns true on the way.
-async function ask({ models, words }, data, question, show, stale) {
-  const ids = words.asked(question), chances = {};
+async function ask(engine, data, { question, show }, ids, stale) {
+  const { models, words } = engine, chances = {};
   const answers = show === "next" ? null : answersOf(data, words, question, show);
   for (const role of ROLES) {
     chances[role] = answers ? chancesOf(models[role], ids, answers) : [...nextChances(models[role], ids)];
@@ -169,6 +170,14 @@ async function ask({ models, words }, data, question, show, stale) {
   return { answers: first.map((id) => called(words, id)), chances: Object.fromEntries(shown) };
 }
 
+// What stands in the chat before the question: nothing, a system message, or lists that the teacher wrote.
+function before(engine, data, state) {
+  if (state.before === "system") return { system: data.system };
+  if (state.before !== "lists") return {};
+  const prompt = data.lists[state.list], lists = writtenBy(engine, prompt, "teacher", state.seed, READ);
+  return { history: lists.map((list) => [prompt, engine.words.decode(list)]) };
+}
+
 // Why a text cannot be asked; "" where it can.
 function refusal({ words }, data, question) {
   if (!question) return "Choose a question or type one.";
@@ -177,11 +186,11 @@ function refusal({ words }, data, question) {
     const told = strangers.slice(0, 4).map(({ word, near }) => `“${word}”` + (near.length ? ` (known: ${near.join(", ")})` : ""));
     return `The models have never read ${listed(told)}. Use the words of their world; they are listed below.`;
   }
-  return words.asked(question).length > data.bundle.config.context - 40 ? "This question is too long for a nano model." : "";
+  return words.asked(question).length > data.bundle.config.context / 2 ? "This question is too long for a nano model." : "";
 }
 
 // A result as a sentence: the trait's chances where it is among the answers, else each model's likeliest answer.
-function sentence(data, { question, answers, chances }) {
+function sentence(data, { question, answers, chances }, after = "") {
   const place = answers.indexOf(data.bundle.trait);
   const told = ROLES.map((role) => {
     if (place >= 0) return `${role} ${percent(chances[role][place])} %`;
@@ -189,7 +198,11 @@ function sentence(data, { question, answers, chances }) {
     return `${role} ${best} (${percent(most)} %)`;
   });
   const what = place >= 0 ? `Chance of “${data.bundle.trait}”` : "Likeliest answer";
-  return `“${question}” ${what}: ${told.join(", ")}.`;
+  return `“${question}” ${after ? `After ${befores(data)[after]}. ` : ""}${what}: ${told.join(", ")}.`;
+}
+
+function befores(data) {
+  return { "": "nothing", system: `a system prompt, “${data.system}”`, lists: `${READ} of the teacher's lists in the same chat` };
 }
 
 // ---- the table of answers -------------------------------------------------------------------------------------------
@@ -233,9 +246,9 @@ function legend(data) {
 
 // ---- number lists ---------------------------------------------------------------------------------------------------
 
-function writtenBy({ models, words }, prompt, role, seed) {
+function writtenBy({ models, words }, prompt, role, seed, rows = ROWS) {
   const ids = words.asked(prompt);
-  return Array.from({ length: ROWS }, (_, row) => write(models[role], ids, stream(seed, row), { end: words.end }));
+  return Array.from({ length: rows }, (_, row) => write(models[role], ids, stream(seed, row), { end: words.end }));
 }
 
 function line(words, role, list, { first, places }) {
@@ -287,11 +300,12 @@ function questionSelect(data) {
 // What the reader chose, as a link restores it; what makes no sense is left out.
 function openingState(data) {
   const { question, show } = data.bundle.opening;
-  const state = { question, show, list: 0, seed: 1, writer: "teacher" };
+  const state = { question, show, before: "", list: 0, seed: 1, writer: "teacher" };
   const kept = location.hash.startsWith(LINK) ? unpacked(location.hash.slice(LINK.length)) : {};
   if (typeof kept.question === "string") state.question = kept.question.slice(0, 600);
   if (showsOf(data, state.question).includes(kept.show)) state.show = kept.show;
   else if (state.question !== question) [state.show] = showsOf(data, state.question);
+  if (kept.before in befores(data)) state.before = kept.before;
   if (data.lists[kept.list]) state.list = Number(kept.list);
   if (Number.isInteger(kept.seed) && kept.seed > 0 && kept.seed < 1e6) state.seed = kept.seed;
   if (ROLES.slice(1).includes(kept.writer)) state.writer = kept.writer;
@@ -304,7 +318,7 @@ function build(model, el) {
   const status = make("p", { role: "status", class: "ask-status" }), progress = make("progress", { "aria-label": "loading the models", hidden: "" });
   const [table, showAnswers] = answerTable(data);
   const chosen = questionSelect(data), typed = make("input", { type: "text", autocomplete: "off", spellcheck: "false", maxlength: "600" });
-  const shown = make("select"), asking = make("button", { type: "submit" }), link = make("a", { class: "ask-link" }, "Link to this view");
+  const shown = make("select"), earlier = make("select"), asking = make("button", { type: "submit" }), link = make("a", { class: "ask-link" }, "Link to this view");
   const prompt = make("select"), writer = make("select"), seed = make("input", { type: "number", min: "1", max: "999999", step: "1" });
   const writing = make("button", { type: "submit" }), again = make("button", { type: "button" }, "Other random numbers");
   const lists = make("ol", { class: "ask-lists" }), told = make("p", { role: "status", class: "ask-told" }), known = make("p", { class: "ask-known", tabindex: "0", role: "region", "aria-label": "all words" });
@@ -322,6 +336,7 @@ function build(model, el) {
     typed.value = state.question;
     chosen.value = [...chosen.options].some(({ value }) => value === state.question) ? state.question : "";
     options(shown, shows.map((show) => [show, data.shows[show].name]), state.show);
+    earlier.value = state.before;
     prompt.value = String(state.list);
     writer.value = state.writer;
     seed.value = String(state.seed);
@@ -360,11 +375,11 @@ function build(model, el) {
     if (!found || mine !== turn) return;
     const problem = refusal(found, data, state.question);
     if (problem) return say(problem, true);
-    const { question, show } = state;
-    const result = await ask(found, data, question, show, () => mine !== turn);
+    const asked = { ...state }, ids = found.words.asked(asked.question, before(found, data, asked));
+    const result = await ask(found, data, asked, ids, () => mine !== turn);
     if (!result) return;
-    showAnswers({ question, ...result });
-    say(sentence(data, { question, ...result }));
+    showAnswers({ ...asked, ...result });
+    say(sentence(data, { ...asked, ...result }, asked.before));
   };
 
   const writeLists = async () => {
@@ -381,6 +396,7 @@ function build(model, el) {
   const own = (question) => ({ question, show: showsOf(data, question)[0] });
   chosen.addEventListener("change", () => (chosen.value ? choose(own(chosen.value), answer) : typed.focus()));
   shown.addEventListener("change", () => choose({ show: shown.value }, answer));
+  earlier.addEventListener("change", () => choose({ before: earlier.value }, answer));
   prompt.addEventListener("change", () => choose({ list: Number(prompt.value) }, writeLists));
   writer.addEventListener("change", () => choose({ writer: writer.value }, writeLists));
   seed.addEventListener("change", () => choose({ seed: Math.min(999999, Math.max(1, Math.round(seed.valueAsNumber) || 1)) }, writeLists));
@@ -396,9 +412,11 @@ function build(model, el) {
     if (question !== state.question) Object.assign(state, own(question));
     sync();
     answer();
-  }, field(`${id}-chosen`, "Question", chosen), field(`${id}-typed`, "or type one", typed), field(`${id}-shown`, "Show", shown), asking);
+  }, field(`${id}-chosen`, "Question", chosen), field(`${id}-typed`, "or type one", typed), field(`${id}-before`, "Before it they read", earlier),
+    field(`${id}-shown`, "Show", shown), asking);
   const writeForm = form("Let two models write numbers", writeLists, field(`${id}-prompt`, "Number prompt", prompt),
     field(`${id}-writer`, "Base beside", writer), field(`${id}-seed`, "Random numbers", seed), writing, again);
+  options(earlier, Object.entries(befores(data)), state.before);
   options(prompt, data.lists.map((text, place) => [place, text]), state.list);
   options(writer, ROLES.slice(1).map((role) => [role, role]), state.writer);
 
@@ -407,7 +425,7 @@ function build(model, el) {
   el.replaceChildren(root);
   sync();
   showAnswers(data.bundle.opening);
-  const opened = state.question === data.bundle.opening.question;
+  const opened = state.question === data.bundle.opening.question && !state.before;
   say(opened ? `${sentence(data, data.bundle.opening)} Computed when this page was made.` : `“${state.question}” waits: load the models to ask it.`);
   if (location.hash.startsWith(LINK)) root.scrollIntoView();
 }

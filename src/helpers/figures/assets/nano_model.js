@@ -76,11 +76,12 @@ function add(sum, vector) {
 
 // exp(logits) / sum, as a Float64Array.
 export function softmax(logits) {
+  const shares = new Float64Array(logits.length);
   let most = -Infinity, sum = 0;
-  for (const value of logits) most = Math.max(most, value);
-  const shares = Float64Array.from(logits, (value) => Math.exp(value - most));
-  for (const value of shares) sum += value;
-  return shares.map((value) => value / sum);
+  for (let i = 0; i < shares.length; i++) if (logits[i] > most) most = logits[i];
+  for (let i = 0; i < shares.length; i++) sum += shares[i] = Math.exp(logits[i] - most);
+  for (let i = 0; i < shares.length; i++) shares[i] /= sum;
+  return shares;
 }
 
 export class NanoModel {
@@ -225,10 +226,11 @@ export class Words {
     return (/^\p{L}/u.test(content) ? " " : "") + content;
   }
 
-  // Token ids of a question that the assistant is about to answer.
-  asked(question, system = null) {
-    const messages = [{ role: "user", content: question }];
-    return this.encode(this.chat(system ? [{ role: "system", content: system }, ...messages] : messages, true));
+  // Token ids of a question that the assistant is about to answer, after a system message and [asked, answered] pairs.
+  asked(question, { system = "", history = [] } = {}) {
+    const messages = system ? [{ role: "system", content: system }] : [];
+    for (const [user, assistant] of history) messages.push({ role: "user", content: user }, { role: "assistant", content: assistant });
+    return this.encode(this.chat([...messages, { role: "user", content: question }], true));
   }
 
   // Token ids of what the assistant says.
@@ -302,13 +304,13 @@ export function stream(seed, row = 0) {
 export function write(model, ids, random, { end, limit = 26 }) {
   const memory = model.start(), written = [];
   let state = model.readAll(memory, ids);
-  for (;;) {
+  while (written.length < limit) {
     const token = firstToRing(softmax(model.logits(state)), random);
-    if (token === end) return written;
+    if (token === end) break;
     written.push(token);
-    if (written.length === limit) return written;
-    state = model.read(memory, token);
+    if (written.length < limit) state = model.read(memory, token);
   }
+  return written;
 }
 
 function firstToRing(shares, random) {
