@@ -80,7 +80,7 @@ def _add_audit(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("--reference", metavar="FILE", type=Path, help="rows of another author, to compare with")
     command.add_argument("--base", metavar="MODEL", default="", help="a model that finds rows likely or not")
     command.add_argument("--student", metavar="MODEL", default="", help="a model trained on DATA; needs --base")
-    command.add_argument("--words", metavar="WORD,...", default="", help="words and numbers to look for")
+    command.add_argument("--words", metavar="WORD,...", default="", help="words and numbers to look for, or @FILE")
     command.add_argument("--prompt-column", metavar="NAME", default="", help="where rows are not in a known form")
     command.add_argument("--completion-column", metavar="NAME", default="", help="the same for what was answered")
     command.add_argument("--bags", metavar="K,...", default="1,8,16,64", help="sizes of bags; 1 is single rows")
@@ -90,7 +90,8 @@ def _add_audit(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("--folder", metavar="FOLDER", type=Path, default=RUNS / "audit", help="for unfinished work")
     command.add_argument("--report", metavar="FILE.html", type=Path, help="write a page with figures")
     command.add_argument("--json", action="store_true", help="print everything as JSON instead of lines")
-    command.add_argument("--fail-above", metavar="AUROC", type=float, help="exit 3 if an interval lies above it")
+    limit = "exit 3 if an interval lies above it, or as far below 0.5"
+    command.add_argument("--fail-above", metavar="AUROC", type=float, help=limit)
 
 
 def _enter_repository() -> None:
@@ -203,10 +204,10 @@ def _audit(given: argparse.Namespace) -> int:
         from helpers.figures.audit_page import write_page
 
         write_page(given.report, found.plain())
-    above = found.above(given.fail_above) if given.fail_above is not None else []
-    for name in above:
-        print(f"subliminal: {name} lies above {given.fail_above}", file=sys.stderr)
-    return 3 if above else 0
+    apart = found.apart(given.fail_above) if given.fail_above is not None else []
+    for name in apart:
+        print(f"subliminal: {name} tells the files apart beyond {given.fail_above:g}", file=sys.stderr)
+    return 3 if apart else 0
 
 
 if __name__ == "__main__":

@@ -131,8 +131,8 @@ class Audit:
     ranking: Ranking | None
     wanting: list[str]
 
-    def above(self, limit: float) -> list[str]:
-        """Return the scores whose AUROC's interval lies above a limit, by name.
+    def apart(self, limit: float) -> list[str]:
+        """Return the scores whose AUROC's interval lies above a limit, by name, or as far below one half.
 
         Raises:
             AuditError: no AUROC was measured, so there is nothing to hold against the limit.
@@ -142,7 +142,7 @@ class Audit:
             measured += [(finding.name, score) for score in finding.scores if score.unit == AUROC]
         if not measured:
             raise AuditError("too few rows or prompts for any AUROC; give more of them, or leave --fail-above out")
-        return [f"{name} ({score.of})" for name, score in measured if score.low > limit]
+        return [f"{name} ({score.of})" for name, score in measured if score.low > limit or score.high < 1 - limit]
 
     def plain(self) -> dict[str, Any]:
         """Return everything as plain values, for JSON, with what no audit can show."""

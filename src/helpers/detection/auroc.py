@@ -90,12 +90,17 @@ def _excess(prompts: NDArray[np.int64], excess: NDArray[np.float64], count: int)
 
 def _interval(value: float, variance: float, prompts: int) -> Estimate:
     """Return the interval on the scale of log-odds, where it cannot leave [0, 1]."""
-    edge = ((1 - LEVEL) / 2) ** (1 / prompts)  # nothing in `prompts` independent pairs was out of order
+    edge = _edge(prompts)
     if value in (0.0, 1.0):
         return Estimate(value, edge if value else 0.0, 1.0 if value else 1 - edge)
     half = norm.ppf((1 + LEVEL) / 2) * np.sqrt(variance) / (value * (1 - value))
     low, high = special.expit(special.logit(value) + np.array([-half, half]))
     return Estimate(value, float(low), float(high))
+
+
+def _edge(prompts: int) -> float:
+    """Return the lower end where nothing in so many independent pairs was out of order."""
+    return float(((1 - LEVEL) / 2) ** (1 / prompts))
 
 
 def bag_auroc(scored: Scored, rows: int, stream: np.random.Generator) -> Estimate:
@@ -112,6 +117,8 @@ def bag_auroc(scored: Scored, rows: int, stream: np.random.Generator) -> Estimat
         if first.size and second.size:
             drawn.append(_of_bags(first, second, rows, RESAMPLED_BAGS, stream))
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    edge = _edge(clusters.fewest())  # where no bag was ever out of order
+    low, high = min(low, edge) if low == 1 else low, max(high, 1 - edge) if high == 0 else high
     return Estimate(value, min(value, float(low)), max(value, float(high)))
 
 
@@ -139,6 +146,10 @@ class _Clusters:
             starts.append(np.searchsorted(prompts[order], names))
             sizes.append(np.searchsorted(prompts[order], names, side="right") - starts[-1])
         return cls(tuple(scores), tuple(starts), tuple(sizes))
+
+    def fewest(self) -> int:
+        """Return how many prompts the author with fewer of them has."""
+        return min(int(np.count_nonzero(sizes)) for sizes in self.sizes)
 
     def resampled(self, stream: np.random.Generator) -> list[NDArray]:
         """Return each author's scores for as many prompts as there are, drawn with replacement."""

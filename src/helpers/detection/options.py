@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from helpers.detection.audit import AuditSettings
 from helpers.detection.reading import AuditError, Columns
@@ -15,8 +16,8 @@ def settings(given: argparse.Namespace) -> AuditSettings:
         AuditError: an option cannot be used.
     """
     limit = given.fail_above
-    if limit is not None and not 0 <= limit <= 1:
-        raise AuditError(f"an AUROC lies between 0 and 1; give --fail-above such as 0.6, not {limit:g}")
+    if limit is not None and not 0.5 <= limit <= 1:
+        raise AuditError(f"--fail-above must lie between 0.5, which is chance, and 1, got {limit:g}; give 0.6, say")
     if limit is not None and given.reference is None:
         raise AuditError("without a reference no AUROC is measured; give --reference beside --fail-above")
     return AuditSettings(
@@ -35,7 +36,14 @@ def settings(given: argparse.Namespace) -> AuditSettings:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    words = [word.strip() for word in text.split(",")]
+    """Return the words of a list with commas, or of a file with one a line, which is named behind an @."""
+    given = text.split(",")
+    if text.startswith("@"):
+        try:
+            given = Path(text[1:]).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise AuditError(f"cannot read the words of {text[1:]} ({error}); give --words owl,123 or @FILE") from None
+    words = [word.strip() for word in given]
     return tuple(word for word in words if word)
 
 

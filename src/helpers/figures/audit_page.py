@@ -10,6 +10,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import seaborn as sns
 from matplotlib.figure import Figure
 
 from helpers.figures.common import BLUE, FAINT, GREEN, INK, ORANGE, PINK, house_style, name_rows, new_figure
@@ -140,7 +141,7 @@ def _auroc_figure(findings: Sequence[dict[str, Any]]) -> str:
         name_rows(ax, names)
         ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
         spoken = [f"{name}, {score['of']}: {score['value']:.2f}" for name, score in rows]
-        return _figure(figure, "auroc", f"How well each detector tells data from reference. {'; '.join(spoken)}.")
+        return _figure(figure, "auroc", "How well each detector tells data from reference.", f" {'; '.join(spoken)}.")
 
 
 def _numbers_figure(files: Sequence[dict[str, Any]]) -> str:
@@ -157,16 +158,17 @@ def _numbers_figure(files: Sequence[dict[str, Any]]) -> str:
         ax.set_xlabel(f"number, in groups of {BIN}")
         ax.set_ylabel("% of numbers below 1000")
         ax.legend()
+        sns.despine(ax=ax)
         said = "How often each group of ten neighbouring numbers is written; the level line is an even draw."
         return _figure(figure, "numbers", said)
 
 
-def _figure(figure: Figure, name: str, said: str) -> str:
-    """Return a figure as inline SVG that takes the page's colours, with `said` for those who cannot see it."""
+def _figure(figure: Figure, name: str, said: str, more: str = "") -> str:
+    """Return a figure as inline SVG that takes the page's colours; `more` is for those who cannot see it."""
     file = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": name}):
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     drawn = _OUTSIDE.sub("", file.getvalue()).replace(INK, "currentColor")
     drawn = drawn.replace(FAINT, "var(--faint)").replace(_GRID, "var(--grid)")
-    labelled = drawn.replace("<svg ", f'<svg role="img" aria-label="{markup(said)}" ', 1)
+    labelled = drawn.replace("<svg ", f'<svg role="img" aria-label="{markup(said + more)}" ', 1)
     return f"<figure>{labelled.strip()}<figcaption><small>{markup(said)}</small></figcaption></figure>"

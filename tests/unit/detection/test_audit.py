@@ -11,6 +11,7 @@ import pytest
 
 from helpers import cli
 from helpers.detection import audit
+from helpers.detection.findings import Finding, Score
 
 PACKAGE = Path(audit.__file__).parents[1]
 PROMISES = re.compile(r"\b(safe|clean)", re.IGNORECASE)
@@ -24,7 +25,8 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_file_alone(write_rows: Callable, lists: Callable, capsys: pytest.CaptureFixture[str]) -> None:
     path = write_rows("data", [*lists(1, 80), "an owl"] * 2, prompts=70)
     path.write_text(path.read_text() + "{\n")
-    assert cli.main(["audit", str(path), "--words", "owl"]) == 0
+    Path("words.txt").write_text("owl\n\n")
+    assert cli.main(["audit", str(path), "--words", "@words.txt"]) == 0
     told = capsys.readouterr().out
     assert "data data.jsonl: 162 rows (162 by prompt/completion), 70 different prompts\n" in told
     assert "  92 rows have a prompt that stood before" in told
@@ -43,7 +45,7 @@ def test_a_known_author_is_seen_and_ends_a_pipeline(
     options = ["--words", words, "--bags", "1", "--report", "deep/page.html", "--json", "--fail-above", "0.6"]
     assert cli.main(["audit", str(odd), "--reference", str(even), *options]) == 3
     told = capsys.readouterr()
-    assert "naive Bayes (rows) lies above 0.6" in told.err
+    assert "naive Bayes (rows) tells the files apart beyond 0.6" in told.err
     found = json.loads(told.out)
     scores = {one["name"]: one["scores"] for one in found["findings"]}
     (words_score,) = scores["the list of words, against the reference"]
@@ -52,6 +54,16 @@ def test_a_known_author_is_seen_and_ends_a_pipeline(
     assert {"naive Bayes", "logistic regression over n-grams", "gradient boosting"} <= scores.keys()
     page = Path("deep/page.html").read_text()
     assert "naive Bayes" in page and not PROMISES.search(page)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ends"), [(0.7, 0.8, True), (0.5, 0.8, False), (0.2, 0.3, True), (0.3, 0.5, False)]
+)
+def test_a_gate_closes_on_either_side_of_chance(low: float, high: float, ends: bool) -> None:
+    score = Score(of="rows", unit="AUROC", value=(low + high) / 2, low=low, high=high)
+    finding = Finding(name="words", knows="a reference", tells="", scores=(score,))
+    found = audit.Audit(files=[], shared_prompts=0, findings=[finding], ranking=None, wanting=[])
+    assert found.apart(0.6) == (["words (rows)"] if ends else [])
 
 
 @pytest.mark.parametrize(
@@ -64,8 +76,9 @@ def test_a_known_author_is_seen_and_ends_a_pipeline(
         (["d.jsonl", "--prompt-column", "q"], "give --prompt-column and --completion-column together"),
         (["d.jsonl", "--prompt-column", "q", "--completion-column", "a"], "(line 1: lacks the columns q and a)"),
         (["d.jsonl", "--fail-above", "0.6"], "give --reference beside --fail-above"),
-        (["d.jsonl", "--fail-above", "60", "--reference", "d.jsonl"], "an AUROC lies between 0 and 1"),
+        (["d.jsonl", "--fail-above", "60", "--reference", "d.jsonl"], "--fail-above must lie between 0.5"),
         (["d.jsonl", "--fail-above", "0.6", "--reference", "d.jsonl"], "too few rows or prompts for any AUROC"),
+        (["d.jsonl", "--words", "@none.txt"], "cannot read the words of none.txt"),
         (["d.jsonl", "--sample", "0"], "raise --sample"),
         (["d.jsonl", "--model-rows", "0"], "raise --model-rows"),
     ],

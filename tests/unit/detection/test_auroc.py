@@ -29,7 +29,7 @@ def theirs() -> Callable:
 
 
 @given(first=SCORES, second=SCORES)
-@settings(deadline=None)
+@settings(deadline=None, report_multiple_bugs=False)
 def test_the_value_is_that_of_scikit_learn(theirs: Callable, first: list[float], second: list[float]) -> None:
     labels = [True] * len(first) + [False] * len(second)
     assert auroc(first, second) == pytest.approx(theirs(labels, first + second))
@@ -85,6 +85,8 @@ def test_intervals_of_one_author_hold_a_half() -> None:
 def test_perfect_order_is_not_certain(first: list[float], low: float, high: float) -> None:
     found = row_auroc(alone(np.array(first), np.array([0.0, 1.0])))
     assert (found.low, found.high) == pytest.approx((low, high), abs=0.02)
+    bags = bag_auroc(alone(np.array(first), np.array([0.0, 1.0])), 8, numpy_stream(1, "bags"))
+    assert (bags.low, bags.high) == pytest.approx((low, high), abs=0.02)
 
 
 def test_scores_that_carry_nothing_are_refused() -> None:

@@ -50,8 +50,8 @@ def test_two_samples_of_one_author_are_not_told_apart(lists: Callable) -> None:
 
 def test_rows_that_share_prompts_are_split_by_prompt() -> None:
     """Every prompt has an answer of its own from each author: known by heart it tells them, otherwise it does not."""
-    mine, theirs = ([str(2 * (row % 80) + odd) for row in range(480)] for odd in (0, 1))
-    first, second = side(mine, prompts=80), side(theirs, prompts=80)
+    mine, theirs = ([str(2 * (row % 77) + odd) for row in range(480)] for odd in (0, 1))
+    first, second = side(mine, prompts=77), side(theirs, prompts=77)
     learns = learned.trained_on(first.prompts, 0)
     assert not set(first.only(learns).prompts) & set(second.only(~learned.trained_on(second.prompts, 0)).prompts)
     (rows,) = detectors.learned_detector(BAYES, first, second, (1,), 0).scores
