@@ -120,6 +120,7 @@ class Audit:
     Attributes:
         files: the data, and the reference where there is one.
         shared_prompts: different prompts that both files have; None without a reference.
+        shared_rows: different rows, prompt and completion, that both files have; None without a reference.
         findings: one for each detector that the knowledge allowed.
         ranking: of rows by what a student gained on them; None without one.
         wanting: what else could be measured, and what it would have to know.
@@ -127,6 +128,7 @@ class Audit:
 
     files: list[File]
     shared_prompts: int | None
+    shared_rows: int | None
     findings: list[Finding]
     ranking: Ranking | None
     wanting: list[str]
@@ -168,14 +170,21 @@ def audit(settings: AuditSettings) -> Audit:
         findings += _against(settings, *parts)
     asked, ranking = _by_models(settings, parts) if settings.base else ([], None)
     roles = ("data", "reference")
+    shared = _shared(*scans) if len(scans) == 2 else (None, None)
     files = [File.of(role, path, found) for role, path, found in zip(roles, paths, scans, strict=False)]
     return Audit(
         files=files,
-        shared_prompts=scans[0].prompts.shared(scans[1].prompts) if len(scans) == 2 else None,
+        shared_prompts=shared[0],
+        shared_rows=shared[1],
         findings=[*findings, *asked],
         ranking=ranking,
         wanting=_wanting(settings),
     )
+
+
+def _shared(data: Scan, reference: Scan) -> tuple[int, int]:
+    """Return how many different prompts, and how many different rows, two files have in common."""
+    return data.prompts.shared(reference.prompts), data.pairs.shared(reference.pairs)
 
 
 def _blind(settings: AuditSettings, found: Scan, side: Side) -> list[Finding]:

@@ -54,6 +54,8 @@ def shared_lines(found: Audit) -> list[str]:
         return []
     data, reference = found.files
     told = [f"{found.shared_prompts:,} prompts are in both files; detectors learn from some prompts and read others"]
+    if found.shared_rows:
+        told.append(f"  {found.shared_rows:,} rows are in both, word for word, and tell nothing apart")
     if found.shared_prompts < min(data.prompts, reference.prompts) / 2:
         told.append("  most prompts differ, so what tells the files apart may be what was asked, not who answered")
     return told

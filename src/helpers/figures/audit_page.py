@@ -83,8 +83,10 @@ def _files(found: dict[str, Any]) -> str:
         name = f"{markup(file['name'])} <small>({file['role']})</small>"
         rows.append([name, *(f"{count:,}" for count in counts), _problems(file)])
     shared = found["shared_prompts"]
-    note = "" if shared is None else f"<p>{shared:,} prompts are in both files. Detectors are split by prompt.</p>"
-    return _table(head, rows) + note
+    if shared is None:
+        return _table(head, rows)
+    both = f"{shared:,} prompts are in both files, and {found['shared_rows']:,} rows word for word."
+    return f"{_table(head, rows)}<p>{both} Detectors are split by prompt.</p>"
 
 
 def _problems(file: dict[str, Any]) -> str:

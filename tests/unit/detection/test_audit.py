@@ -14,6 +14,7 @@ from helpers.detection import audit
 from helpers.detection.findings import Finding, Score
 
 PACKAGE = Path(audit.__file__).parents[1]
+PAGE = Path(__file__).parents[3] / "book/audit.md"
 PROMISES = re.compile(r"\b(safe|clean)", re.IGNORECASE)
 
 
@@ -56,13 +57,21 @@ def test_a_known_author_is_seen_and_ends_a_pipeline(
     assert "naive Bayes" in page and not PROMISES.search(page)
 
 
+def test_what_two_files_share_is_told(write_rows: Callable, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = write_rows("a", ["1", "2", "3"], prompts=9), write_rows("b", ["1", "4", "3", "9"], prompts=9)
+    assert cli.main(["audit", str(first), "--reference", str(second)]) == 0
+    told = capsys.readouterr().out
+    assert "3 prompts are in both files" in told and "  2 rows are in both, word for word" in told
+    assert "what was asked, not who answered" not in told
+
+
 @pytest.mark.parametrize(
     ("low", "high", "ends"), [(0.7, 0.8, True), (0.5, 0.8, False), (0.2, 0.3, True), (0.3, 0.5, False)]
 )
 def test_a_gate_closes_on_either_side_of_chance(low: float, high: float, ends: bool) -> None:
     score = Score(of="rows", unit="AUROC", value=(low + high) / 2, low=low, high=high)
     finding = Finding(name="words", knows="a reference", tells="", scores=(score,))
-    found = audit.Audit(files=[], shared_prompts=0, findings=[finding], ranking=None, wanting=[])
+    found = audit.Audit(files=[], shared_prompts=0, shared_rows=0, findings=[finding], ranking=None, wanting=[])
     assert found.apart(0.6) == (["words (rows)"] if ends else [])
 
 
@@ -94,14 +103,14 @@ def test_what_cannot_be_used_is_one_sentence(
 
 def test_no_text_of_an_audit_promises_anything() -> None:
     texts = [path.read_text() for path in (PACKAGE / "detection").glob("*.py")]
-    texts.append((PACKAGE / "figures/audit_page.py").read_text())
+    texts += [(PACKAGE / "figures/audit_page.py").read_text(), PAGE.read_text()]
     assert len(texts) > 8 and not [found.group() for text in texts for found in PROMISES.finditer(text)]
 
 
 def test_the_example_of_the_book_runs(
     toy_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = (Path(__file__).parents[3] / "book/audit.md").read_text()
+    text = PAGE.read_text()
     (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     (command,) = re.findall(r"^subliminal (audit 801.*)$", text, re.MULTILINE)
     (tmp_path / "_runs").mkdir()

@@ -21,6 +21,7 @@ FILE = {
 FOUND = {
     "files": [FILE, {**FILE, "role": "reference", "problems": {}, "shown": []}],
     "shared_prompts": 3,
+    "shared_rows": 1,
     "findings": [
         {"name": "naive Bayes", "knows": "a reference", "tells": "It tells.", "notes": ["<i>"], "scores": [
             SCORE, {**SCORE, "of": "bags of 8", "within": "95 % of swaps"}]},
@@ -66,7 +67,7 @@ def test_it_stands_alone(page: str) -> None:
 
 def test_it_tells_everything(page: str) -> None:
     for text in ("1,200", "not JSON: 2", "first lines: 7", "0.600 [0.500, 0.700]", "interval: 95 % of swaps", "+0.250",
-                 "3 prompts are in both files", "--base: more", "No score shows it.", "no score"):
+                 "3 prompts are in both files, and 1 rows word", "--base: more", "No score shows it.", "no score"):
         assert text in page, text
 
 
