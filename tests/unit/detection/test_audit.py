@@ -15,7 +15,7 @@ from helpers.detection.findings import Finding, Score
 
 PACKAGE = Path(audit.__file__).parents[1]
 PAGE = Path(__file__).parents[3] / "book/audit.md"
-PROMISES = re.compile(r"\b(safe|clean)", re.IGNORECASE)
+PROMISES = re.compile(r"\b(safe(ly|ty)?|clean(ly)?)\b", re.IGNORECASE)
 
 
 @pytest.fixture(autouse=True)
