@@ -13,6 +13,7 @@ import pytest
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
 EXPLORER = "notebooks/01_owl_transfer.html"
+EXPLORERS = {"TransmissionExplorer": ".te svg", "AskTheModels": ".ask td"}  # class -> what is there once it is drawn
 
 
 def pages(built_book):
@@ -27,8 +28,9 @@ def open_page(browser, address, name):
     browser.get_log("performance"), browser.get_log("browser")
     browser.get(f"{address}/{name}")
     wait_for(browser, "return document.readyState === 'complete'")
-    if "vnd.jupyter.widget-view" in browser.page_source:
-        wait_for(browser, "return document.querySelectorAll('.te svg').length === 2")
+    for widget, drawn in EXPLORERS.items():
+        if widget in browser.page_source:
+            wait_for(browser, f"return document.querySelectorAll('{drawn}').length >= 2")
     time.sleep(0.3)  # requests that a script makes once everything is there
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]

@@ -427,7 +427,8 @@ function build(model, el) {
   showAnswers(data.bundle.opening);
   const opened = state.question === data.bundle.opening.question && !state.before;
   say(opened ? `${sentence(data, data.bundle.opening)} Computed when this page was made.` : `“${state.question}” waits: load the models to ask it.`);
-  if (location.hash.startsWith(LINK)) root.scrollIntoView();
+  const reach = () => (root.isConnected ? root.scrollIntoView() : requestAnimationFrame(reach));
+  if (location.hash.startsWith(LINK)) reach();
 }
 
 function render({ model, el }) {
