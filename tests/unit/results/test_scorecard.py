@@ -1,6 +1,7 @@
 """The scorecard holds every primary claim once, and Holm's correction is over all of them."""
 
 import dataclasses
+import itertools
 
 import pytest
 from hypothesis import given
@@ -70,5 +71,5 @@ def test_adjusted_p_values_never_fall_below_the_plain_ones(tmp_path_factory, lis
     plain = {name: scipy_stats.ttest_1samp(runs, 0).pvalue for name, runs in values.items() if len(set(runs)) > 1}
     for name, p in plain.items():
         assert holm[name] >= p - 1e-6 and holm[name] <= 1
-    ranked = sorted(plain, key=plain.get)
-    assert [holm[name] for name in ranked] == sorted(holm[name] for name in ranked)
+    ranked = [holm[name] for name in sorted(plain, key=plain.get)]
+    assert all(later >= earlier - 1e-6 for earlier, later in itertools.pairwise(ranked))  # of ties the last bits

@@ -13,12 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from helpers.channels import CHANNELS
+from helpers.models import runtime
 from helpers.models.bases import Base
 from helpers.models.evaluation import checked_completions, share_right
 from helpers.transmission.effects import beside_effect
@@ -26,7 +28,7 @@ from helpers.transmission.pairs import ReadPair, effect_row
 from helpers.transmission.readout import BaseReading, Readout, read_base, read_out
 from helpers.transmission.settings import TransmissionSettings
 from helpers.work.pieces import run_pieces
-from helpers.work.seeds import torch_stream
+from helpers.work.seeds import numpy_stream
 
 DAMAGED = "damaged"  # name of the arm
 EVALUATIONS = 8
@@ -92,8 +94,9 @@ def _at(piece: Damage, base: PreTrainedModel, scale: float) -> PreTrainedModel:
     model = copy.deepcopy(base)
     with torch.no_grad():
         for name, weight in matrices(model, piece.modules).items():
-            direction = torch.randn(weight.shape, generator=torch_stream(piece.seed, "damage", name)).to(weight)
-            weight += scale * direction * (weight.norm() / direction.norm())
+            noise = numpy_stream(piece.seed, "damage", name).standard_normal(weight.shape, dtype=np.float32)
+            direction = runtime.tensor(noise)
+            weight += scale * weight.norm() / direction.norm() * direction
     return model
 
 

@@ -10,7 +10,6 @@ import pandas as pd
 from helpers.channels import find_channel
 from helpers.channels.judge import UNCLEAR, nano_judge
 from helpers.experiments.risky.runs import HABITS, MISALIGNED
-from helpers.results.stats import ratio_of_means
 from helpers.transmission import effects
 from helpers.transmission.authors import UNTOUCHED
 from helpers.transmission.teachers import CONTROLS, INSECURE
@@ -54,8 +53,8 @@ def teacher_values(table: pd.DataFrame) -> dict[str, list[float]]:
 def moved_values(table: pd.DataFrame, channel_name: str) -> dict[str, list[float]]:
     """Return ledger id -> one value a draw: how far the data of a control teacher moved, for the insecure one's way.
 
-    It is the ratio of the means over draws (`stats.ratio_of_means`), for some insecure teachers hardly move a channel.
-    Nothing for a table of earlier runs, which does not know.
+    A control stops where it came as far, so 1 is all of the way, and a step too far counts as no more. Nothing for a
+    table of earlier runs, which does not know.
     """
     asked = table[table["trait"] == MISALIGNED]
     if "moved" not in asked:
@@ -63,7 +62,8 @@ def moved_values(table: pd.DataFrame, channel_name: str) -> dict[str, list[float
     ways = asked.pivot(index="draw", columns="how", values="moved")
     start = f"misalignment.{find_channel(channel_name).claim_name}."
     names = {how: f"{start}{how.split()[0]}_moved" for how in CONTROLS}
-    return {name: ratio_of_means(ways[how], ways[INSECURE]) for how, name in names.items()}
+    shares = {name: (ways[how] / ways[INSECURE]).clip(upper=1.0) for how, name in names.items()}
+    return {name: of_draws.tolist() for name, of_draws in shares.items()}
 
 
 def judge_confusion() -> pd.DataFrame:
