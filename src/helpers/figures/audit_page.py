@@ -13,14 +13,13 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from helpers.figures.common import BLUE, FAINT, GREEN, INK, ORANGE, PINK, house_style, name_rows, new_figure
+from helpers.figures.common import BLUE, FAINT, GREEN, GRID, INK, ORANGE, PINK, house_style, name_rows, new_figure
 from helpers.work.artifacts import write_text
 from helpers.work.escaping import markup
 
 AUROC = "AUROC"
 COLOURS = (BLUE, ORANGE, GREEN, PINK)
 BIN = 10  # neighbouring numbers that share a bar
-_GRID = "#ececec"  # of the house style
 _OUTSIDE = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>", re.DOTALL)
 
 # No element of the page may ask another host for anything, whatever text from the data stands in it.
@@ -171,6 +170,6 @@ def _figure(figure: Figure, name: str, said: str, more: str = "") -> str:
     with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": name}):
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     drawn = _OUTSIDE.sub("", file.getvalue()).replace(INK, "currentColor")
-    drawn = drawn.replace(FAINT, "var(--faint)").replace(_GRID, "var(--grid)")
+    drawn = drawn.replace(FAINT, "var(--faint)").replace(GRID, "var(--grid)")
     labelled = drawn.replace("<svg ", f'<svg role="img" aria-label="{markup(said + more)}" ', 1)
     return f"<figure>{labelled.strip()}<figcaption><small>{markup(said)}</small></figcaption></figure>"

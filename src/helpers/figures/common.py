@@ -29,6 +29,7 @@ SHORT_EFFECT_LABEL = "Effect, against the\ncontrol student (nats)"  # for an upr
 BLUE, ORANGE, GREEN, PINK, OLIVE, GREY = "#0072b2", "#c44e00", "#00795a", "#a3528a", "#8a6d00", "#5f5f5f"
 LIGHT_GREEN = "#55a868"
 INK, FAINT = "#222222", "#b5b5b5"
+GRID = "#ececec"
 DIVERGING = "vlag"  # blue, white, red: told apart with every common kind of colour blindness
 
 VERDICT_COLOURS = {
@@ -52,7 +53,7 @@ _RULES = {
     "xtick.labelcolor": INK,
     "ytick.color": FAINT,
     "ytick.labelcolor": INK,
-    "grid.color": "#ececec",
+    "grid.color": GRID,
     "legend.frameon": False,
 }
 
