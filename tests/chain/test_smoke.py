@@ -40,7 +40,8 @@ def tables(run_dir: Path) -> dict[str, bytes]:
 
 def test_the_smoke_run_records_its_claims_and_judges_none(smoke_run: Path) -> None:
     due = {claim.id for claim in load_claims().values() if claim.notebook in STEMS}
-    assert {record["id"] for record in records(smoke_run)} == due
+    owed_by_none = {claim.id for claim in load_claims().values() if claim.notebook is None}
+    assert {record["id"] for record in records(smoke_run)} - owed_by_none == due
     assert {record["verdict"] for record in records(smoke_run)} <= {"not comparable", "informative"}
 
 

@@ -38,8 +38,9 @@ def test_a_fault_has_its_place_and_is_a_program(fault):
         assert edit.right != edit.wrong and edit.file.startswith("src/helpers/")
         text = texts.get(edit.file) or (ROOT / edit.file).read_text(encoding="utf-8")
         texts[edit.file] = edit.made_in(text)
-    for text in texts.values():
-        ast.parse(text)
+    for file, text in texts.items():
+        if file.endswith(".py"):  # scripts of the pages are read by their own tests
+            ast.parse(text)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=named)
