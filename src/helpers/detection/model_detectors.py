@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -71,22 +71,17 @@ def read_by(spec: str, parts: Sequence[Side], folder: Path) -> list[Likelihoods]
 def by_base(parts: Sequence[Side], read: Sequence[Likelihoods], bags: Sequence[int], seed: int) -> list[Finding]:
     """Return how likely a base finds the rows, and whether that tells them from the reference's."""
     found = Read(parts, [one.per_token() for one in read])
-    tells = "It tells how expected the rows are by the base; a trait need not surprise the base it came from."
-    about = {"name": "log-likelihood under the base", "knows": BASE, "tells": tells}
-    if not found.readable():
-        return [Finding(**about, notes=found.unread())]
-    alone = Finding(**about, scores=(found.mean(),), notes=found.unread())
-    if len(parts) == 1:
-        return [alone]
-    scores, notes = found.apart(bags, seed, "base")
+    alone = Finding(
+        name="log-likelihood under the base",
+        knows=BASE,
+        tells="It tells how expected the rows are by the base; a trait need not surprise the base it came from.",
+    )
     against = Finding(
         name="log-likelihood under the base, against the reference",
         knows=f"{BASE} and a reference",
-        scores=scores,
         tells="It tells whether the base expects these rows more than the reference's, and not why.",
-        notes=notes,
     )
-    return [alone, against]
+    return _measured(found, alone, against, bags, seed, "base")
 
 
 def by_student(
@@ -101,23 +96,28 @@ def by_student(
     for before, after in zip(base, student, strict=True):
         ratios.append(after.per_token() - before.per_token())
     found = Read(parts, ratios)
-    about = {
-        "name": "student against base",
-        "knows": STUDENT,
-        "tells": "It tells which rows the student came closest to; it needs such a student and names no trait.",
-    }
-    if not found.readable():
-        return [Finding(**about, notes=found.unread())], None
-    ranking = found.ranking("nats per token that the student gained on the base")
-    alone = Finding(**about, scores=(found.mean(),), notes=found.unread())
-    if len(parts) == 1:
-        return [alone], ranking
-    scores, notes = found.apart(bags, seed, "student")
+    alone = Finding(
+        name="student against base",
+        knows=STUDENT,
+        tells="It tells which rows the student came closest to; it needs such a student and names no trait.",
+    )
     against = Finding(
         name="student against base, data against reference",
         knows=f"{STUDENT} and a reference",
-        scores=scores,
         tells="It tells whether the student gained more on these rows than on the reference's, and not why.",
-        notes=notes,
     )
-    return [alone, against], ranking
+    ranking = found.ranking("nats per token that the student gained on the base") if found.readable() else None
+    return _measured(found, alone, against, bags, seed, "student"), ranking
+
+
+def _measured(
+    found: Read, alone: Finding, against: Finding, bags: Sequence[int], seed: int, name: str
+) -> list[Finding]:
+    """Return two findings with their scores: of the data alone, and where there is one against the reference."""
+    if not found.readable():
+        return [replace(alone, notes=found.unread())]
+    own = replace(alone, scores=(found.mean(),), notes=found.unread())
+    if len(found.sides) == 1:
+        return [own]
+    scores, notes = found.apart(bags, seed, name)
+    return [own, replace(against, scores=scores, notes=notes)]
