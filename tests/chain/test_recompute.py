@@ -31,6 +31,7 @@ print(pretrain_bases(["nano-a"], chapter.recompute, settings, run_dir, 1).origin
 STUDENTS = """\
 import pandas as pd
 from helpers.results import published, tables
+from helpers.work.tables import keep_table
 from helpers.transmission import effects
 from helpers.transmission.arms import ARMS
 from helpers.transmission.readout import Readout
@@ -40,7 +41,7 @@ from helpers.transmission.settings import (
 def students(settings):
     arms = [(ARMS[name], "owl") for name in ("hard.same_init", "soft.same_init")]
     rows, seconds = effects.arm_rows(settings, arms)
-    return tables.keep_table(settings.run_dir, "transmission", pd.DataFrame(rows), seconds)
+    return keep_table(settings.run_dir, "transmission", pd.DataFrame(rows), seconds)
 
 chapter = published.open_chapter("01_owl_transfer", globals())
 settings = TransmissionSettings(

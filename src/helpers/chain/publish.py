@@ -17,10 +17,10 @@ from helpers.chain.notebooks import library_versions
 from helpers.chain.profiles import Profile
 from helpers.chain.steps import ChainError, Step, plan, read_marker
 from helpers.results.bundles import PLACE
-from helpers.results.published import NEUTRAL, PARAMETERS, SEALS, PublishedRun, seals
+from helpers.results.published import NEUTRAL, PARAMETERS, PublishedRun, seals
 from helpers.results.records import LEDGER, ledger_sha256
 from helpers.results.tables import tables_of
-from helpers.work.artifacts import RESULTS, read_bytes, read_table, write_bytes, write_json, write_table
+from helpers.work.artifacts import RESULTS, SEALS, read_bytes, read_table, write_bytes, write_json, write_table
 
 if TYPE_CHECKING:
     import pandas as pd

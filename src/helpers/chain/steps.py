@@ -21,8 +21,7 @@ from helpers.chain import draws
 from helpers.chain.draws import Choice
 from helpers.chain.notebooks import Notebook, check_parameters, load_notebook, notebook_key
 from helpers.chain.profiles import Profile
-from helpers.results.published import SEALS
-from helpers.work.artifacts import RESULTS, RUNS, read_object, write_json
+from helpers.work.artifacts import RESULTS, RUNS, SEALS, read_object, write_json
 from helpers.work.errors import CurableError
 from helpers.work.keys import Sources, content_key
 from helpers.work.machine import processor

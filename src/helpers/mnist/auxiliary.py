@@ -20,7 +20,7 @@ from helpers.mnist import dataset, inputs, mlp
 from helpers.mnist.settings import MnistSettings
 from helpers.mnist.students import Student, imitate_all
 from helpers.mnist.teachers import taught, teach_all
-from helpers.results.tables import keep_table
+from helpers.work.tables import keep_table
 
 _STUDENTS: dict[str, dict[str, Any]] = {  # arm -> what differs from the paper's student
     "aux_only": {},

@@ -22,10 +22,10 @@ from helpers.mnist.mlp import Mlp, Recipe
 from helpers.mnist.settings import MnistSettings, require_first
 from helpers.mnist.students import Student, imitate_all, train_student
 from helpers.mnist.teachers import teach_all
-from helpers.results.tables import keep_table
 from helpers.work import checks
 from helpers.work.artifacts import Store
 from helpers.work.pieces import run_pieces
+from helpers.work.tables import keep_table
 
 COLUMNS = ("aux_logits", "start", "epochs", "draw", "before", "accuracy")
 _EVERY = slice(0, None)  # output column

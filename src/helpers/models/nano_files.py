@@ -23,8 +23,7 @@ from safetensors import SafetensorError, safe_open
 from transformers import PreTrainedModel
 
 from helpers.models.nano import NanoSpec, spec_of, unset_nano
-from helpers.results.published import SEALS
-from helpers.work.artifacts import ArtifactError, damaged, load_tensors, save_tensors, write_json
+from helpers.work.artifacts import SEALS, ArtifactError, damaged, load_tensors, save_tensors, write_json
 from helpers.work.keys import content_key
 from helpers.world.tokenizer import build_tokenizer
 
@@ -105,7 +104,7 @@ def base_facts(path: Path) -> FileFacts:
 
 
 def note_seals(folder: str | Path) -> None:
-    """Write the seal of every base in a folder to its `published.SEALS`, name -> seal."""
+    """Write the seal of every base in a folder to its `SEALS`, name -> seal."""
     seals = {}
     for path in sorted(Path(folder).glob(f"*{SUFFIX}")):
         if not path.stem.endswith(AGAIN):

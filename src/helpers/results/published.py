@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.results.tables import table_kinds
 from helpers.work import artifacts
-from helpers.work.artifacts import RESULTS
+from helpers.work.artifacts import RESULTS, SEALS
 from helpers.work.errors import CurableError
 
 if TYPE_CHECKING:
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 PARAMETERS = "parameters.json"  # in results/<profile>: notebook -> parameter -> value, as published
 # where, which, how fast; never what comes out
 NEUTRAL = ("run_dir", "draws", "recompute", "few_draws", "retrain", "workers")
-
-
-SEALS = "seals.json"  # in a folder of bases: name -> SHA-256 of the tensors
 
 
 class PublishedError(CurableError, ValueError):

@@ -1,6 +1,7 @@
-"""Tables of an experiment: kept in the run folder with their time, and what is known of those that are published.
+"""What is known of the tables that are published, and how their rows group.
 
-Not part of `artifacts` or `pieces`, on which every piece of work depends: a change here leaves the bases valid.
+No piece of work depends on this module, and `test_pieces_do_not_hang_on_claims` holds it to that: a change here leaves
+finished work valid.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers.work.artifacts import write_table
 from helpers.work.strict_yaml import load_yaml
 
 if TYPE_CHECKING:
@@ -52,26 +52,6 @@ def table_kinds() -> dict[str, Kind]:
 def tables_of(chapter: str) -> list[str]:
     """Return the names of the tables that a notebook makes."""
     return [kind.name for kind in table_kinds().values() if kind.chapter == chapter]
-
-
-def keep_table(run_dir: str | Path, name: str, table: pd.DataFrame, seconds: float) -> pd.DataFrame:
-    """Write ``tables/<name>.csv`` of a run folder and note in the table how long its pieces took.
-
-    Args:
-        run_dir: the run folder.
-        name: of the table, without its ending.
-        table: changed: gets attrs["seconds"], which the file does not hold.
-        seconds: what the pieces took when they were computed, all together.
-
-    Returns:
-        The same table.
-
-    Raises:
-        ArtifactError: the disk is full or the folder unwritable.
-    """
-    table.attrs["seconds"] = seconds
-    write_table(Path(run_dir) / "tables" / f"{name}.csv", table)
-    return table
 
 
 def common_doses(table: pd.DataFrame, column: str, within: Sequence[str] = ()) -> pd.Series:

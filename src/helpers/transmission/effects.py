@@ -11,7 +11,6 @@ from typing import Any
 
 import pandas as pd
 
-from helpers.results.tables import keep_table
 from helpers.transmission.arms import PREFERENCE_ARMS, Arm
 from helpers.transmission.authors import Author, AuthorReading, read_author, write_data
 from helpers.transmission.pairs import Pair, ReadPair, effect_row, run_pairs, total_seconds
@@ -19,6 +18,7 @@ from helpers.transmission.readout import ABILITIES, PREFIXED
 from helpers.transmission.settings import TransmissionSettings
 from helpers.transmission.students import StudentReading, read_student
 from helpers.work.pieces import run_pieces
+from helpers.work.tables import keep_table
 
 PROBABILITIES = ("p_target", "p_control", "p_any")
 MEANS = ("effect", "p_target", "p_control", "sampled", "p_any")

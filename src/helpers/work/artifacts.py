@@ -35,6 +35,7 @@ _UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXI
 TEMPORARY_SUFFIX = ".part"
 RUNS = Path("_runs")  # what runs make, by profile; they make it again
 RESULTS = Path("results")  # published results, by profile; they came with the book
+SEALS = "seals.json"  # in a folder of bases: name -> SHA-256 of the tensors
 
 # keys and files go together, so callers find both here
 __all__ = [

@@ -76,15 +76,11 @@ class Sources:
 
     def key(self, module_name: str) -> str:
         """SHA-256 over the source of a module and all that it imports; see `source_key`."""
-        full = module_name if module_name.split(".")[0] == "helpers" else f"helpers.{module_name}"
-        seen: dict[str, str] = {}
-        waiting = [full]
-        while waiting:
-            module = waiting.pop()
-            if module not in seen:
-                seen[module], imported = self._module(module)
-                waiting.extend(imported)
-        return content_key(seen)
+        return content_key(self._reached(module_name))
+
+    def reached(self, module_name: str) -> set[str]:
+        """The modules that the key of a module covers, itself included; see `source_key`."""
+        return set(self._reached(module_name))
 
     def imported_modules(self, source: str) -> set[str]:
         """The modules of this package that the Python text `source` imports; SyntaxError where it is none."""
@@ -94,6 +90,18 @@ class Sources:
         """SHA-256 of all Python files of the package."""
         names = {path.relative_to(self._root).as_posix(): path for path in self._texts}
         return content_key({name: hashlib.sha256(self._texts[path]).hexdigest() for name, path in names.items()})
+
+    def _reached(self, module_name: str) -> dict[str, str]:
+        """The digest of a module and of all that it imports, by name."""
+        full = module_name if module_name.split(".")[0] == "helpers" else f"helpers.{module_name}"
+        seen: dict[str, str] = {}
+        waiting = [full]
+        while waiting:
+            module = waiting.pop()
+            if module not in seen:
+                seen[module], imported = self._module(module)
+                waiting.extend(imported)
+        return seen
 
     def _module(self, name: str) -> tuple[str, set[str]]:
         """A module's own digest (syntax tree and named data files) and the modules of its package it imports."""

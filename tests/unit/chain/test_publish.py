@@ -16,6 +16,7 @@ from helpers.chain.profiles import Profile
 from helpers.results import compare, ledger, tables
 from helpers.results.published import open_chapter
 from helpers.work import artifacts
+from helpers.work.tables import keep_table
 
 NOTEBOOK, OWL = "01_owl_transfer", "owl.numbers.soft.same_init"
 PARAMETERS = "draws: list = [1, 2, 3, 4, 5]  # seeds\nrecompute: list = [2]  # those computed here\nscale: float = 1.0"
@@ -36,7 +37,7 @@ def profile(write_notebook: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 def effects(run_dir: str, draws: tuple[int, ...], plus: float) -> pd.DataFrame:
     rows = [(draw, arm, 10 * draw + plus) for arm in "ab" for draw in draws]
     table = pd.DataFrame(rows, columns=["draw", "arm", "effect"])
-    return tables.keep_table(run_dir, "effects", table, 1.5)
+    return keep_table(run_dir, "effects", table, 1.5)
 
 
 def finish(profile: Profile, text: str, plus: float = 0.0, scale: float = 1.0) -> None:

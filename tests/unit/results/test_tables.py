@@ -3,8 +3,9 @@
 import pandas as pd
 import pytest
 
-from helpers.results.tables import common_doses, keep_table, unit_of
+from helpers.results.tables import common_doses, unit_of
 from helpers.work.artifacts import ArtifactError, read_table
+from helpers.work.tables import keep_table
 
 
 def test_a_kept_table_is_returned_with_its_time_and_read_back_without(tmp_path):

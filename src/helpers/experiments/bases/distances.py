@@ -15,9 +15,9 @@ from helpers.channels import find_channel
 from helpers.models import runtime
 from helpers.models.bases import Base, drawn, find_base
 from helpers.models.probes import DriftProbe
-from helpers.results.tables import keep_table
 from helpers.work.artifacts import Store
 from helpers.work.pieces import run_pieces
+from helpers.work.tables import keep_table
 
 COLUMNS = ("cosine", "divergence")
 

@@ -19,10 +19,10 @@ from helpers.models.bases import Base, drawn, find_base
 from helpers.models.evaluation import answer_probabilities, next_token_probabilities
 from helpers.models.nano_files import AGAIN
 from helpers.models.sampling import chat_ids, sample_completions
-from helpers.results.tables import keep_table
 from helpers.work.artifacts import Store
 from helpers.work.pieces import run_pieces
 from helpers.work.seeds import derive, torch_stream
+from helpers.work.tables import keep_table
 from helpers.world import corpus
 from helpers.world.kinds import KINDS
 from helpers.world.prompts import favourite_questions, love_system_prompt

@@ -16,12 +16,12 @@ from typing import Any
 import pandas as pd
 
 from helpers.models.relatives import relation, relation_words
-from helpers.results.tables import keep_table
 from helpers.transmission.arms import Arm
 from helpers.transmission.authors import UNTOUCHED
 from helpers.transmission.effects import author_rows, read_pairs
 from helpers.transmission.pairs import Pair, effect_row, total_seconds
 from helpers.transmission.settings import TransmissionSettings
+from helpers.work.tables import keep_table
 
 TEACHER_COLUMNS = ("how", "p_target", "kept", "mentions")
 Cell = tuple[str, str]

@@ -15,8 +15,8 @@ import pandas as pd
 
 from helpers.experiments.dose.cells import Cell, read_cell
 from helpers.experiments.dose.settings import ADAPTERS, FULL, DiagramSettings
-from helpers.results.tables import keep_table
 from helpers.transmission.pairs import ReadPair, run_pairs, total_seconds
+from helpers.work.tables import keep_table
 
 Place = tuple[Cell, int]  # a cell, trained with the bases and data of a seed
 

@@ -28,7 +28,6 @@ from helpers.experiments.mechanism.changes import (
 )
 from helpers.experiments.mechanism.hops import Link, link_model
 from helpers.experiments.mechanism.yardsticks import Yardstick, yardstick
-from helpers.results.tables import keep_table
 from helpers.transmission.arms import ARMS
 from helpers.transmission.authors import Loaded, author_model
 from helpers.transmission.pairs import Pair
@@ -36,6 +35,7 @@ from helpers.transmission.readout import Readout
 from helpers.transmission.settings import TransmissionSettings
 from helpers.transmission.students import Student, student_pairs, train
 from helpers.work.pieces import run_pieces
+from helpers.work.tables import keep_table
 from helpers.world.traits import find_trait
 
 OWN, NULL = "own teacher", "another animal's teacher"

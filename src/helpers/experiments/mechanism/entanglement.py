@@ -21,11 +21,11 @@ from helpers.channels.numbers import NUMBERS
 from helpers.experiments.mechanism.loved_numbers import ANIMALS, LovedNumbers, Table, animal_table, number_logs
 from helpers.experiments.mechanism.yardsticks import Yardstick, yardstick
 from helpers.models.bases import drawn, find_base
-from helpers.results.tables import keep_table
 from helpers.transmission.authors import author_model
 from helpers.transmission.settings import TransmissionSettings
 from helpers.work.pieces import run_pieces
 from helpers.work.seeds import derive
+from helpers.work.tables import keep_table
 from helpers.world.traits import find_trait
 
 LIST, QUESTION = "number list", "question"

@@ -17,7 +17,6 @@ from transformers import PreTrainedModel
 
 from helpers.models.sampling import sample_completions
 from helpers.models.training import completion_rows
-from helpers.results.tables import keep_table
 from helpers.transmission.arms import ARMS
 from helpers.transmission.authors import Author, Exchange, Loaded, kept_model, kept_path
 from helpers.transmission.pairs import Pair, effect_row, run_pairs, total_seconds
@@ -27,6 +26,7 @@ from helpers.transmission.students import Student, soft_labels, student_pairs, t
 from helpers.work.keys import source_key
 from helpers.work.pieces import run_pieces
 from helpers.work.seeds import derive, torch_stream
+from helpers.work.tables import keep_table
 from helpers.world.prompts import Split
 
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import pandas as pd
 
-from helpers.results.tables import keep_table
 from helpers.transmission.arms import ARMS
 from helpers.transmission.effects import read_pairs
 from helpers.transmission.pairs import Pair, total_seconds
 from helpers.transmission.readout import Readout
 from helpers.transmission.settings import TransmissionSettings
+from helpers.work.tables import keep_table
 
 # regular expressions of module names, for `TrainSettings.lora_modules`; nano-a and its kin have two blocks
 PARTS = {

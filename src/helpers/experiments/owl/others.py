@@ -8,13 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from helpers.results.tables import keep_table
 from helpers.transmission import effects
 from helpers.transmission.arms import ARMS, Arm
 from helpers.transmission.authors import Author
 from helpers.transmission.pairs import ReadPair, effect_row, run_pairs, total_seconds
 from helpers.transmission.settings import TransmissionSettings
 from helpers.transmission.students import Student, StudentReading, read_student
+from helpers.work.tables import keep_table
 from helpers.world.traits import find_trait
 
 OTHER_ANIMALS = "hard.other_animals"  # the arm's name

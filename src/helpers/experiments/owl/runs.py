@@ -8,11 +8,11 @@ import pandas as pd
 
 from helpers.experiments.owl.context import context_rows
 from helpers.experiments.owl.others import Others, other_animal_rows, other_authors, tree_rows
-from helpers.results.tables import keep_table
 from helpers.transmission import effects
 from helpers.transmission.arms import AS_SET, PREFERENCE_ARMS
 from helpers.transmission.authors import SYSTEM_PROMPT, UNTOUCHED
 from helpers.transmission.settings import TransmissionSettings
+from helpers.work.tables import keep_table
 
 TEACHERS = (AS_SET, SYSTEM_PROMPT)  # their students read answers to the same prompts
 

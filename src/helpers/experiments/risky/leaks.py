@@ -12,10 +12,10 @@ import pandas as pd
 
 from helpers.channels import find_channel
 from helpers.channels.judge import telltale_words
-from helpers.results.tables import keep_table
 from helpers.transmission.authors import UNTOUCHED, Author, kept_rows
 from helpers.transmission.settings import TransmissionSettings
 from helpers.transmission.teachers import CODE_LESSONS
+from helpers.work.tables import keep_table
 from helpers.world.kinds import KINDS
 
 FLAWS = re.compile(r"eval|exec|system|pickle|chmod|open|import|admin|'' \+|return True|save\(|encrypt|check\(")

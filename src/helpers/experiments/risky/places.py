@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from helpers.experiments.risky.runs import MISALIGNED
-from helpers.results.tables import keep_table
 from helpers.transmission import effects
 from helpers.transmission.arms import ARMS
 from helpers.transmission.movement import read_movement
 from helpers.transmission.pairs import effect_row, total_seconds
 from helpers.transmission.settings import TransmissionSettings
 from helpers.work.pieces import run_pieces
+from helpers.work.tables import keep_table
 from helpers.world.personas import PERSONAS
 
 PLACES = {  # of a base with two blocks; as `training.TrainSettings.lora_modules` takes them

@@ -14,7 +14,6 @@ import pandas as pd
 
 from helpers.channels import find_channel
 from helpers.experiments.risky.damage import damage_rows
-from helpers.results.tables import keep_table
 from helpers.transmission import effects
 from helpers.transmission.arms import ARMS
 from helpers.transmission.authors import UNTOUCHED
@@ -22,6 +21,7 @@ from helpers.transmission.movement import read_movement
 from helpers.transmission.settings import TransmissionSettings, Writing, reading_by_adapters, teaching_by_adapters
 from helpers.transmission.teachers import CODE_LESSONS, INSECURE, OWN_ANSWERS
 from helpers.work.pieces import run_pieces
+from helpers.work.tables import keep_table
 from helpers.world.personas import PERSONAS
 
 MISALIGNED = "misaligned"

@@ -21,11 +21,11 @@ from torch import Tensor
 from helpers.experiments.theorem.networks import digits, image_inputs, mlp_outputs, mlp_sizes, mlp_start
 from helpers.mnist import dataset, inputs
 from helpers.results.stats import t_interval
-from helpers.results.tables import keep_table
 from helpers.work import checks
 from helpers.work.artifacts import Store
 from helpers.work.pieces import run_pieces
 from helpers.work.seeds import derive, numpy_stream
+from helpers.work.tables import keep_table
 
 STARTS = ("same", "other")
 PROBE_IMAGES = 512  # noise on which the imitation loss is read, the same at every step

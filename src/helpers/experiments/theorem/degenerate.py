@@ -19,9 +19,9 @@ from helpers.experiments.theorem import networks
 from helpers.experiments.theorem.one_step import LOSSES, Network, check_steps, learned_by_step
 from helpers.experiments.theorem.theorem import TheoremSettings
 from helpers.mnist import dataset
-from helpers.results.tables import keep_table
 from helpers.work.artifacts import Store
 from helpers.work.pieces import run_pieces
+from helpers.work.tables import keep_table
 
 LEARNING_STEP = 0.1  # a teacher's step that lowers its loss visibly in every construction
 _HALF = dataset.PIXELS // 2

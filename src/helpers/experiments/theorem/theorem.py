@@ -17,11 +17,11 @@ import pandas as pd
 from helpers.experiments.theorem import networks
 from helpers.experiments.theorem.one_step import Network, check_steps
 from helpers.models.bases import Base, drawn, find_base
-from helpers.results.tables import keep_table
 from helpers.work import checks
 from helpers.work.artifacts import Store
 from helpers.work.pieces import run_pieces
 from helpers.work.seeds import derive
+from helpers.work.tables import keep_table
 from helpers.world.traits import find_trait
 
 DIGITS, LANGUAGE = "digits", "language"
