@@ -20,6 +20,8 @@ from helpers.results.bundles import PLACE
 from helpers.results.published import NEUTRAL, PARAMETERS, PublishedRun, seals
 from helpers.results.records import LEDGER, ledger_sha256
 from helpers.results.tables import tables_of
+from helpers.transmission.settled import FILE as CLOSE_CALLS
+from helpers.transmission.settled import calls_of_run, joined
 from helpers.work.artifacts import RESULTS, SEALS, read_bytes, read_table, write_bytes, write_json, write_table
 
 if TYPE_CHECKING:
@@ -47,10 +49,12 @@ def publish(profile: Profile, origin: Mapping[str, str]) -> Path:
     bases = _own_bases(steps[0].run_dir, published.folder)
     bundles = _bundles(steps[0].run_dir)
     _require_size(published.folder, tables, [*bases, *bundles], steps[0].run_dir)
+    calls = _close_calls(steps, published.folder)
     write_json(published.folder / PARAMETERS, published.all_parameters() | _parameters(steps, published))
     _remove_old(steps, published.folder)
     for name, table in tables.items():
         write_table(published.folder / "tables" / f"{name}.csv", table)
+    write_table(published.folder / CLOSE_CALLS, calls)
     for file in bases:
         write_bytes(published.folder / "bases" / file.name, read_bytes(file))
     for file in bundles:
@@ -120,6 +124,13 @@ def _joined(name: str, step: Step, here: pd.DataFrame, there: pd.DataFrame | Non
     parts = [part for part in (here, others) if len(part)]  # an empty part would change the types of the columns
     joined = pd.concat(parts, ignore_index=True) if parts else here
     return joined[there.columns].sort_values("draw", kind="stable", ignore_index=True)
+
+
+def _close_calls(steps: list[Step], folder: Path) -> pd.DataFrame:
+    """Return how authors settled close calls: those of the run, and those published before that are still in use."""
+    own, file = calls_of_run(steps[0].run_dir), folder / CLOSE_CALLS
+    still_in_use = file.exists() and not all(map(_computes_all, steps))
+    return joined(own, [read_table(file)] if still_in_use else [])
 
 
 def _own_bases(run_dir: Path, folder: Path) -> list[Path]:

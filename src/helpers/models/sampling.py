@@ -21,6 +21,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.models import runtime
 from helpers.models.chats import chat_ids
+from helpers.models.close_calls import CloseCalls, Settle
 from helpers.models.memory import Memory
 from helpers.work.seeds import child_stream
 
@@ -39,6 +40,7 @@ def sample_completions(
     system: str | None = None,
     temperature: float = 1.0,
     max_new_tokens: int = 32,
+    calls: CloseCalls | None = None,
 ) -> list[str]:
     """Return one sampled completion for each prompt (paper 2.3: temperature 1, nothing of the distribution cut off).
 
@@ -50,6 +52,7 @@ def sample_completions(
         system: system message before every prompt.
         temperature: above 0; the distribution is softmax(logits / temperature).
         max_new_tokens: completions are cut here when they have not ended.
+        calls: settles and notes close calls; None draws what comes first here.
     """
     runtime.keep_memory()
     encoded = chat_ids(tokenizer, prompts, system)
@@ -60,7 +63,8 @@ def sample_completions(
         batch = order[start : start + BATCH]
         chats = [encoded[place] for place in batch]
         own_streams = [streams[place] for place in batch]
-        tokens = _continue(model, chats, own_streams, temperature, max_new_tokens, tokenizer.eos_token_id)
+        settle = calls.of(batch).settle if calls is not None else None
+        tokens = _continue(model, chats, own_streams, temperature, max_new_tokens, tokenizer.eos_token_id, settle)
         for place, row in zip(batch, tokens.tolist(), strict=True):
             drawn[place] = _until(row, tokenizer.eos_token_id)
     return tokenizer.batch_decode(drawn, skip_special_tokens=True)
@@ -96,6 +100,7 @@ def _continue(
     temperature: float,
     limit: int,
     end: int,
+    settle: Settle | None = None,
 ) -> Tensor:
     """Return sampled token ids (row, new position); rows that ended are dropped from the work at once."""
     tokens = runtime.filled((len(prompts), limit), end, torch.int64)
@@ -106,6 +111,8 @@ def _continue(
         distribution = (memory.read(step) / temperature).softmax(-1)
         noise = clocks([streams[row] for row in alive.tolist()], distribution.shape[-1])
         drawn = first_event(distribution, noise)
+        if settle is not None:
+            drawn = settle(distribution / noise, drawn, alive, position)
         tokens[alive, position] = drawn
         going = (drawn != end).nonzero()[:, 0]
         if len(going) == 0:

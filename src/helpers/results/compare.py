@@ -150,7 +150,7 @@ def _compare_column(
     found.values += len(mine)
     if _is_number(mine) and _is_number(theirs):
         distance = (mine - theirs).abs()
-        good = (distance <= kind.tolerance + kind.relative * theirs.abs()) | (mine.isna() & theirs.isna())
+        good = (distance <= kind.tolerances(mine.index) + kind.relative * theirs.abs()) | (mine.isna() & theirs.isna())
         found.largest = float(np.nanmax([found.largest, *distance]))
     else:
         good = (mine.astype(str) == theirs.astype(str)) | (mine.isna() & theirs.isna())

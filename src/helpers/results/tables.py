@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from helpers.work.strict_yaml import load_yaml
 
@@ -29,13 +31,24 @@ class Kind:
     row: tuple[str, ...] = ()  # columns that tell the rows of a draw apart; rows that share them keep their order
     tolerance: float = 1e-3  # largest difference between machines, in the unit of the column
     relative: float = 0.0  # the same as a share of the value; the two are added
+    # column -> value -> tolerance of the rows that have it
+    loose: dict[str, dict[str, float]] = field(default_factory=dict)
     bases: bool | dict[str, list[str]] = True  # whether a row hangs on base models, or for which values of a column
     columns: tuple[str, ...] = ("draw",)  # of a table that was not published yet, where it has no row to show
 
     def __post_init__(self) -> None:
         """Refuse tolerances below 0; ValueError names the table."""
-        if self.tolerance < 0 or self.relative < 0:
+        wider = [tolerance for values in self.loose.values() for tolerance in values.values()]
+        if min(self.tolerance, self.relative, *wider) < 0:
             raise ValueError(f"{KINDS_FILE.name}: tolerances of {self.name} must be 0 or more")
+
+    def tolerances(self, rows: pd.MultiIndex) -> np.ndarray:
+        """Return how far each of the rows (row), named by `row`, may differ between machines, besides its share."""
+        allowed = np.full(len(rows), self.tolerance)
+        for column, values in self.loose.items():
+            for value, tolerance in values.items():
+                allowed[rows.get_level_values(column) == value] = tolerance
+        return allowed
 
 
 @functools.cache

@@ -18,12 +18,14 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from helpers.channels import Channel, find_channel
 from helpers.filters import mentions, removal_report
 from helpers.models.bases import Base
+from helpers.models.close_calls import CloseCalls
 from helpers.models.evaluation import sampled_rate, trait_readout
 from helpers.models.losses import SoftLabels, soft_loss
 from helpers.models.probes import DriftProbe, base_completions
 from helpers.models.sampling import sample_completions
 from helpers.models.training import completion_rows
 from helpers.transmission.labels import author_labels
+from helpers.transmission.settled import known_calls
 from helpers.transmission.teachers import Stop, Teaching, fine_tuned_teacher
 from helpers.work.artifacts import ArtifactError, Store, load_tensors, save_tensors
 from helpers.work.keys import content_key, source_key
@@ -156,10 +158,11 @@ def write_data(author: Author) -> dict[str, Any]:
     """Let an author write; return the completions that pass the filter and what was removed.
 
     Returns:
-        ``rows``: [prompt number, completion] of every kept completion; ``report``: removals by reason.
+        ``rows``: [prompt number, completion] of every kept completion; ``report``: removals by reason;
+        ``close_calls``: [prompt number, position, token id] where rounding could have decided, see `settled`.
     """
     model, tokenizer = author_model(author)
-    prompts = author.asked
+    prompts, calls = author.asked, CloseCalls(known_calls(author))
     completions = sample_completions(
         model,
         tokenizer,
@@ -168,10 +171,11 @@ def write_data(author: Author) -> dict[str, Any]:
         system=author.system,
         temperature=author.temperature,
         max_new_tokens=author.kind.max_new_tokens,
+        calls=calls,
     )
     reasons = author.kind.reject_reasons(prompts, completions)
     rows = [[place, text] for place, text in enumerate(completions) if not reasons[place]]
-    return {"rows": rows, "report": removal_report(reasons)}
+    return {"rows": rows, "report": removal_report(reasons), "close_calls": calls.as_rows()}
 
 
 def written(author: Author) -> dict[str, Any]:

@@ -5,7 +5,8 @@ import pytest
 import torch
 from scipy import stats
 
-from helpers.models import chats, sampling
+from helpers.models import chats, close_calls, sampling
+from helpers.models.close_calls import CloseCalls
 from helpers.models.memory import Memory
 from helpers.models.sampling import chat_ids, clocks, row_streams, sample_completions
 from helpers.work.seeds import torch_stream
@@ -274,3 +275,50 @@ def test_sampling_leaves_the_global_generator_alone(tiny, tokenizer):
     model, before = tiny(), torch.get_rng_state()
     sample_completions(model, tokenizer, asked(4), stream(), max_new_tokens=3)
     assert torch.equal(before, torch.get_rng_state())
+
+
+# --- close calls ----------------------------------------------------------------------------------
+
+
+def rounded_otherwise(model, size=2e-3):
+    """Let a model err by some `size` nats, a hundred times as much as another processor; returns it."""
+    plain, errors = model.forward, torch_stream(0, "rounding")
+
+    def forward(**inputs):
+        output = plain(**inputs)
+        output.logits += size * torch.randn(output.logits.shape, generator=errors)
+        return output
+
+    model.forward = forward
+    return model
+
+
+def written(model, tokenizer, known):
+    """Return the close calls of a model that writes 4,000 tokens, settled as known, and what it writes."""
+    calls = CloseCalls(known)
+    texts = sample_completions(model, tokenizer, asked(400), stream(), max_new_tokens=10, calls=calls)
+    return calls.found, texts
+
+
+def test_settled_close_calls_make_texts_equal_in_spite_of_rounding(tiny, tokenizer, monkeypatch):
+    monkeypatch.setattr(close_calls, "CLOSE", 2e-2)  # ten times the errors
+    found, texts = written(tiny(), tokenizer, {})
+    assert 10 <= len(found) <= 150  # some 40 are expected
+    _, alone = written(rounded_otherwise(tiny()), tokenizer, {})
+    again, told = written(rounded_otherwise(tiny()), tokenizer, found)
+    assert alone != texts  # otherwise the test shows nothing
+    assert told == texts
+    assert len(set(again) ^ set(found)) < len(found) / 2
+
+
+def test_noting_close_calls_changes_no_draw(tiny, tokenizer):
+    plain = sample_completions(tiny(), tokenizer, asked(400), stream(), max_new_tokens=10)
+    assert written(tiny(), tokenizer, {})[1] == plain
+
+
+def test_only_a_close_call_is_settled():
+    rates, drawn = torch.tensor([[1.0, 0.9999, 0.5], [1.0, 0.5, 0.9999]]), torch.tensor([0, 0])
+    known = {(7, 3): 1, (9, 3): 1}  # the second is not close here
+    calls = CloseCalls(known).of([5, 7, 9])
+    assert calls.settle(rates, drawn, torch.tensor([1, 2]), 3).tolist() == [1, 0]
+    assert calls.found == {(7, 3): 1, (9, 3): 0} and drawn.tolist() == [0, 0]

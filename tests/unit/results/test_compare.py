@@ -202,3 +202,15 @@ def test_every_published_table_agrees_with_itself_and_its_draws_fit_in(name):
 def test_every_published_table_is_known():
     there = {file.stem for file in tables.Path("results/nano/tables").glob("*.csv")}
     assert there == {kind.name for kind in table_kinds().values() if kind.columns == ("draw",)}
+
+
+def test_rows_with_a_tolerance_of_their_own_are_held_to_that():
+    kind = Kind("effects", "01_a", ("arm", "share"), loose={"arm": {"b": 0.2}})
+    there = pd.DataFrame({"draw": 1, "arm": ["a", "b", "b"], "share": [1.0, 0.5, 1.0], "effect": [1.0, 1.0, 1.0]})
+    found = compared(there.assign(effect=[1.1, 1.1, 1.3]), there, kind=kind)
+    assert [value.row for value in found.unlike] == ["arm a, share 1.0", "arm b, share 1.0"]
+
+
+def test_a_tolerance_of_its_own_is_no_negative_number():
+    with pytest.raises(ValueError, match="tolerances of effects must be 0 or more"):
+        Kind("effects", "01_a", ("arm",), loose={"arm": {"b": -0.2}})
