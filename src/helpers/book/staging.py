@@ -20,6 +20,7 @@ from helpers.book.evidence import Evidence
 from helpers.book.provenance import for_pages, provenance
 from helpers.chain.profiles import load_profile, profile_names
 from helpers.figures.effects import save_effects
+from helpers.figures.explorers.frame import CHARTS_PLACE, charts_script
 from helpers.figures.runs import save_runs
 from helpers.results import ledger
 from helpers.results.bundles import MANIFEST, PLACE
@@ -123,6 +124,7 @@ def stage(root: Path, run_dir: Path, target: Path) -> None:
     values["tables"] |= told.tables()
     artifacts.write_json(target / "values.json", values)
     stage_bundles(bundles(root, run_dir), target / "book" / "_vendor" / PLACE)
+    artifacts.write_text(target / "book" / "_vendor" / CHARTS_PLACE, charts_script(), sync=False)
     images = target / "book" / "images"
     save_effects(told.records, images / "effects.svg")
     save_runs(told.found(), told.runs, images / "runs.svg")

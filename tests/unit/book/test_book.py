@@ -375,7 +375,8 @@ def test_the_map_in_the_readme_names_all_there_is():
 
 def test_vendored_scripts_are_listed_with_their_licence():
     listed = (ROOT / "book/_vendor/LICENSES.md").read_text(encoding="utf-8")
-    scripts = [path for path in (ROOT / "book/_vendor").rglob("*.js")]
+    places = (ROOT / "book/_vendor", ROOT / "src/helpers/figures/assets/vendor")
+    scripts = [path for place in places for path in place.rglob("*.js")]
     assert (
         scripts and [path.name for path in scripts if f"{path.parent.name}/{path.name}" not in listed] == []
     )

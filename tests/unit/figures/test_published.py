@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from helpers.experiments.bases.health import first_prior
 from helpers.experiments.cross_model.values import cell_tests
 from helpers.experiments.risky import guards
-from helpers.figures import cross_model, mechanism, mnist, phase_diagram, risky, runs, theorem, transmission, widgets
+from helpers.figures import cross_model, mechanism, mnist, phase_diagram, risky, runs, theorem, transmission
 from helpers.mnist.dataset import load_mnist
 from helpers.results import ledger
 from helpers.results.runs import found_by_run, reference_runs
@@ -80,9 +80,6 @@ MADE = {
     "mnist.sweeps": lambda: mnist.sweeps(table("mnist_sweeps")),
     "mnist.cloning": lambda: mnist.cloning(table("mnist_cloning")),
     "mnist.input_samples": lambda: mnist.input_samples(digits()),
-    "widgets.transmission_explorer": lambda: widgets.transmission_explorer(
-        table("transmission"), table("animal_matrix")
-    ),
 }
 for name, trait in itertools.product(RISKY, ("misaligned", "evasive", "owl")):
     if (table(name).trait == trait).any():
@@ -103,12 +100,12 @@ if (PUBLISHED / "cross_model_relatives.csv").exists():
 
 
 def names_of_figures():
-    """Functions of the package that return a figure or a widget for a chapter."""
+    """Functions of the package that return a figure for a chapter."""
     found = set()
     for path in set(FIGURES.glob("*.py")) - {FIGURES / "common.py"}:
         for node in ast.parse(path.read_text()).body:
             returned = ast.unparse(node.returns) if isinstance(node, ast.FunctionDef) and node.returns else ""
-            if returned in ("Figure", "TransmissionExplorer") and not node.name.startswith("_"):
+            if returned == "Figure" and not node.name.startswith("_"):
                 found.add(f"{path.stem}.{node.name}")
     return found
 

@@ -1,0 +1,172 @@
+"""The frame that the explorers share: one look, one way to control, link and say, charts of one library.
+
+How an explorer is made:
+1. Its script is assets/NAME.js. It imports what it needs from "./frame.js" and ends in
+   ``export default explorer({ name, title, open, controls, draw, tell, mend, columns })``:
+   ``open(data)`` is the state it opens with, a plain object; ``controls(data)`` a list of `select`, `choice` (radio
+   buttons), `ticks`, `slider`, `search` and `button`, each of which names the key of the state that it sets;
+   ``draw(view)`` a list of ``{ picture, title, wide }``; ``tell(view)`` the sentence under the controls, which a screen
+   reader speaks. ``mend(data, state, before)`` brings a state from a link, or after a control, into what the data
+   have. ``columns``: how many pictures stand beside each other at most.
+   A view has ``data``, ``state``, ``set(changes)``, ``width`` (CSS pixels of a picture), ``id(key)``, ``Plot``, ``d3``.
+   `chart(view, label, options)` is a chart of Observable Plot, `drawsByRow` the usual one with a dot a draw;
+   `colour("same")` is the colour of a kind. A part of a picture that takes the focus has a `data-key` of its own.
+2. Its class here is a subclass of `Explorer` with ``_esm, _css = script("NAME"), style()``, and a function returns it
+   with data that it computed: means and intervals come from Python, no statistic exists twice.
+3. A chapter's cell ends in ``show(explorer, still)``; a page that is no notebook writes ``{{ explorers.NAME }}``, which
+   the staging of the book fills with `embedded`. `still` is a picture for where scripts are off.
+
+Design choices:
+- Observable Plot and d3 are 490 kB: too much for each widget. They lie once beside the pages as a plain script, which
+  loads where modules do not: in a book that is opened as a file, and beside require.js, which takes their own files for
+  its. A kernel sends the same script when asked. Our own scripts are small, so frame and explorer are put together here:
+  a widget takes one module, and a page without a kernel cannot import another.
+- Data are one JSON trait of at most 150 kB (tested).
+- Colour is never the only mark, every control has a label, targets are 28 pixels high, links hold the state.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import matplotlib as mpl
+import pandas as pd
+import traitlets
+from IPython.display import HTML, display
+from matplotlib.figure import Figure
+
+from helpers.figures.common import FAINT, GRID, INK
+from helpers.results.stats import t_interval
+from helpers.work.errors import CurableError
+from helpers.work.escaping import markup
+
+CHARTS_PLACE = "explorers/charts.js"  # below _static, as frame.js has it
+MOST_BYTES = 150_000  # of the data of one explorer
+
+_ASSETS = Path(__file__).parents[1] / "assets"
+_IMPORT = re.compile(r'^import \{[^}]*\} from "\./frame\.js";\n', re.MULTILINE)
+_EXPORT = "export default explorer("
+_OUTSIDE = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>|<title>.*?</title>", re.DOTALL)
+_CHARTS = """\
+// Observable Plot and d3, unchanged (licences: book/_vendor/LICENSES.md), given modules of their own to fill, so that neither
+// require.js nor another copy of d3 in the page takes part.
+(() => {
+const d3 = { exports: {} }, plot = { exports: {} };
+((module, exports) => {
+D3
+})(d3, d3.exports);
+((module, exports, require) => {
+PLOT
+})(plot, plot.exports, () => d3.exports);
+globalThis.subliminalCharts = { d3: d3.exports, Plot: plot.exports };
+})();
+"""
+
+
+class ExplorerError(CurableError, ValueError):
+    """The table given to an explorer lacks a column or has no rows; the message names it and the cure."""
+
+
+class Explorer(anywidget.AnyWidget):
+    """A widget in the frame; `data` is what its script shows, and a kernel hands over the charts."""
+
+    data = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        """Make the explorer of plain JSON values; raises ExplorerError where they are too many for a page."""
+        size = len(json.dumps(data, allow_nan=False).encode())
+        if size > MOST_BYTES:
+            raise ExplorerError(f"{type(self).__name__}: {size:,} bytes of data; leave some out, {MOST_BYTES:,} may be")
+        super().__init__(data=data)
+        self.on_msg(lambda _, content, __: self.hand_over(content))
+
+    def hand_over(self, content: dict[str, Any]) -> None:
+        """Send the page the charts where it asks for them."""
+        if content.get("wanted") == "charts":
+            self.send({"charts": charts_script()})
+
+
+def script(name: str) -> str:
+    """Return the module of an explorer, assets/`name`.js, with the frame before it."""
+    own = _IMPORT.sub("", (_ASSETS / f"{name}.js").read_text(encoding="utf-8"))
+    return f"{(_ASSETS / 'frame.js').read_text(encoding='utf-8')}\n{own}"
+
+
+def style(name: str = "") -> str:
+    """Return the style sheet of the frame, and after it assets/`name`.css where it is named."""
+    sheets = ["frame", name] if name else ["frame"]
+    return "\n".join((_ASSETS / f"{sheet}.css").read_text(encoding="utf-8") for sheet in sheets)
+
+
+def charts_script() -> str:
+    """Return the chart libraries as one plain script, which leaves them in ``globalThis.subliminalCharts``."""
+    d3, plot = ((_ASSETS / "vendor" / name).read_text(encoding="utf-8") for name in ("d3.min.js", "plot.umd.min.js"))
+    return _CHARTS.replace("PLOT", plot, 1).replace("D3", d3, 1)
+
+
+def show(explorer: Explorer, still: str) -> Explorer:
+    """Return an explorer for the end of a cell, and show `still` (HTML) where scripts are off."""
+    display(HTML(f"<noscript>{still}</noscript>"))
+    return explorer
+
+
+def still_picture(figure: Figure, alt: str) -> str:
+    """Return a figure as inline SVG in the page's colours, for where scripts are off; `alt` says what it shows."""
+    file = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": alt}):
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    drawn = _OUTSIDE.sub("", file.getvalue()).replace(INK, "currentColor")
+    drawn = drawn.replace(FAINT, "#888888").replace(GRID, "#88888840").strip()
+    labelled = drawn.replace("<svg ", f'<svg role="img" aria-label="{markup(alt)}" ', 1)
+    return f'<figure class="ex-still">{labelled}</figure>'
+
+
+def embedded(explorer: Explorer, name: str, still: str) -> str:
+    """Return an explorer as MyST for a page that is no notebook.
+
+    Args:
+        explorer: with its data.
+        name: letters that no other explorer of the page has.
+        still: HTML for where scripts are off.
+    """
+    place, data = f"explorer-{name}", json.dumps(explorer.data, ensure_ascii=False).replace("<", "\\u003c")
+    module = explorer._esm.replace(_EXPORT, "const shown = explorer(", 1)
+    parts = [
+        f"<style>{explorer._css}</style>",
+        f'<div id="{place}"><noscript>{still}</noscript></div>',
+        f'<script type="application/json" id="{place}-data">{data}</script>',
+        f'<script type="module">\n{module}',
+        f'const place = document.getElementById("{place}");',
+        f'const model = {{ get: () => JSON.parse(document.getElementById("{place}-data").textContent) }};',
+        "shown.render({ model, el: place });",
+        "</script>",
+    ]
+    # blank lines would do no harm within the fence; its length outdoes any run of backticks in the scripts
+    return "\n".join(["``````````{raw} html", *parts, "``````````"])
+
+
+def summary(draws: pd.Series, digits: int = 4) -> dict[str, Any]:
+    """Return the values of ``draws`` (rounded), their ``mean`` and 95 % t-interval, ``low`` and ``high``.
+
+    One draw has no interval: its ends are None.
+    """
+    values = [round(float(value), digits) for value in draws]
+    if len(values) < 2:
+        return {"draws": values, "mean": values[0], "low": None, "high": None}
+    interval = t_interval(draws)
+    ends = {"mean": interval.mean, "low": interval.low, "high": interval.high}
+    return {"draws": values, **{name: round(end, digits + 2) for name, end in ends.items()}}
+
+
+def check_columns(name: str, table: pd.DataFrame, columns: tuple[str, ...]) -> None:
+    """Raise ExplorerError unless the table called `name` has rows and all of `columns`."""
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise ExplorerError(f"the {name} table has no column `{missing[0]}`; it needs {', '.join(columns)}")
+    if table.empty:
+        raise ExplorerError(f"the {name} table has no rows; run the notebook that writes it first")
