@@ -126,3 +126,22 @@ def numbers(seed, name):
     from helpers.work.seeds import torch_stream
 
     return functools.partial(torch.randn, generator=torch_stream(seed, name))
+
+
+@pytest.fixture
+def open_explorer(browser, tmp_path):
+    """A function that opens an explorer in the browser, alone on a page; at the end the console must be empty."""
+    import explorer_pages as pages
+
+    with served(tmp_path) as address:
+
+        def show(explorer, **options):
+            pages.write_page(tmp_path, explorer, **options)
+            browser.get("about:blank")
+            browser.get_log("browser")
+            browser.get(f"{address}/index.html")
+            pages.wait_for(browser, lambda: pages.said(browser))
+            return browser
+
+        yield show
+    assert browser.get_log("browser") == []

@@ -13,7 +13,7 @@ import pytest
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
 EXPLORER = "notebooks/01_owl_transfer.html"
-EXPLORERS = {"TransmissionExplorer": ".te svg", "AskTheModels": ".ask td"}  # class -> what is there once it is drawn
+EXPLORERS = {"TransmissionExplorer": ".ex svg", "AskTheModels": ".ask td"}  # class -> what is there once it is drawn
 
 
 def pages(built_book):

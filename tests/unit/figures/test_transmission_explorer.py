@@ -115,7 +115,8 @@ def test_every_trait_has_cells_of_its_own():
 
 
 def test_the_script_reads_the_names_the_data_have():
-    data, script = explorer_data(transmission_table()), TransmissionExplorer._esm
+    data = explorer_data(transmission_table())
+    script = TransmissionExplorer._esm.partition("// The explorer of transmission effects")[2]
     assert set(re.findall(r"\bdata\.(\w+)", script)) == set(data)
     assert set(re.findall(r"\bc\.(\w+)", script)) <= set(data["cells"][0])
 
