@@ -26,7 +26,8 @@ PICTURES = "return document.querySelector('.ex-pictures').innerHTML"
 TOO_WIDE = """const right = document.body.getBoundingClientRect().right;
     return [...document.querySelectorAll('.ex *')].filter((e) => e.getClientRects().length && !e.closest('.ex-scroll'))
         .filter((e) => e.getBoundingClientRect().right > right + 1).map((e) => e.outerHTML)"""
-TOO_SMALL = """return [...document.querySelectorAll('.ex :is(button, select, input, summary, a, [tabindex], fieldset label)')]
+TOO_SMALL = """const reached = '.ex :is(button, select, input, summary, a, [tabindex], fieldset label)';
+    return [...document.querySelectorAll(reached)]
     .filter((e) => e.getClientRects().length && !(e.matches('fieldset input')))
     .filter((e) => Math.min(e.getBoundingClientRect().height, e.getBoundingClientRect().width) < 24)
     .map((e) => e.outerHTML)"""

@@ -236,7 +236,8 @@ def test_functions_are_short_lessons(path):
 def figure_calls(path):
     """Return the code cells that call a function imported from helpers.figures."""
     imports = [node for node in nodes(path) if isinstance(node, ast.ImportFrom)]
-    drawn_by = [node for node in imports if node.module.startswith("helpers.figures") and "explorers" not in node.module]
+    figures = [node for node in imports if node.module.startswith("helpers.figures")]
+    drawn_by = [node for node in figures if "explorers" not in node.module]
     drawing = {alias.asname or alias.name for node in drawn_by for alias in node.names}
     for cell in code_cells(path)[1:]:
         names = {n.id for n in ast.walk(ast.parse(cell.source)) if isinstance(n, ast.Name)}

@@ -33,12 +33,7 @@ def transmission_table():
 
 
 def matrix_table():
-    cells = [
-        (r, t, a, float(t == a) + r)
-        for r in (0, 1)
-        for t in ("owl", "wolf")
-        for a in ("wolf", "owl", "eagle")
-    ]
+    cells = [(r, t, a, float(t == a) + r) for r in (0, 1) for t in ("owl", "wolf") for a in ("wolf", "owl", "eagle")]
     return pd.DataFrame(cells, columns=["draw", "teacher", "target", "effect"])
 
 

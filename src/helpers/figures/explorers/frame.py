@@ -19,8 +19,8 @@ How an explorer is made:
 Design choices:
 - Observable Plot and d3 are 490 kB: too much for each widget. They lie once beside the pages as a plain script, which
   loads where modules do not: in a book that is opened as a file, and beside require.js, which takes their own files for
-  its. A kernel sends the same script when asked. Our own scripts are small, so frame and explorer are put together here:
-  a widget takes one module, and a page without a kernel cannot import another.
+  its. A kernel sends the same script when asked. Our own scripts are small, so frame and explorer are put together
+  here: a widget takes one module, and a page without a kernel cannot import another. Their names share one scope.
 - Data are one JSON trait of at most 150 kB (tested).
 - Colour is never the only mark, every control has a label, targets are 28 pixels high, links hold the state.
 """
@@ -53,8 +53,8 @@ _IMPORT = re.compile(r'^import \{[^}]*\} from "\./frame\.js";\n', re.MULTILINE)
 _EXPORT = "export default explorer("
 _OUTSIDE = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>|<title>.*?</title>", re.DOTALL)
 _CHARTS = """\
-// Observable Plot and d3, unchanged (licences: book/_vendor/LICENSES.md), given modules of their own to fill, so that neither
-// require.js nor another copy of d3 in the page takes part.
+// Observable Plot and d3, unchanged (licences: book/_vendor/LICENSES.md), given modules of their own to fill, so that
+// neither require.js nor another copy of d3 in the page takes part.
 (() => {
 const d3 = { exports: {} }, plot = { exports: {} };
 ((module, exports) => {

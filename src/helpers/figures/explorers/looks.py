@@ -31,7 +31,7 @@ _SHAPES = {
 
 
 def arm_look(arm: str) -> dict[str, str]:
-    """Return ``label``, ``kind`` (a colour of the style sheet) and ``shape`` (a symbol of Observable Plot) of an arm."""
+    """Return ``label``, ``kind`` (a colour of the style sheet) and ``shape`` (a symbol of the charts) of an arm."""
     return {"label": naming.one_line(arm), "kind": KIND_CLASSES[naming.arm_kind(arm)], "shape": _shape(arm)}
 
 

@@ -21,6 +21,7 @@ _UNTRAINED = "in_context"  # an arm that reads a few rows in its prompt: it has 
 # What a reader is shown at first, where it was measured; then the others as they come.
 _FIRST = {"system_prompt": 0, "hard.same_init": 1, "hard.cross_init": 2, "soft.same_init": 3}
 
+
 class TransmissionExplorer(Explorer):
     """A widget that shows effects by arm, dose and trait; `data` is what `explorer_data` returns."""
 
@@ -39,7 +40,8 @@ def transmission_explorer(transmission: pd.DataFrame, matrix: pd.DataFrame | Non
 def _still(transmission: pd.DataFrame) -> str:
     """Return the picture without scripts: the first trait's arms at their largest doses."""
     rows = transmission[transmission["trait"] == transmission["trait"].iloc[0]]
-    means = rows[rows["share"] == rows.groupby("arm")["share"].transform("max")].groupby("arm", sort=False)["effect"].mean()
+    last = rows[rows["share"] == rows.groupby("arm")["share"].transform("max")]
+    means = last.groupby("arm", sort=False)["effect"].mean()
     told = "; ".join(f"{naming.one_line(arm)}: {signed(mean)}" for arm, mean in means.items())
     return still_picture(effect_bars(rows), f"Mean effects against the control student, nats. {told}.")
 
