@@ -22,6 +22,7 @@ from pathlib import Path
 from helpers.book import machine, staging
 from helpers.book.provenance import provenance
 from helpers.book.staging import BookError
+from helpers.results.answers import ANSWERS_FILE
 from helpers.results.bundles import MANIFEST
 from helpers.results.runs import EARLIER, RUNS_FILE
 from helpers.work import artifacts
@@ -100,10 +101,10 @@ def _key(root: Path, run_dir: Path) -> str:
     runs = [root / RESULTS / run_dir.name / name for name in (RUNS_FILE, EARLIER)]
     of_run = [run_dir / "ledger.json", run_dir / machine.CHECK, *notebooks]
     of_run += [folder / MANIFEST for folder in staging.bundles(root, run_dir)]
-    for path in (root / "_config.yml", *runs, *of_run, *sources):
+    for path in (root / "_config.yml", ANSWERS_FILE, *runs, *of_run, *sources):
         if path.is_file() and path.suffix != ".pyc":
             contents[str(path)] = artifacts.content_key(path.read_bytes().hex())
-    code = artifacts.source_key("helpers.book")
+    code = artifacts.source_key("helpers.book.build")
     return artifacts.content_key([contents, _tools(), code, provenance(root, run_dir, notebooks)])
 
 

@@ -18,15 +18,18 @@ from typing import Any
 from helpers.book import machine
 from helpers.results.claims import GUARD, load_claims
 from helpers.results.ledger import Record
+from helpers.results.words import NONE, SPACE, interval, number
 from helpers.work import escaping
 from helpers.work.errors import CurableError
 
-NONE = "\N{EN DASH}"
+# numbers are put into words below, and asked for here
+__all__ = [
+    "NONE", "ProseError", "claims_table", "entry", "found_words", "interval", "mark", "number", "ordered",
+    "paper_sources", "stands_aside", "values", "verdict_mark",
+]
 # Names that a page asks for and that no claim has: an id may not begin with them.
 RESERVED = ("tables", "build")
 
-_MINUS = "\N{MINUS SIGN}"
-_SPACE = "\N{NO-BREAK SPACE}"
 _NOTEBOOK = re.compile(r"\w[\w-]*")
 _ID = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
 _TABLE_HEAD = """\
@@ -40,23 +43,6 @@ _TABLE_HEAD = """\
 
 class ProseError(CurableError, ValueError):
     """The ledger cannot be put into words; the message names the id or notebook and the cure."""
-
-
-def number(value: float, unit: str) -> str:
-    """Return `value` for print: "+1.35" for nats (signed), "54.1 %" for fractions, else three digits."""
-    if unit == "fraction":
-        words = f"{100 * value:.1f}{_SPACE}%"
-    elif unit == "nats":
-        words = f"{round(value, 2) + 0.0:+.2f}"  # + 0.0 turns -0.0 into 0.0
-    else:
-        words = f"{value:.3g}"
-    return words.replace("-", _MINUS)
-
-
-def interval(record: Record) -> str:
-    """Return the mean with its interval, e.g. "+1.35 [+1.20, +1.50]", with spaces that do not break."""
-    low, high = (number(bound, record.unit) for bound in record.ci)
-    return f"{number(record.value, record.unit)}{_SPACE}[{low},{_SPACE}{high}]"
 
 
 def entry(record: Record) -> dict[str, Any]:
@@ -159,13 +145,18 @@ def found_words(record: Record) -> str:
     """Return mean, interval, unit and number of draws of a record, escaped for Markdown."""
     words = entry(record)
     unit = "" if record.unit == "fraction" else f" {words['unit']}"
-    return f"{words['interval']}{unit}, {record.n_runs}{_SPACE}draws"
+    return f"{words['interval']}{unit}, {record.n_runs}{SPACE}draws"
 
 
 def verdict_mark(record: Record) -> str:
+    """Return the verdict of a record as MyST text with the classes that give it its mark."""
+    return mark(record.verdict)
+
+
+def mark(verdict: str) -> str:
     """Return a verdict as MyST text with the classes that give it its mark."""
-    mark = re.sub(r"[^a-z]+", "-", record.verdict.lower()).strip("-")
-    return f"[{escaping.markdown(record.verdict)}]{{.verdict .{mark}}}"
+    name = re.sub(r"[^a-z]+", "-", verdict.lower()).strip("-")
+    return f"[{escaping.markdown(verdict)}]{{.verdict .{name}}}"
 
 
 def _paper_value(record: Record) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from helpers.book import machine, prose
+from helpers.book import machine, openings, prose
 from helpers.book.evidence import Evidence
 from helpers.book.provenance import for_pages, provenance
 from helpers.chain.profiles import load_profile, profile_names
@@ -116,7 +116,9 @@ def stage(root: Path, run_dir: Path, target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(root / "book", target / "book", ignore=shutil.ignore_patterns("__pycache__"))
     for path in notebooks:
-        published = json.dumps(clean(artifacts.read_json(path), path.stem), ensure_ascii=False)
+        cleaned = clean(artifacts.read_json(path), path.stem)
+        chapter = openings.opened(cleaned, path.stem, records, root, run_dir)
+        published = json.dumps(chapter, ensure_ascii=False)
         artifacts.write_text(target / "notebooks" / path.name, published, sync=False)
     origin = for_pages(provenance(root, run_dir, notebooks))
     told = Evidence(prose.ordered(records), root / RESULTS / run_dir.name)

@@ -21,6 +21,8 @@ pytestmark = pytest.mark.skipif(not NOTEBOOKS, reason="there are no notebooks ye
 
 HEADINGS = ["Question", "What the paper found", "Prediction", "Setup", "Run", "Result", "Verdict", "Limits",
             "Try it"]  # fmt: skip
+# the answer of the published run, which the book replaces by that of its own
+ANSWER = 'from helpers.results.answers import published_answer\n\npublished_answer("{}")'
 LONGEST_CELL, NINE_IN_TEN, MEDIAN = 27, 15, 6
 WORDS_PER_CODE_LINE, CODE_CELLS_IN_A_ROW, REPEATED_LINES, LONGEST_FUNCTION = 6, 2, 6, 10
 METADATA = {"kernelspec", "language_info", "subliminal"}
@@ -128,14 +130,15 @@ def test_headings_are_the_fixed_ones(path):
 
 
 @each_notebook
-def test_first_cells_are_title_bootstrap_imports_and_parameters(path):
+def test_first_cells_are_title_bootstrap_answer_imports_and_parameters(path):
     cells = read(path).cells
     assert cells[0].cell_type == "markdown" and cells[1].cell_type == "code"
     assert "hide-input" in tags(cells[1])
-    imports, parameters = code_cells(path)[:2]
+    answer, imports, parameters = code_cells(path)[:3]
+    assert answer.id == "answer" and answer.source == ANSWER.format(path.stem)
     assert all(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.parse(imports.source).body)
     assert "parameters" in tags(parameters)
-    later = [node for cell in code_cells(path)[1:] for node in ast.walk(ast.parse(cell.source))]
+    later = [node for cell in code_cells(path)[2:] for node in ast.walk(ast.parse(cell.source))]
     assert not any(isinstance(node, ast.Import | ast.ImportFrom) for node in later), "one import cell"
 
 
@@ -184,7 +187,7 @@ def test_code_cells_are_set_apart_by_prose(path):
 
 def blocks(path):
     """Return every run of consecutive code lines, of the length that may not occur twice, within its cell."""
-    for cell in code_cells(path)[1:]:  # imports are what notebooks are meant to share
+    for cell in code_cells(path)[2:]:  # the answer and imports are what notebooks are meant to share
         lines = [line.rstrip() for line in cell.source.splitlines() if line.strip()]
         yield from (tuple(lines[i : i + REPEATED_LINES]) for i in range(len(lines) - REPEATED_LINES + 1))
 

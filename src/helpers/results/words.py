@@ -1,0 +1,31 @@
+"""Numbers as the book prints them: rounded by their unit, with true minus signs and spaces that do not break."""
+
+from __future__ import annotations
+
+from helpers.results.records import Record
+
+NONE = "\N{EN DASH}"
+SPACE = "\N{NO-BREAK SPACE}"
+_MINUS = "\N{MINUS SIGN}"
+
+
+def number(value: float, unit: str) -> str:
+    """Return `value` for print, as its unit asks.
+
+    "+1.35" for nats (signed), "54.1 %" for fractions, "0.98" for ratios, else three digits.
+    """
+    if unit == "fraction":
+        words = f"{100 * value:.1f}{SPACE}%"
+    elif unit == "nats":
+        words = f"{round(value, 2) + 0.0:+.2f}"  # + 0.0 turns -0.0 into 0.0
+    elif unit == "ratio":
+        words = f"{round(value, 2) + 0.0:.2f}"
+    else:
+        words = f"{value:.3g}"
+    return words.replace("-", _MINUS)
+
+
+def interval(record: Record) -> str:
+    """Return the mean with its interval, e.g. "+1.35 [+1.20, +1.50]", with spaces that do not break."""
+    low, high = (number(bound, record.unit) for bound in record.ci)
+    return f"{number(record.value, record.unit)}{SPACE}[{low},{SPACE}{high}]"

@@ -1,0 +1,73 @@
+"""How a chapter opens: title, question and answer of this run, main figure; then everything else, once."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from helpers.book import openings
+from helpers.results import answers, ledger
+
+ROOT = Path(__file__).parents[3]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def executed(path):
+    """Return a notebook of the tree as if it had been run: every figure has an output."""
+    notebook = json.loads(path.read_text())
+    for cell in notebook["cells"]:
+        if "mystnb" in cell["metadata"]:
+            cell["outputs"] = [{"output_type": "display_data", "data": {"image/png": "AAAA"}, "metadata": {}}]
+    return notebook
+
+
+def opened(path):
+    """Return an executed notebook of the tree as the book shows it, with the published records."""
+    records = ledger.load(ROOT / "results/nano")
+    return openings.opened(executed(path), path.stem, records, ROOT, ROOT / "_runs/nano")["cells"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_chapter_opens_with_question_answer_and_figure(path):
+    title, answer, figure, *rest = opened(path)
+    words = answers.words()[path.stem]
+    assert "".join(title["source"]).startswith("# ") and "\n" not in "".join(title["source"])
+    assert words.question in answer["source"] and answer["source"].count("{.verdict") in (0, 3)
+    assert figure["metadata"]["mystnb"]["figure"]["name"] == words.figure and figure["outputs"]
+    assert "remove-input" in figure["metadata"]["tags"]
+    assert answer["cell_type"] == "markdown" and all(cell["id"] != "answer" for cell in rest)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_nothing_is_lost_and_no_name_is_given_twice(path):
+    cells, before = opened(path), executed(path)["cells"]
+    ids = [cell["id"] for cell in cells]
+    assert len(set(ids)) == len(ids)
+    names = [openings._figure_name(cell) for cell in cells if openings._figure_name(cell)]
+    assert sorted(names) == sorted(openings._figure_name(cell) for cell in before if openings._figure_name(cell))
+    assert {cell["id"] for cell in before} - {"answer"} <= set(ids)
+    words = " ".join(" ".join("".join(cell["source"]).split()) for cell in cells if cell["cell_type"] == "markdown")
+    for cell in before:
+        if cell["cell_type"] == "markdown":
+            assert "".join(cell["source"]).splitlines()[-1].strip() in words
+
+
+def test_a_chapter_without_words_or_without_its_figure_stays_as_it_is():
+    path = NOTEBOOKS[1]
+    notebook = executed(path)
+    assert openings.opened(notebook, "10_drinks", [], ROOT, ROOT / "_runs/toy") is notebook
+    bare = {"cells": [notebook["cells"][0]]}
+    cells = openings.opened(bare, path.stem, [], ROOT, ROOT / "_runs/toy")["cells"]
+    assert [cell["id"] for cell in cells] == ["title", "answer", "introduction"]
+    assert "was not measured here" in cells[1]["source"]
+
+
+def test_own_rows_replace_the_published_ones_of_the_same_draw(tmp_path):
+    for folder, value in ((tmp_path / "results/toy", 0.1), (tmp_path / "_runs/toy", 0.9)):
+        (folder / "tables").mkdir(parents=True)
+        draws = (1, 2) if value < 0.5 else (2,)
+        rows = "\n".join(f"{draw},solved,{value}" for draw in draws)
+        (folder / "tables/health.csv").write_text(f"draw,measure,value\n{rows}\n")
+    table = openings._table(tmp_path, tmp_path / "_runs/toy", "health")
+    assert sorted(zip(table["draw"], table["value"], strict=True)) == [(1, 0.1), (2, 0.9)]
+    assert openings._table(tmp_path, tmp_path / "_runs/other", "health") is None
