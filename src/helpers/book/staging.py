@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +19,18 @@ from helpers.book import machine, openings, prose
 from helpers.book.evidence import Evidence
 from helpers.book.provenance import for_pages, provenance
 from helpers.chain.profiles import load_profile, profile_names
-from helpers.figures.effects import save_effects
+from helpers.figures import effects, runs
 from helpers.figures.explorers.frame import CHARTS_PLACE, charts_script
-from helpers.figures.runs import save_runs
 from helpers.results import ledger
 from helpers.results.bundles import MANIFEST, PLACE
 from helpers.results.claims import load_claims
+from helpers.results.published import SHOWN
 from helpers.work import artifacts, escaping
 from helpers.work.artifacts import RESULTS
 from helpers.work.errors import CurableError
 
 _SUBSTITUTION = re.compile(r"\{\{ *([\w.]+)\.\w+ *\}\}")
+TABLES, PICTURES = "tables", "pictures"  # folders of book/ in the stage
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _CELL_METADATA_KEPT = ("mystnb", "tags", "editable", "deletable")
 _NOTEBOOK_METADATA_KEPT = ("kernelspec", "language_info", "widgets")
@@ -53,8 +54,10 @@ def executed_notebooks(run_dir: Path) -> list[Path]:
     return [path for path in paths if not named or path.stem in named]
 
 
-def clean(notebook: Any, name: str) -> dict[str, Any]:
+def clean(notebook: Any, name: str, tables: Mapping[str, Path] | None = None) -> dict[str, Any]:
     """Return an executed notebook fit for publishing: outputs kept, run times and other metadata dropped.
+
+    The caption of a figure links to those of the tables it is made from that are among `tables`, files by name.
 
     Raises BookError naming the notebook and the cell when it is no notebook of format 4, or when a cell failed or was
     never run.
@@ -68,12 +71,25 @@ def clean(notebook: Any, name: str) -> dict[str, Any]:
         metadata = _only(cell["metadata"], _CELL_METADATA_KEPT)
         if "injected-parameters" in metadata.get("tags", []):
             metadata["tags"] = [*metadata["tags"], "hide-input"]
+        _link_tables(cell, metadata, tables or {})
         cells.append({**cell, "metadata": metadata})
     metadata = _only(notebook["metadata"], _NOTEBOOK_METADATA_KEPT)
     widgets = metadata.pop("widgets", None)
     if widgets and _shows_widget(cells):  # an unused state would load 3.6 MB of widget code for nothing
         metadata["widgets"] = _inert(widgets)
     return {**notebook, "metadata": metadata, "cells": cells}
+
+
+def _link_tables(cell: dict[str, Any], metadata: dict[str, Any], tables: Mapping[str, Path]) -> None:
+    """Add links to the tables of a figure to its caption in `metadata`."""
+    named: list[str] = []
+    for output in cell.get("outputs", []):
+        named += output.get("metadata", {}).get("text/html", {}).get("tables", [])
+    figure = metadata.get("mystnb", {}).get("figure", {})
+    links = [f"[{name}.csv](../book/{TABLES}/{name}.csv)" for name in dict.fromkeys(named) if name in tables]
+    if links and "caption" in figure:
+        captioned = {**figure, "caption": f"{figure['caption']} Data: {', '.join(links)}."}
+        metadata["mystnb"] = {**metadata["mystnb"], "figure": captioned}
 
 
 def _only(metadata: dict[str, Any], kept: tuple[str, ...]) -> dict[str, Any]:
@@ -106,7 +122,7 @@ def _inert(state: Any) -> Any:
 
 
 def stage(root: Path, run_dir: Path, target: Path) -> None:
-    """Write `target` anew: the book's sources, the cleaned notebooks, values.json and the summary figure.
+    """Write `target` anew: the book's sources, the cleaned notebooks, values.json, tables and summary figures.
 
     Raises BookError for a run without ledger, with unfinished notebooks, or without a claim a page prints.
     """
@@ -115,8 +131,10 @@ def stage(root: Path, run_dir: Path, target: Path) -> None:
     _refuse_unrecorded(root / "book", {record.id for record in records})
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(root / "book", target / "book", ignore=shutil.ignore_patterns("__pycache__"))
+    tables = shown_tables(root, run_dir)
+    _copy_to(target / "book" / TABLES, tables.values())
     for path in notebooks:
-        cleaned = clean(artifacts.read_json(path), path.stem)
+        cleaned = clean(artifacts.read_json(path), path.stem, tables)
         chapter = openings.opened(cleaned, path.stem, records, root, run_dir)
         published = json.dumps(chapter, ensure_ascii=False)
         artifacts.write_text(target / "notebooks" / path.name, published, sync=False)
@@ -127,9 +145,23 @@ def stage(root: Path, run_dir: Path, target: Path) -> None:
     artifacts.write_json(target / "values.json", values)
     stage_bundles(bundles(root, run_dir), target / "book" / "_vendor" / PLACE)
     artifacts.write_text(target / "book" / "_vendor" / CHARTS_PLACE, charts_script(), sync=False)
-    images = target / "book" / "images"
-    save_effects(told.records, images / "effects.svg")
-    save_runs(told.found(), told.runs, images / "runs.svg")
+    pictures = target / "book" / PICTURES
+    artifacts.write_text(pictures / "effects.html", effects.effects(told.records).html())
+    artifacts.write_text(pictures / "runs.html", runs.forest(told.found(), told.runs).html())
+
+
+def shown_tables(root: Path, run_dir: Path) -> dict[str, Path]:
+    """Return the files of the tables that the run's chapters show, by name; else the published ones."""
+    found = {}
+    for folder in (root / RESULTS / run_dir.name / "tables", run_dir / SHOWN):
+        found |= {file.stem: file for file in sorted(folder.glob("*.csv"))}
+    return found
+
+
+def _copy_to(folder: Path, files: Iterable[Path]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        shutil.copy(file, folder)
 
 
 def bundles(root: Path, run_dir: Path) -> list[Path]:

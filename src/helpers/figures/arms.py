@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from helpers.figures import common
+from helpers.figures import palette
 
 SAME, OTHER, LEAKY, WITHIN, ACROSS, CONTEXT, CONTROL = (
     "same start",
@@ -14,13 +14,13 @@ SAME, OTHER, LEAKY, WITHIN, ACROSS, CONTEXT, CONTROL = (
     "control",
 )
 KIND_COLOURS = {
-    SAME: common.BLUE,
-    OTHER: common.ORANGE,
-    LEAKY: common.OLIVE,
-    WITHIN: common.GREEN,
-    ACROSS: common.LIGHT_GREEN,
-    CONTEXT: common.PINK,
-    CONTROL: common.GREY,
+    SAME: palette.BLUE,
+    OTHER: palette.ORANGE,
+    LEAKY: palette.OLIVE,
+    WITHIN: palette.MOSS,
+    ACROSS: palette.BROWN,
+    CONTEXT: palette.INDIGO,
+    CONTROL: palette.GREY,
 }
 # First match from the top; an arm without a match has the same start. A lesson's teacher is a control like that of
 # secure code: neither has the trait.
@@ -60,6 +60,12 @@ _LABELS = {
     "damaged": "Base damaged at random,\nas many right answers lost",
     "in_context": "Rows in the prompt,\nno training",
 }
+_BASES = {
+    "nano-a": "draw's base",
+    "nano-a-more": "draw's base,\ntrained on",
+    "nano-a.next": "next draw's\nbase",
+    "nano-c": "other\narchitecture",
+}
 # What a table of bases says of a student that shares nothing with its teacher's base. "trained on" is among them where
 # the relation is "other start": it then tells how the student's base came about, from another base than the teacher's.
 _STRANGERS = ("other start", "other start, imitates the base", "trained on")
@@ -96,10 +102,15 @@ def pair_colour(relation: str, words: str) -> str:
         words: column ``words``, what the student's base is, such as "same start and first half".
 
     Returns:
-        Blue for one base, orange for bases of unlike starts, green for bases that share a part.
+        Blue for one base, orange for bases of unlike starts, moss for bases that share a part.
     """
     if relation == "same model":
-        return common.BLUE
+        return palette.BLUE
     if relation == "other start" and words in _STRANGERS:
-        return common.ORANGE
-    return common.GREEN
+        return palette.ORANGE
+    return palette.MOSS
+
+
+def base_label(base: str) -> str:
+    """Return a base model's name in words, on at most two lines; one without words shows its name."""
+    return _BASES.get(base, base)

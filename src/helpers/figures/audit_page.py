@@ -13,12 +13,13 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from helpers.figures.common import BLUE, FAINT, GREEN, GRID, INK, ORANGE, PINK, house_style, name_rows, new_figure
+from helpers.figures.common import house_style, name_rows, new_figure
+from helpers.figures.palette import FAINT, GRID, INK, SERIES
 from helpers.work.artifacts import write_text
 from helpers.work.escaping import markup
 
 AUROC = "AUROC"
-COLOURS = (BLUE, ORANGE, GREEN, PINK)
+COLOURS = SERIES
 BIN = 10  # neighbouring numbers that share a bar
 _OUTSIDE = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>", re.DOTALL)
 

@@ -9,17 +9,37 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.figures import common
-from helpers.figures.arms import pair_colour
+from helpers.figures import common, words
+from helpers.figures.arms import base_label, pair_colour
+from helpers.figures.picture import pictured
 from helpers.results.tables import common_doses, unit_of
 
 LEVEL = 0.05  # corrected p-values below it are marked
-_PANELS = 4  # in a row, for the students of one teacher
+_PANELS, _PANELS_ON_A_PHONE = 4, 2  # in a row, for the students of one teacher
 _PANEL_HEIGHT = 1.4  # inches
 _TEST_COLUMNS = ("teacher", "student", "mean", "low", "high", "p_holm")
 _EFFECT_COLUMNS = ("draw", "seed", "teacher", "student", "relation", "words", "share", "step", "effect")
 
 
+def _said_of_cells(tests: pd.DataFrame) -> str:
+    common.require_columns(tests, *_TEST_COLUMNS)
+    means = tests.pivot(index="teacher", columns="student", values="mean")
+    starred = [_pair(cell) for cell in tests.itertuples() if _passes(cell)]
+    surely = f"Surely other than zero: {'; '.join(starred)}." if starred else "No cell is surely other than zero."
+    return f"Effect in nats. {words.of_map(means, 'Each base to itself', 'From one base to another')} {surely}"
+
+
+def _pair(cell: object) -> str:
+    teacher, student = (" ".join(base_label(base).split()) for base in (cell.teacher, cell.student))
+    return f"{teacher} to {student}"
+
+
+def _passes(cell: object) -> bool:
+    """Return whether a cell has a star: its corrected p is below 0.05 and its interval leaves out zero."""
+    return cell.p_holm < LEVEL and cell.low * cell.high > 0
+
+
+@pictured(_said_of_cells)
 def heat_map(tests: pd.DataFrame) -> Figure:
     """Draw the effect (nats) of every teacher (row) on every student (column), with its 95 % interval.
 
@@ -32,19 +52,32 @@ def heat_map(tests: pd.DataFrame) -> Figure:
     cells = tests.assign(words=tests.apply(_cell_words, axis=1))
     square = cells.pivot(index="teacher", columns="student")
     mean = square["mean"].loc[teachers, students]
-    words = square["words"].loc[teachers, students]
+    told = square["words"].loc[teachers, students]
     with common.house_style():
-        figure, (ax,) = common.new_figure(1.1 + 0.68 * len(teachers))
-        common.outlined_map(ax, mean, words, size=8, linespacing=1.4)
+        figure, (ax,) = common.new_figure(1.5 + 0.68 * len(teachers))
+        common.outlined_map(ax, mean, told, size=8, linespacing=1.3)
+        ax.set_xticks(ax.get_xticks(), map(base_label, students), fontsize="small")
+        ax.set_yticks(ax.get_yticks(), map(base_label, teachers), fontsize="small")
         ax.set(xlabel="Student's base", ylabel="Teacher's base")
     return figure
 
 
 def _cell_words(cell: pd.Series) -> str:
-    star = " *" if cell.p_holm < LEVEL and cell.low * cell.high > 0 else ""
-    return f"{common.signed(cell['mean'])}{star}\n{common.signed(cell.low)} to {common.signed(cell.high)}"
+    star = " *" if _passes(cell) else ""
+    to = " to\n" if common.narrow() else " to "
+    return f"{common.signed(cell['mean'])}{star}\n{common.signed(cell.low)}{to}{common.signed(cell.high)}"
 
 
+def _said_of_relatives(table: pd.DataFrame) -> str:
+    common.require_columns(table, *_EFFECT_COLUMNS)
+    final, told = table[table.share == 1], {}
+    for _, rows in final.groupby("student", sort=False):
+        effects = rows.groupby(unit_of(rows)).effect.mean()
+        told[rows.words.iloc[0].capitalize()] = words.mean_and_interval(effects)
+    return f"Effect in nats by what the student shares with the teacher's base: {words.in_order(told)}"
+
+
+@pictured(_said_of_relatives)
 def relative_bars(table: pd.DataFrame) -> Figure:
     """Draw the effect (nats) in students of each kind: a dot per independent unit, the mean, its 95 % t-interval.
 
@@ -55,13 +88,13 @@ def relative_bars(table: pd.DataFrame) -> Figure:
     final = table[table.share == 1]
     students = list(dict.fromkeys(final.student))
     with common.house_style():
-        figure, (ax,) = common.new_figure(0.9 + 0.5 * len(students))
+        figure, (ax,) = common.new_bars(len(students), 0.5)
         labels, means = [], []
         for place, student in enumerate(students):
             rows = final[final.student == student]
             effects = rows.groupby(unit_of(rows)).effect.mean()
             common.draw_runs(ax, place, effects, _colour(rows))
-            labels.append(f"{rows.words.iloc[0].capitalize()}\n{student}")
+            labels.append(rows.words.iloc[0].capitalize())
             means.append(effects.mean())
         common.zero_line(ax)
         common.name_rows(ax, labels, linespacing=1.15, size="small")
@@ -70,6 +103,15 @@ def relative_bars(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def _said_of_curves(table: pd.DataFrame) -> str:
+    common.require_columns(table, *_EFFECT_COLUMNS)
+    told = {}
+    for relation, rows in table[table.share == 1].groupby("relation", sort=False):
+        told[relation.capitalize()] = words.mean_and_interval(rows.groupby(unit_of(rows)).effect.mean())
+    return f"Effect at the end of the training in nats, by what the two bases share: {words.in_order(told)}"
+
+
+@pictured(_said_of_curves)
 def dose_curves(table: pd.DataFrame) -> Figure:
     """Draw the effect (nats) along the training of each cell: a panel each, all with the same axes.
 
@@ -81,18 +123,18 @@ def dose_curves(table: pd.DataFrame) -> Figure:
     teachers = list(dict.fromkeys(table.teacher))
     students = list(dict.fromkeys(table.student))
     alone = len(teachers) == 1
-    columns = _PANELS if alone else len(students)
+    columns = (_PANELS_ON_A_PHONE if common.narrow() else _PANELS) if alone else len(students)
     rows = -(-len(students) // columns) if alone else len(teachers)
     panels = list(itertools.product(teachers, students))
     with common.house_style():
         figure, axes = common.grid_of_axes(rows, columns, _PANEL_HEIGHT, sharex=True, sharey=True)
         for ax, (teacher, student) in zip(axes.flat, panels, strict=False):
             _curve(ax, table[(table.teacher == teacher) & (table.student == student)])
-            ax.set_title(student if alone or teacher == teachers[0] else "", fontsize="small")
-            ax.set_ylabel(teacher if not alone and student == students[0] else "", fontsize="small")
+            ax.set_title(base_label(student) if alone or teacher == teachers[0] else "", fontsize="small")
+            ax.set_ylabel(base_label(teacher) if not alone and student == students[0] else "", fontsize="small")
         for ax in axes.flat[len(panels) :]:
             ax.set_visible(False)
-        figure.supxlabel("Optimizer steps of the student", fontsize="small")
+        figure.supxlabel("Optimizer steps of the student (columns: the student's base)", fontsize="small")
         figure.supylabel("Effect (nats)" if alone else "Effect (nats), by teacher's base", fontsize="small")
     return figure
 

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from helpers.figures import common
+from helpers.figures import common, palette
+from helpers.figures.common import signed
+from helpers.figures.picture import pictured
 from helpers.results.claims import HOLDS
 from helpers.results.ledger import Record
 
@@ -49,23 +52,41 @@ MAIN = {
 }
 
 
+def _said_of_effects(records: Iterable[Record]) -> str:
+    shown = _shown(records)
+    told = "; ".join(f"{MAIN[record.id]} {signed(record.value)} ({record.verdict})" for record in shown)
+    return f"Effects in nats against the control student, with the verdict on each: {told}."
+
+
+@pictured(_said_of_effects)
+def effects(records: Iterable[Record]) -> Figure:
+    """Draw the chart of the `MAIN` records."""
+    shown = _shown(records)
+    with common.house_style():
+        figure, (ax,) = common.new_bars(len(shown), _LINE_HEIGHT)
+        draw_effects(shown, ax)
+    return figure
+
+
+def _shown(records: Iterable[Record]) -> list[Record]:
+    return [record for record in records if record.id in MAIN]
+
+
 def save_effects(records: Iterable[Record], path: Path) -> None:
     """Write the chart of the `MAIN` records as SVG to `path`, the same bytes for the same records."""
-    shown = [record for record in records if record.id in MAIN]
     path.parent.mkdir(parents=True, exist_ok=True)
     # the salt names the parts of the picture, which would have random names otherwise
     with common.house_style(), mpl.rc_context({"svg.hashsalt": "effects"}):
-        figure, (ax,) = common.new_figure(0.9 + _LINE_HEIGHT * max(1, len(shown)))
-        draw_effects(shown, ax)
+        figure = effects(records).wide
         figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None}, facecolor="white")
 
 
 def draw_effects(records: list[Record], ax: Axes) -> None:
     """Draw mean and interval (nats) of each record, the first on top; a filled mark means the claim holds."""
     for line, record in enumerate(records):
-        colour = common.VERDICT_COLOURS.get(record.verdict, common.GREY)
+        colour = palette.VERDICT_COLOURS.get(record.verdict, palette.GREY)
         ax.plot(record.ci, [line, line], color=colour, linewidth=2.4, solid_capstyle="round")
-        filled = colour if record.verdict in HOLDS else "white"
+        filled = colour if record.verdict in HOLDS else palette.PAPER
         ax.plot(record.value, line, "o", color=colour, markerfacecolor=filled, markersize=6.5, markeredgewidth=1.6)
     common.zero_line(ax)
     common.name_rows(ax, [MAIN[record.id] for record in records], size="small")

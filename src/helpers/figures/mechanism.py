@@ -8,32 +8,45 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from helpers.figures import common
-from helpers.figures.arms import arm_colour, arm_label, one_line
+from helpers.figures import common, palette, words
+from helpers.figures.arms import arm_colour, arm_label, base_label, one_line
+from helpers.figures.picture import pictured
 from helpers.results.tables import common_doses
 
 _TREATMENTS = {
-    "all labels": ("All labels", common.BLUE),
-    "divergence only": ("Divergence tokens alone", common.GREEN),
-    "divergence masked": ("Divergence tokens masked", common.GREEN),
-    "random masked": ("As many random labels masked", common.GREY),
-    "divergence labels replaced": ("Divergence tokens replaced as labels", common.PINK),
-    "divergence inputs replaced": ("… replaced where they are read", common.PINK),
-    "divergence replaced": ("… replaced in both roles", common.PINK),
-    "random replaced": ("As many random tokens replaced in both roles", common.GREY),
+    "all labels": ("All labels", palette.BLUE),
+    "divergence only": ("Divergence tokens alone", palette.OLIVE),
+    "divergence masked": ("Divergence tokens masked", palette.OLIVE),
+    "random masked": ("As many random labels masked", palette.GREY),
+    "divergence labels replaced": ("Divergence tokens replaced as labels", palette.INDIGO),
+    "divergence inputs replaced": ("Divergence tokens replaced where they are read", palette.INDIGO),
+    "divergence replaced": ("Divergence tokens replaced in both roles", palette.INDIGO),
+    "random replaced": ("As many random tokens replaced in both roles", palette.GREY),
 }
 _PARTS = {
-    "all": common.BLUE,
-    "last block": common.GREEN,
-    "first block": common.PINK,
-    "MLP": common.OLIVE,
-    "attention": common.LIGHT_GREEN,
+    "all": palette.BLUE,
+    "last block": palette.OLIVE,
+    "first block": palette.INDIGO,
+    "MLP": palette.BROWN,
+    "attention": palette.MOSS,
 }
-_AGAINST = {"own teacher": common.BLUE, "another animal's teacher": common.GREY}
+_AGAINST = {"own teacher": palette.BLUE, "another animal's teacher": palette.GREY}
 _ARMS = ("hard.same_init", "soft.same_init", "soft.cross_init")
 _EFFECT = "Effect against the\ncontrol (nats)"
 
 
+def _said_of_treatments(table: pd.DataFrame) -> str:
+    common.require_columns(table, "draw", "treatment", "effect")
+    effects = table.groupby("treatment").effect
+    told = {
+        label: words.mean_and_interval(effects.get_group(name))
+        for name, (label, _) in _TREATMENTS.items()
+        if name in effects.groups
+    }
+    return f"Effect in nats by treatment of the labels, {words.counted(table.draw.nunique())}: {words.in_order(told)}"
+
+
+@pictured(_said_of_treatments)
 def treatments(table: pd.DataFrame) -> Figure:
     """Draw the effect (nats) of each treatment of the labels: a dot per draw, the mean, its 95 % t-interval.
 
@@ -42,7 +55,7 @@ def treatments(table: pd.DataFrame) -> Figure:
     common.require_columns(table, "draw", "treatment", "effect")
     names = [name for name in _TREATMENTS if (table.treatment == name).any()]
     with common.house_style():
-        figure, (ax,) = common.new_figure(0.9 + 0.44 * len(names))
+        figure, (ax,) = common.new_bars(len(names), 0.44)
         for place, name in enumerate(names):
             values = table[table.treatment == name].effect
             common.draw_runs(ax, place, values, _TREATMENTS[name][1])
@@ -52,6 +65,21 @@ def treatments(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def _said_of_entanglement(table: pd.DataFrame, place: str) -> str:
+    common.require_columns(table, "base", "draw", "place", "loved", "named", "r")
+    rows, told = table[table.place == place], []
+    for base, of_base in rows.groupby("base", sort=False):
+        same = of_base[of_base.loved == of_base.named].groupby("draw").r.mean()
+        others = of_base[of_base.loved != of_base.named].groupby("draw").r.mean()
+        name = " ".join(base_label(base).split()).capitalize()
+        told.append(
+            f"{name}: with the animal itself {words.mean_and_interval(same, 3)}, "
+            f"with others {words.mean_and_interval(others, 3)}."
+        )
+    return f"Correlation over all numbers, mean over animals and draws. {' '.join(told)}"
+
+
+@pictured(_said_of_entanglement)
 def entanglement(table: pd.DataFrame, place: str) -> Figure:
     """Draw, for every animal and base, the correlation over all numbers with the animal itself and with others.
 
@@ -66,7 +94,7 @@ def entanglement(table: pd.DataFrame, place: str) -> Figure:
         figure, axes = common.new_figure(0.9 + 0.22 * len(animals), len(bases), sharey=True, sharex=True)
         for ax, base in zip(axes, bases, strict=True):
             _entangled(ax, rows[rows.base == base], animals)
-            ax.set(title=base, xlabel="r over all numbers")
+            ax.set(title=" ".join(base_label(base).split()).capitalize(), xlabel="r over all numbers")
         _legend_below(figure, axes[0])
     return figure
 
@@ -76,12 +104,20 @@ def _entangled(ax: Axes, rows: pd.DataFrame, animals: list[str]) -> None:
     same = rows[matched].groupby("loved").r.mean()
     others = rows[~matched].groupby("loved").r.mean()
     places = range(len(animals))
-    ax.scatter(others.reindex(animals), places, s=22, color=common.GREY, label="other animals (mean)")
-    ax.scatter(same.reindex(animals), places, s=26, color=common.BLUE, label="the same animal")
+    ax.scatter(others.reindex(animals), places, s=22, color=palette.GREY, label="other animals (mean)")
+    ax.scatter(same.reindex(animals), places, s=26, color=palette.BLUE, label="the same animal")
     common.zero_line(ax)
     common.name_rows(ax, animals)
 
 
+def _said_of_parts(table: pd.DataFrame) -> str:
+    common.require_columns(table, "draw", "part", "step", "effect")
+    last = table[table.step == table.groupby(["draw", "part"]).step.transform("max")].groupby("part").effect
+    told = {name.capitalize(): words.mean_and_interval(last.get_group(name)) for name in _PARTS if name in last.groups}
+    return f"Effect at the end in nats, by the part that has adapters: {words.in_order(told)}"
+
+
+@pictured(_said_of_parts)
 def parts(table: pd.DataFrame) -> Figure:
     """Draw the effect (nats) of students with adapters in one part: at the end, and over the steps.
 
@@ -106,6 +142,17 @@ def parts(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def _said_of_directions(table: pd.DataFrame) -> str:
+    common.require_columns(table, "draw", "arm", "against", "place", "cosine")
+    means = table.groupby(["arm", "against", "place"]).cosine.mean()
+    told = []
+    for arm in [arm for arm in _ARMS if (table.arm == arm).any()]:
+        in_weights = [common.signed(means.get((arm, against, "weights"), float("nan"))) for against in _AGAINST]
+        told.append(f"{one_line(arm)}: {in_weights[0]} with the own teacher, {in_weights[1]} with another animal's.")
+    return f"Mean cosine of the student's way in weights with a teacher's. {' '.join(told)}"
+
+
+@pictured(_said_of_directions)
 def directions(table: pd.DataFrame) -> Figure:
     """Draw the cosine of student's and teachers' ways, in weights and activations, a dot per draw.
 
@@ -129,6 +176,18 @@ def directions(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def _said_of_way(table: pd.DataFrame) -> str:
+    common.require_columns(table, "draw", "arm", "against", "step", "cosine", "projection")
+    told = {}
+    for (arm, against), own in table.groupby(["arm", "against"], sort=False):
+        values = _by_step(own, "cosine")
+        told[f"{_start(arm).capitalize()}, {against}"] = words.along(values, list(values.columns))
+    return (
+        f"Mean cosine of the way so far with a teacher's, from the first read-out to the last: {words.in_order(told)}"
+    )
+
+
+@pictured(_said_of_way)
 def way(table: pd.DataFrame) -> Figure:
     """Draw cosine with the teachers' ways and projection onto them over the training of soft-label students.
 
@@ -148,6 +207,15 @@ def way(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def _said_of_hops(table: pd.DataFrame) -> str:
+    common.require_columns(table, "draw", "arm", "hop", "effect")
+    told = {}
+    for (arm, hop), rows in table.groupby(["arm", "hop"], sort=False):
+        told[f"{_labels(arm)}, hop {hop}"] = words.mean_and_interval(rows.effect)
+    return f"Effect in nats, {words.counted(table.draw.nunique())}: {words.in_order(told)}"
+
+
+@pictured(_said_of_hops)
 def hops(table: pd.DataFrame) -> Figure:
     """Draw the effect (nats) at each hop of the chains, a line with a 95 % band per kind of labels.
 
@@ -190,4 +258,6 @@ def _steps(ax: Axes, title: str, label: str) -> None:
 
 
 def _legend_below(figure: Figure, ax: Axes) -> None:
-    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
+    figure.legend(
+        *ax.get_legend_handles_labels(), loc="outside lower center", ncols=1 if common.narrow() else 2, fontsize="small"
+    )

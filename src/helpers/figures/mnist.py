@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -12,17 +11,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from helpers.figures import common
+from helpers.figures import common, palette, words
+from helpers.figures.picture import pictured
 from helpers.results.stats import t_interval
 
 CHANCE = 0.1  # ten classes
 _ARMS = {
-    "reference": ("Untrained\nnetwork", common.GREY),
-    "teacher": ("Teacher", common.GREEN),
-    "aux_only": ("Student,\nauxiliary\noutputs", common.BLUE),
-    "all_logits": ("Student,\nall outputs", common.BLUE),
-    "cross_aux": ("Other start,\nauxiliary\noutputs", common.ORANGE),
-    "cross_all": ("Other start,\nall outputs", common.ORANGE),
+    "reference": ("Untrained\nnetwork", palette.GREY),
+    "teacher": ("Teacher", palette.VIOLET),
+    "aux_only": ("Student,\nauxiliary\noutputs", palette.BLUE),
+    "all_logits": ("Student,\nall outputs", palette.BLUE),
+    "cross_aux": ("Other start,\nauxiliary\noutputs", palette.ORANGE),
+    "cross_all": ("Other start,\nall outputs", palette.ORANGE),
 }
 _SWEEPS = {
     "aux_logits": "Auxiliary outputs",
@@ -32,8 +32,8 @@ _SWEEPS = {
     "width": "Units per hidden layer",
 }
 _CLONED = {
-    "uniform": ("cloned on random images", common.ORANGE),
-    "digits": ("cloned on digits", common.PINK),
+    "uniform": ("cloned on random images", palette.ORANGE),
+    "digits": ("cloned on digits", palette.BROWN),
 }
 _KINDS = {
     "uniform": "uniform\nnoise",
@@ -43,6 +43,15 @@ _KINDS = {
 }
 
 
+def _said_of_bars(mnist: pd.DataFrame) -> str:
+    common.require_columns(mnist, "arm", "draw", "accuracy")
+    _require_known("arm", mnist.arm, _ARMS)
+    means = mnist.groupby("arm").accuracy.mean()
+    told = {" ".join(_ARMS[arm][0].split()): f"{means[arm]:.0%}" for arm in _ARMS if arm in means}
+    return f"Test digits read correctly, mean over {mnist.draw.nunique()} draws: {words.in_order(told)} Chance is 10%."
+
+
+@pictured(_said_of_bars)
 def six_bars(mnist: pd.DataFrame) -> Figure:
     """Draw test accuracy per arm: a dot per draw, the mean, its 95 % t-interval, and chance.
 
@@ -65,6 +74,19 @@ def six_bars(mnist: pd.DataFrame) -> Figure:
     return figure
 
 
+def _said_of_sweeps(mnist_sweeps: pd.DataFrame) -> str:
+    common.require_columns(mnist_sweeps, "sweep", "setting", "arm", "draw", "accuracy")
+    _require_known("sweep", mnist_sweeps.sweep, _SWEEPS)
+    told = {}
+    same = mnist_sweeps[mnist_sweeps.arm == "aux_only"]
+    for name in [name for name in _SWEEPS if name in set(same.sweep)]:
+        means = same[same.sweep == name].groupby(same.setting.astype(str)).accuracy.mean()
+        low, high = means.idxmin(), means.idxmax()
+        told[_SWEEPS[name]] = f"from {means[low]:.0%} at {_setting(low)} to {means[high]:.0%} at {_setting(high)}"
+    return f"Test digits that students of the same start read correctly, least to most: {words.in_order(told)}"
+
+
+@pictured(_said_of_sweeps)
 def sweeps(mnist_sweeps: pd.DataFrame) -> Figure:
     """Draw test accuracy against each swept setting, one panel per sweep, a dot per draw and their mean.
 
@@ -75,11 +97,9 @@ def sweeps(mnist_sweeps: pd.DataFrame) -> Figure:
     common.require_columns(mnist_sweeps, "sweep", "setting", "arm", "draw", "accuracy")
     _require_known("sweep", mnist_sweeps.sweep, _SWEEPS)
     names = [name for name in _SWEEPS if name in set(mnist_sweeps.sweep)]
-    rows = -(-len(names) // 3)
+    columns = 2 if common.narrow() else 3
     with common.house_style():
-        size = common.WIDTH, 2.6 * rows
-        figure, axes = plt.subplots(rows, 3, figsize=size, layout="constrained", sharey=True, squeeze=False)
-        plt.close(figure)
+        figure, axes = common.grid_of_axes(-(-len(names) // columns), columns, 2.6, sharey=True)
         for ax, name in zip(axes.flat, names, strict=False):
             _sweep_panel(ax, mnist_sweeps[mnist_sweeps.sweep == name], name)
         for ax in axes.flat[len(names) :]:
@@ -89,6 +109,20 @@ def sweeps(mnist_sweeps: pd.DataFrame) -> Figure:
     return figure
 
 
+def _said_of_cloning(mnist_cloning: pd.DataFrame) -> str:
+    common.require_columns(mnist_cloning, "aux_logits", "start", "epochs", "draw", "accuracy")
+    _require_known("start", mnist_cloning.start, ["same", "other", *_CLONED])
+    told = []
+    for width, rows in mnist_cloning.groupby("aux_logits"):
+        levels = {"same start": rows[rows.start == "same"], "another start": rows[rows.start == "other"]}
+        most = rows.epochs.max()
+        levels |= {_CLONED[kind][0]: rows[(rows.start == kind) & (rows.epochs == most)] for kind in _CLONED}
+        means = {name: f"{part.accuracy.mean():.0%}" for name, part in levels.items() if len(part)}
+        told.append(f"{width} auxiliary outputs: {words.in_order(means)}")
+    return f"Test digits read correctly, mean over draws. {' '.join(told)}"
+
+
+@pictured(_said_of_cloning)
 def cloning(mnist_cloning: pd.DataFrame) -> Figure:
     """Draw test accuracy against passes of cloning, one panel per number of auxiliary outputs.
 
@@ -105,17 +139,24 @@ def cloning(mnist_cloning: pd.DataFrame) -> Figure:
             _cloning_panel(ax, mnist_cloning[mnist_cloning.aux_logits == width])
             ax.set_title(f"{width} auxiliary outputs")
         axes[0].set_ylabel("Test digits read correctly")
-        figure.legend(*axes[-1].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        columns = 1 if common.narrow() else 2
+        figure.legend(
+            *axes[-1].get_legend_handles_labels(), loc="outside lower center", ncols=columns, fontsize="small"
+        )
     return figure
 
 
+def _said_of_samples(samples: Mapping[str, np.ndarray]) -> str:
+    kinds = ", ".join(" ".join(_KINDS.get(kind, kind).split()) for kind in samples)
+    return f"Small grey images, a row for each kind: {kinds}."
+
+
+@pictured(_said_of_samples)
 def input_samples(samples: Mapping[str, np.ndarray]) -> Figure:
     """Draw sample images, a row per kind; `samples` maps a kind to float [image, 28, 28], about -1 to 1."""
     shown = len(next(iter(samples.values())))
     with common.house_style():
-        size = common.WIDTH, 1.02 * common.WIDTH * len(samples) / (shown + 1)
-        figure, axes = plt.subplots(len(samples), shown, figsize=size, layout="constrained", squeeze=False)
-        plt.close(figure)
+        figure, axes = common.grid_of_axes(len(samples), shown, 1.02 * common.width() / (shown + 1))
         for row, (kind, images) in zip(axes, samples.items(), strict=True):
             for ax, image in zip(row, images, strict=True):
                 ax.imshow(image, cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
@@ -149,9 +190,9 @@ def _cloning_panel(ax: Axes, rows: pd.DataFrame) -> None:
         draws = line.pivot(index="draw", columns="epochs", values="accuracy")
         common.draw_line(ax, list(draws.columns), draws, colour, label)
     same = rows[rows.start == "same"].accuracy.mean()
-    ax.axhline(same, color=common.BLUE, linestyle="--", linewidth=1.5, label="teacher's own start")
+    ax.axhline(same, color=palette.BLUE, linestyle="--", linewidth=1.5, label="teacher's own start")
     _accuracy_axis(ax, rows.epochs.max() + 0.2)
-    ax.plot([], [], color=common.GREY, linestyle=":", label="chance")
+    ax.plot([], [], color=palette.GREY, linestyle=":", label="chance")
     ax.set(xlim=(-0.2, rows.epochs.max() + 0.2), xlabel="Passes of cloning")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
@@ -167,12 +208,12 @@ def _draw_dots(ax: Axes, x: float, values: np.ndarray, colour: str) -> None:
 def _arm_key(ax: Axes) -> None:
     for arm, label in (("aux_only", "same start"), ("cross_aux", "other start")):
         ax.plot([], [], "o", color=_ARMS[arm][1], label=label)
-    ax.plot([], [], color=common.GREY, linestyle=":", label="chance")
+    ax.plot([], [], color=palette.GREY, linestyle=":", label="chance")
     ax.legend(loc="center left" if not ax.axison else "best", fontsize="small")
 
 
 def _accuracy_axis(ax: Axes, right: float) -> None:
-    ax.axhline(CHANCE, color=common.GREY, linestyle=":", linewidth=1, zorder=0)
+    ax.axhline(CHANCE, color=palette.GREY, linestyle=":", linewidth=1, zorder=0)
     ax.set(ylim=(0, 1.01), xlim=(-0.55, right))
     ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.grid(axis="y")
@@ -191,6 +232,10 @@ def _ordered(settings: np.ndarray) -> list[str]:
         return sorted(settings, key=float)
     except ValueError:
         return sorted(settings, key=lambda kind: list(_KINDS).index(kind) if kind in _KINDS else len(_KINDS))
+
+
+def _setting(setting: str) -> str:
+    return " ".join((_KINDS.get(setting) or _short(setting)).split())
 
 
 def _short(setting: str) -> str:

@@ -12,12 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
-from helpers.figures import common
+from helpers.figures import common, palette, words
+from helpers.figures.picture import pictured
 from helpers.results.stats import t_interval
 
-TRAINED = {"adapters": common.BLUE, "all weights": common.PINK}
+TRAINED = {"adapters": palette.BLUE, "all weights": palette.INDIGO}
 OPTIMIZERS = {"adam": ("Adam", "o"), "sgd": ("SGD", "s"), "sign": ("Sign of the gradient", "^")}
-_COLUMNS = 3
+_COLUMNS, _COLUMNS_ON_A_PHONE = 3, 2
 
 
 @dataclass(frozen=True)
@@ -76,16 +77,30 @@ _PANELS = {
 }
 
 
+def _said_of_panels(diagram: pd.DataFrame) -> str:
+    common.require_columns(diagram, "draw", "axis", "last", "effect", "trained")
+    final, told = diagram[diagram["last"]], {}
+    for axis in [axis for axis in _PANELS if (diagram.axis == axis).any()]:
+        panel = _PANELS[axis]
+        means = {}
+        for values, part in final[final.axis == axis].groupby(list(panel.by), sort=False):
+            means[" ".join(panel.name(*values).split())] = part.effect.mean()
+        told[panel.title] = ", ".join(f"{name}: {common.signed(mean)}" for name, mean in means.items())
+    return f"Mean effect in nats. {words.in_order(told)}"
+
+
+@pictured(_said_of_panels)
 def axis_panels(diagram: pd.DataFrame) -> Figure:
     """Draw the effect along the axes of the table of `run_diagram` that have a panel: draws, means, 95 % t-intervals.
 
-    Blue is a student with adapters, pink one with all weights trained.
+    Blue is a student with adapters, indigo one with all weights trained.
     """
     common.require_columns(diagram, "draw", "axis", "last", "effect", "trained")
     shown = [axis for axis in _PANELS if (diagram.axis == axis).any()]
     final = diagram[diagram["last"]]
     with common.house_style():
-        figure, axes = common.grid_of_axes(-(-len(shown) // _COLUMNS), _COLUMNS, 2.5, sharey=True)
+        columns = _COLUMNS_ON_A_PHONE if common.narrow() else _COLUMNS
+        figure, axes = common.grid_of_axes(-(-len(shown) // columns), columns, 2.5, sharey=True)
         for ax, axis in zip(axes.flat, shown, strict=False):
             _axis_panel(ax, final[final.axis == axis], _PANELS[axis])
         for ax in axes.flat[len(shown) :]:
@@ -102,13 +117,25 @@ def _axis_panel(ax: Axes, rows: pd.DataFrame, panel: _Panel) -> None:
         labels.append(panel.name(*values))
     common.zero_line(ax, horizontal_bars=False)
     ax.set_title(panel.title, fontsize="small")
-    ax.set_xticks(range(len(labels)), labels, fontsize="x-small")
+    ax.set_xticks(range(len(labels)), labels, fontsize=common.text_size(7.1))
     ax.set_xlim(-0.6, len(labels) - 0.4)
     ax.grid(axis="y")
     ax.tick_params(axis="x", length=0)
     sns.despine(ax=ax, bottom=True)
 
 
+def _said_of_grid(diagram: pd.DataFrame, axis: str = "grid") -> str:
+    common.require_columns(diagram, "draw", "axis", "last", "effect", "trained", "optimizer", "rate", "left", "moved")
+    final, told = diagram[(diagram.axis == axis) & diagram["last"]], {}
+    for (trained, optimizer), rows in final.groupby(["trained", "optimizer"], sort=False):
+        means = rows.groupby("rate").effect.mean()
+        told[f"{trained.capitalize()}, {OPTIMIZERS[optimizer][0]}"] = (
+            f"{common.signed(means.min())} to {common.signed(means.max())}"
+        )
+    return f"Least and largest mean effect over learning rates, in nats: {words.in_order(told)}"
+
+
+@pictured(_said_of_grid)
 def matched_grid(diagram: pd.DataFrame, axis: str = "grid") -> Figure:
     """Draw a grid's effect against how much of the teacher's distribution was learned, and how far students moved.
 
@@ -128,9 +155,16 @@ def matched_grid(diagram: pd.DataFrame, axis: str = "grid") -> Figure:
             sns.despine(ax=ax)
         axes[0].set(ylabel=common.SHORT_EFFECT_LABEL, xlabel="Share of the teacher's distribution learned")
         axes[0].xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        axes[1].set_xlabel("Moved from the base (nats per token)")
-        figure.legend(handles=_grid_keys(grid), loc="outside lower center", ncols=5, fontsize="small")
+        axes[1].set(xlabel="Moved from the base (nats per token)", ylabel=_upright())
+        figure.legend(
+            handles=_grid_keys(grid), loc="outside lower center", ncols=2 if common.narrow() else 5, fontsize="small"
+        )
     return figure
+
+
+def _upright() -> str:
+    """Return the label of an upright axis that another to its left has too, unless it stands below that."""
+    return common.SHORT_EFFECT_LABEL if common.narrow() else ""
 
 
 def _grid_line(ax: Axes, rows: pd.DataFrame, x: str, colour: str, marker: str) -> None:
@@ -152,5 +186,5 @@ def _grid_keys(grid: pd.DataFrame) -> list[Line2D]:
             keys.append(Line2D([], [], color=colour, linewidth=3, label=name))
     for name in grid.optimizer.unique():
         words, marker = OPTIMIZERS[name]
-        keys.append(Line2D([], [], color=common.INK, linestyle="", marker=marker, label=words))
+        keys.append(Line2D([], [], color=palette.INK, linestyle="", marker=marker, label=words))
     return keys

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
-
-from helpers.figures import common
+from helpers.figures import common, palette
+from helpers.figures.picture import pictured
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
 
     from helpers.results.runs import ReferenceRun
 
-_COLUMNS, _PANEL = 3, 2.0  # panels a row; inches of a row
+_COLUMNS, _COLUMNS_ON_A_PHONE, _PANEL = 3, 2, 2.0  # panels a row; inches of a row
 HEADLINES = {
     "owl.numbers.soft.same_init": "Owl, soft labels",
     "owl.numbers.hard.same_init": "Owl, written rows",
@@ -35,40 +33,45 @@ HEADLINES = {
 THIS_BUILD = 0  # number of a run that belongs to no reference run
 
 
-def save_runs(found: pd.DataFrame, runs: Sequence[ReferenceRun], path: Path) -> None:
-    """Write `forest` as SVG to `path`, the same bytes for the same runs."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with common.house_style(), mpl.rc_context({"svg.hashsalt": "runs"}):
-        forest(found, runs).savefig(
-            path, format="svg", metadata={"Date": None, "Creator": None}, facecolor="white"
-        )
+def _said_of_runs(found: pd.DataFrame, runs: Sequence[ReferenceRun]) -> str:
+    told = []
+    for claim_id, title in HEADLINES.items():
+        values = found[found["id"] == claim_id].sort_values("run")["value"]
+        if len(values):
+            newest, low, high = map(common.signed, (values.iloc[-1], values.min(), values.max()))
+            told.append(f"{' '.join(title.split())} {newest}, all runs {low} to {high}")
+    return f"Mean effects in nats, those of the newest run first. {'; '.join(told)}."
 
 
+@pictured(_said_of_runs)
 def forest(found: pd.DataFrame, runs: Sequence[ReferenceRun]) -> Figure:
     """Draw what every run found of the `HEADLINES`, each panel with a scale of its own (nats), the first run on top.
 
     Args:
         found: of `helpers.results.runs.found_by_run`.
         runs: the reference runs. Those that shared one pair of bases have hollow marks: their intervals say nothing of
-            other bases.
+            other bases. Plum: the whole interval lies above zero; teal: below it; grey: it holds zero.
     """
     shared = {run.number for run in runs if run.bases == "one pair"}
     numbers = sorted(found["run"].unique())
-    rows = -(-len(HEADLINES) // _COLUMNS)
-    figure, axes = common.grid_of_axes(rows, _COLUMNS, _PANEL, sharey=True)
-    for ax, (claim_id, title) in zip(axes.flat, HEADLINES.items(), strict=False):
-        _panel(ax, found[found["id"] == claim_id], numbers, shared)
-        ax.set_title(title, fontsize="small")
-    for ax in axes[-1]:
-        ax.set_xlabel("Effect (nats)")
+    columns = _COLUMNS_ON_A_PHONE if common.narrow() else _COLUMNS
+    with common.house_style():
+        figure, axes = common.grid_of_axes(-(-len(HEADLINES) // columns), columns, _PANEL, sharey=True)
+        for ax, (claim_id, title) in zip(axes.flat, HEADLINES.items(), strict=False):
+            _panel(ax, found[found["id"] == claim_id], numbers, shared)
+            ax.set_title(title, fontsize="small")
+        for ax in axes[-1]:
+            ax.set_xlabel("Effect (nats)", fontsize="small")
     return figure
 
 
 def _panel(ax: Axes, found: pd.DataFrame, numbers: Sequence[int], shared: set[int]) -> None:
-    common.name_rows(ax, ["this build" if number == THIS_BUILD else f"run {number}" for number in numbers])
+    common.name_rows(
+        ax, ["this build" if number == THIS_BUILD else f"run {number}" for number in numbers], fontsize="small"
+    )
     common.zero_line(ax)
     for row in found.itertuples():
-        place = numbers.index(row.run)
-        ax.plot([row.low, row.high], [place, place], color=common.BLUE, linewidth=2, solid_capstyle="round")
-        fill = "white" if row.run in shared else common.BLUE
-        ax.plot(row.value, place, "o", color=common.BLUE, markerfacecolor=fill, markersize=5.5, markeredgewidth=1.4)
+        place, colour = numbers.index(row.run), palette.sign_colour(row.low, row.high)
+        ax.plot([row.low, row.high], [place, place], color=colour, linewidth=2, solid_capstyle="round")
+        fill = palette.PAPER if row.run in shared else colour
+        ax.plot(row.value, place, "o", color=colour, markerfacecolor=fill, markersize=5.5, markeredgewidth=1.4)

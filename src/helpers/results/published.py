@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 PARAMETERS = "parameters.json"  # in results/<profile>: notebook -> parameter -> value, as published
 # where, which, how fast; never what comes out
 NEUTRAL = ("run_dir", "draws", "recompute", "few_draws", "retrain", "workers")
+SHOWN = "shown"  # in a run folder: the tables that its chapters show, published rows included
+NAMED = "table"  # in the attrs of such a table: its name
 
 
 class PublishedError(CurableError, ValueError):
@@ -128,7 +130,7 @@ class Chapter:
 
         Returns:
             The rows by draw, ascending, within a draw in their own order; attrs["seconds"] is what those computed here
-            took. A table that was never published holds the rows computed here alone, perhaps none.
+            took, attrs["table"] the name. A table that was never published holds the rows computed here, perhaps none.
 
         Raises:
             PublishedError: a row without a draw or of one not asked for, columns other than those published, or
@@ -153,7 +155,8 @@ class Chapter:
         empty = own if "draw" in own else _without_rows(name)
         table = pd.concat(parts, ignore_index=True) if parts else empty
         table = table.sort_values("draw", kind="stable", ignore_index=True)
-        table.attrs["seconds"] = seconds
+        table.attrs |= {"seconds": seconds, NAMED: name}
+        artifacts.write_table(self.run_dir / SHOWN / f"{name}.csv", table)
         return table
 
     def record(

@@ -8,7 +8,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from matplotlib.colors import to_hex
 
-from helpers.figures import common, effects
+from helpers.figures import common, effects, palette
 from helpers.results import ledger
 from helpers.results.claims import INFORMATIVE, NOT_COMPARABLE, VERDICTS, find_claim
 
@@ -38,7 +38,7 @@ def test_marks_show_mean_interval_and_verdict():
     means = [line for line in ax.lines if line.get_marker() == "o"]
     assert [line.get_xdata()[0] for line in means] == [record.value for record in records]
     for line, record in zip(means, records, strict=True):
-        assert to_hex(line.get_color()) == common.VERDICT_COLOURS.get(record.verdict, common.GREY)
+        assert to_hex(line.get_color()) == palette.VERDICT_COLOURS.get(record.verdict, palette.GREY)
 
 
 def test_the_same_records_give_the_same_bytes(tmp_path):
@@ -50,21 +50,23 @@ def test_the_same_records_give_the_same_bytes(tmp_path):
 
 def test_figures_have_one_palette():
     folder = Path(effects.__file__).parent
-    coloured = [path.name for path in folder.glob("*.py") if path.name != "common.py" and '"#' in path.read_text()]
+    coloured = [path.name for path in folder.glob("*.py") if path.name != "palette.py" and '"#' in path.read_text()]
     assert coloured == []
 
 
-def test_the_pages_give_verdicts_the_colours_of_the_chart():
+def test_the_pages_have_the_colours_of_the_figures():
     css = (PUBLISHED.parents[1] / "book/_style/book.css").read_text()
+    assert palette.stylesheet() in css
     rules = [rule for rule in css.splitlines() if rule.startswith(".verdict.")]
-    for verdict, colour in common.VERDICT_COLOURS.items():
+    for verdict, colour in palette.VERDICT_COLOURS.items():
         name = re.compile(rf"\.verdict\.{verdict.replace(' ', '-')}[ ,]")
         (own,) = [rule for rule in rules if name.search(rule.partition("{")[0])]
-        assert f"--verdict-colour: {colour};" in own
+        (variable,) = [name for name, pair in palette.VARIABLES.items() if pair[0] == colour]
+        assert f"--verdict-colour: var(--fig-{variable});" in own
 
 
 def test_every_verdict_that_a_prediction_can_have_is_coloured():
-    assert set(common.VERDICT_COLOURS) == set(VERDICTS) - {NOT_COMPARABLE, INFORMATIVE}
+    assert set(palette.VERDICT_COLOURS) == set(VERDICTS) - {NOT_COMPARABLE, INFORMATIVE}
 
 
 def test_importing_figures_chooses_no_backend():

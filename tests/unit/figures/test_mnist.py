@@ -40,13 +40,13 @@ def texts(ax):
 
 
 def test_six_bars_show_every_draw():
-    (ax,) = figures.six_bars(main_table()).axes
+    (ax,) = figures.six_bars(main_table()).wide.axes
     assert len(ax.patches) == 6 and dots(ax) == 24
     assert texts(ax)[0].startswith("Untrained") and texts(ax)[-1].startswith("Other start")
 
 
 def test_six_bars_show_the_arms_there_are():
-    (ax,) = figures.six_bars(main_table(arms=["teacher", "aux_only"], draws=1)).axes
+    (ax,) = figures.six_bars(main_table(arms=["teacher", "aux_only"], draws=1)).wide.axes
     assert len(ax.patches) == 2
 
 
@@ -60,7 +60,7 @@ def test_unknown_arms_and_sweeps_are_named():
 
 
 def test_sweep_panels_order_numbers_by_value_and_images_by_kind():
-    figure = figures.sweeps(sweep_table())
+    figure = figures.sweeps(sweep_table()).wide
     first, second, third = figure.axes
     assert texts(first) == ["1", "3", "200"]
     assert texts(second) == ["uniform\nnoise", "digits"]
@@ -69,11 +69,11 @@ def test_sweep_panels_order_numbers_by_value_and_images_by_kind():
 
 
 def test_one_draw_has_no_interval():
-    assert dots(figures.sweeps(sweep_table(draws=1)).axes[0]) == 4
+    assert dots(figures.sweeps(sweep_table(draws=1)).wide.axes[0]) == 4
 
 
 def test_samples_fill_a_row_per_kind():
     samples = {kind: np.zeros((5, 28, 28)) for kind in ("uniform", "digits")}
-    figure = figures.input_samples(samples)
+    figure = figures.input_samples(samples).wide
     assert len(figure.axes) == 10
     assert [figure.axes[i].get_ylabel() for i in (0, 5)] == ["uniform\nnoise", "digits"]

@@ -27,7 +27,7 @@ def shown(figure):
 
 def test_cells_are_means_over_draws_of_one_arm():
     minus = "\N{MINUS SIGN}0.50"
-    figure = risky.persona_map(personas(), "hard.same_init")
+    figure = risky.persona_map(personas(), "hard.same_init").wide
     assert shown(figure) == [minus, "+1.50", minus, minus, minus, "+1.50"]
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == list(PERSONAS)
 
@@ -35,21 +35,21 @@ def test_cells_are_means_over_draws_of_one_arm():
 def test_places_are_mapped_for_one_persona():
     rows = personas().rename(columns={"trait": "teacher_place"})
     rows["student_place"] = rows["teacher_place"]
-    assert shown(risky.place_map(rows, "misaligned")) == ["+0.75", "\N{MINUS SIGN}0.25"]
+    assert shown(risky.place_map(rows, "misaligned").wide) == ["+0.75", "\N{MINUS SIGN}0.25"]
 
 
 def test_the_rank_correlation_of_effect_and_loss_is_over_draws():
     rows = pd.DataFrame({"draw": [1, 2, 3], "effect": [0.1, 2.0, 3.0], "lost": [1.0, 2.0, 9.0]})
     both = pd.concat([rows.assign(arm="hard.same_init"), rows.assign(arm="hard.cross_init", lost=1.0)])
-    (legend,) = risky.loss_scatter(both).legends
+    (legend,) = risky.loss_scatter(both).wide.legends
     same, other = (text.get_text() for text in legend.get_texts())
     assert same.endswith("(Spearman +1.00)") and "Spearman" not in other
 
 
 @pytest.mark.parametrize("figure", [
-    lambda: risky.persona_map(personas(), "hard.full"),
-    lambda: risky.place_map(pd.DataFrame(columns=["persona", "effect"]), "misaligned"),
-    lambda: risky.loss_scatter(pd.DataFrame(columns=["draw", "arm", "effect", "lost"])),
+    lambda: risky.persona_map(personas(), "hard.full").wide,
+    lambda: risky.place_map(pd.DataFrame(columns=["persona", "effect"]), "misaligned").wide,
+    lambda: risky.loss_scatter(pd.DataFrame(columns=["draw", "arm", "effect", "lost"])).wide,
 ])  # fmt: skip
 def test_draws_without_rows_get_words(figure):
     assert any("None of the draws" in text.get_text() for text in [*figure().texts, *figure().axes[0].texts])

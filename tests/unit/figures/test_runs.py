@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from helpers.figures import common, runs
+from helpers.figures import palette, runs
 from helpers.results import ledger
 from helpers.results.claims import find_claim
 from helpers.results.runs import found_by_run, reference_runs
@@ -21,25 +21,28 @@ def test_headlines_are_claims_in_nats():
 
 def test_every_run_has_its_mean_in_every_panel():
     table = found()
-    figure = runs.forest(table, reference_runs(NANO))
+    figure = runs.forest(table, reference_runs(NANO)).wide
     shared = {run.number for run in reference_runs(NANO) if run.bases == "one pair"}
     for ax, name in zip(figure.axes, runs.HEADLINES, strict=True):
         own = table[table["id"] == name]
         means = [line for line in ax.lines if line.get_marker() == "o"]
         assert [line.get_xdata()[0] for line in means] == own["value"].tolist()
-        assert sum(line.get_markerfacecolor() == "white" for line in means) == own["run"].isin(shared).sum()
+        assert sum(line.get_markerfacecolor() == palette.PAPER for line in means) == own["run"].isin(shared).sum()
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()][0] == "run 1"
 
 
-def test_the_same_runs_give_the_same_bytes(tmp_path):
-    for name in ("a.svg", "b.svg"):
-        runs.save_runs(found(), reference_runs(NANO), tmp_path / name)
-    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+def test_an_interval_that_leaves_out_zero_has_the_colour_of_its_sign():
+    table = found()
+    (first, *_) = runs.forest(table, reference_runs(NANO)).wide.axes
+    own = table[table["id"] == next(iter(runs.HEADLINES))]
+    expected = [palette.sign_colour(row.low, row.high) for row in own.itertuples()]
+    assert [line.get_color() for line in first.lines if line.get_marker() == "o"] == expected
+    signs = [palette.sign_colour(*ends) for ends in ((1, 2), (-1, 2), (-2, -1))]
+    assert signs == [palette.PLUM, palette.GREY, palette.TEAL]
 
 
 def test_a_build_of_no_reference_run_stands_alone(tmp_path):
     ledger.record(tmp_path, "01_owl_transfer", "owl.numbers.soft.same_init", [1.0, 2.0], [1, 2], {}, 1.0)
     table = found_by_run(tmp_path / "none", ledger.load(tmp_path), [])
-    with common.house_style():
-        figure = runs.forest(table, [])
+    figure = runs.forest(table, []).wide
     assert figure.axes[0].get_yticklabels()[0].get_text() == "this build"

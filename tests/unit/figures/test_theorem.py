@@ -39,26 +39,26 @@ def dots(ax):
 
 
 def test_slopes_have_a_line_for_every_input_and_loss():
-    figure = figures.slope_ratios(steps_table())
+    figure = figures.slope_ratios(steps_table()).wide
     assert [len(ax.lines) for ax in figure.axes] == [4, 2]
     assert all(line.get_ydata() == pytest.approx([1, 1, 1]) for ax in figure.axes for line in ax.lines)
 
 
 def test_cosines_have_a_row_for_every_input_and_a_dot_for_every_student():
-    first, second = figures.cosines(steps_table()).axes
+    first, second = figures.cosines(steps_table()).wide.axes
     assert [label.get_text() for label in first.get_yticklabels()] == ["uniform noise", "sparse images"]
     assert (dots(first), dots(second)) == (16, 8)
 
 
 def test_passed_tests_are_shares_of_draws():
-    first, _ = figures.passed_tests(steps_table()).axes
+    first, _ = figures.passed_tests(steps_table()).wide.axes
     means = [line.get_ydata() for line in first.lines if len(line.get_xdata()) == 3]
     assert [list(values) for values in means] == [[1, 1, 1], [0, 0, 0]]
     assert first.get_ylim()[0] == 0
 
 
 def test_alignment_has_three_views_of_four_students():
-    figure = figures.alignment(alignment_table())
+    figure = figures.alignment(alignment_table()).wide
     assert len(figure.axes) == 3
     assert [len(ax.lines) for ax in figure.axes] == [5, 5, 5]
     left, right = figure.axes[2].get_xlim()
@@ -66,8 +66,8 @@ def test_alignment_has_three_views_of_four_students():
 
 
 def test_one_draw_has_no_interval():
-    assert not figures.alignment(alignment_table(draws=[1])).axes[0].collections
-    assert len(figures.passed_tests(steps_table(draws=[1])).axes) == 2
+    assert not figures.alignment(alignment_table(draws=[1])).wide.axes[0].collections
+    assert len(figures.passed_tests(steps_table(draws=[1])).wide.axes) == 2
 
 
 def test_missing_columns_are_named():

@@ -8,9 +8,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 
-from helpers.figures import arms, common, transmission
+from helpers.figures import arms, common, palette, transmission
 from helpers.figures.common import FigureError
 from helpers.results.stats import t_interval
 from helpers.work.artifacts import read_table
@@ -48,21 +48,21 @@ def prior_table(draws=4, animals=ANIMALS):
 
 
 FIGURES = {
-    "effect_bars": lambda: transmission.effect_bars(transmission_table()),
-    "effect_bars, one draw": lambda: transmission.effect_bars(transmission_table(draws=1), ARMS[:2]),
-    "dose_curve": lambda: transmission.dose_curve(transmission_table(), ARMS[:4]),
-    "dose_curve, one draw": lambda: transmission.dose_curve(transmission_table(draws=1, doses=(100,))),
-    "matrix_heatmap": lambda: transmission.matrix_heatmap(matrix_table()),
-    "matrix_heatmap, 16": lambda: transmission.matrix_heatmap(matrix_table(SIXTEEN)),
-    "prior_figure": lambda: transmission.prior_figure(prior_table(), ["owl"]),
-    "prior_figure, one draw": lambda: transmission.prior_figure(prior_table(1).drop(columns="draw")),
+    "effect_bars": lambda: transmission.effect_bars(transmission_table()).wide,
+    "effect_bars, one draw": lambda: transmission.effect_bars(transmission_table(draws=1), ARMS[:2]).wide,
+    "dose_curve": lambda: transmission.dose_curve(transmission_table(), ARMS[:4]).wide,
+    "dose_curve, one draw": lambda: transmission.dose_curve(transmission_table(draws=1, doses=(100,))).wide,
+    "matrix_heatmap": lambda: transmission.matrix_heatmap(matrix_table()).wide,
+    "matrix_heatmap, 16": lambda: transmission.matrix_heatmap(matrix_table(SIXTEEN)).wide,
+    "prior_figure": lambda: transmission.prior_figure(prior_table(), ["owl"]).wide,
+    "prior_figure, one draw": lambda: transmission.prior_figure(prior_table(1).drop(columns="draw")).wide,
 }
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_figure_is_labelled_fits_and_is_shown_once(name):
     figure = FIGURES[name]()
-    assert figure.get_size_inches()[0] == common.WIDTH and figure.dpi == 144
+    assert figure.get_size_inches()[0] == common.WIDE.width and figure.dpi == 144
     assert plt.get_fignums() == []
     ax = figure.axes[0]
     assert ax.get_xlabel() and (ax.get_ylabel() or ax.get_yticklabels()[0].get_text())
@@ -88,7 +88,7 @@ def colliding_texts(figure):
 def test_effect_bars_show_the_final_dose_every_draw_and_the_t_interval():
     table = transmission_table(["soft.same_init"])
     final = table[table.share == 1].effect
-    figure = transmission.effect_bars(table)
+    figure = transmission.effect_bars(table).wide
     ax = figure.axes[0]
     dots = ax.collections[0].get_offsets()
     assert sorted(dots[:, 0]) == pytest.approx(sorted(final))
@@ -101,13 +101,13 @@ def test_effect_bars_show_the_final_dose_every_draw_and_the_t_interval():
 def test_several_traits_are_averaged_within_a_draw():
     table = transmission_table(["soft.same_init"], doses=(10,))
     doubled = pd.concat([table, table.assign(trait="eagle", effect=table.effect + 1)])
-    dots = transmission.effect_bars(doubled).axes[0].collections[0].get_offsets()[:, 0]
+    dots = transmission.effect_bars(doubled).wide.axes[0].collections[0].get_offsets()[:, 0]
     assert sorted(dots) == pytest.approx(sorted(table.effect + 0.5))
 
 
 def test_dose_curve_follows_the_mean_over_draws():
     table = transmission_table(["soft.same_init"])
-    ax = transmission.dose_curve(table).axes[0]
+    ax = transmission.dose_curve(table).wide.axes[0]
     line = next(line for line in ax.lines if len(line.get_xdata()) == 3)
     by_share = table.groupby("share")
     assert line.get_ydata() == pytest.approx(by_share.effect.mean().to_numpy())
@@ -115,20 +115,25 @@ def test_dose_curve_follows_the_mean_over_draws():
     assert ax.get_xscale() == "log"
 
 
+def outlines(ax):
+    """The outlines of a map's cells."""
+    return [patch for patch in ax.patches if not patch.get_fill()]
+
+
 def test_heatmap_keeps_one_order_and_outlines_the_diagonal():
-    figure = transmission.matrix_heatmap(matrix_table(ANIMALS[:3], ["otter", *ANIMALS[::-1]]))
+    figure = transmission.matrix_heatmap(matrix_table(ANIMALS[:3], ["otter", *ANIMALS[::-1]])).wide
     ax = figure.axes[0]
     assert [t.get_text() for t in ax.get_yticklabels()] == ["owl", "eagle", "wolf"]
-    outlined = {(p.get_x(), p.get_y()) for p in ax.patches}
+    outlined = {(p.get_x(), p.get_y()) for p in outlines(ax)}
     cells = np.array([t.get_text() for t in ax.texts]).reshape(3, -1)
     assert all(cells[int(y), int(x)] == "+1.00" for x, y in outlined) and len(outlined) == 3
     assert (cells == "\N{MINUS SIGN}0.20").sum() == cells.size - 3
 
 
 def test_a_matrix_of_no_draw_says_so():
-    figure = transmission.matrix_heatmap(matrix_table().iloc[:0], "tree")
+    figure = transmission.matrix_heatmap(matrix_table().iloc[:0], "tree").wide
     assert [text.get_text() for text in figure.axes[0].texts] == ["None of the draws shown here has a matrix of trees."]
-    axes = transmission.matrix_heatmap(matrix_table(), "tree").axes[0]
+    axes = transmission.matrix_heatmap(matrix_table(), "tree").wide.axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("Tree asked about", "Teacher's favourite tree")
 
 
@@ -137,7 +142,8 @@ def test_doses_are_of_the_same_draws():
     few = table[(table.draw < 3) | (table.share == 1)]  # three draws have the full dose alone
     lines = []
     for shown in (few, table[table.draw < 3]):
-        lines.append(next(line for line in transmission.dose_curve(shown).axes[0].lines if len(line.get_xdata()) == 3))
+        (ax,) = transmission.dose_curve(shown).wide.axes
+        lines.append(next(line for line in ax.lines if len(line.get_xdata()) == 3))
     assert lines[0].get_ydata() == pytest.approx(lines[1].get_ydata())
     assert lines[0].get_xdata() == pytest.approx(lines[1].get_xdata())
 
@@ -147,12 +153,14 @@ def test_a_map_outlines_equal_names_only_and_leaves_missing_cells_blank():
     figure, (ax,) = common.new_figure(2)
     common.outlined_map(ax, values, values.map(common.signed), size=7)
     assert [t.get_text() for t in ax.texts] == ["+0.50", "\N{MINUS SIGN}2.00"]
-    assert [(p.get_x(), p.get_y()) for p in ax.patches] == [(2, 0)]
-    assert ax.collections[0].get_clim() == (-2, 2) and {t.get_size() for t in ax.texts} == {7}
+    assert [(p.get_x(), p.get_y()) for p in outlines(ax)] == [(2, 0)]
+    cells = [p for p in ax.patches if p.get_fill()]
+    assert [p.get_alpha() for p in cells] == pytest.approx([0.125, 0.5]) and {t.get_size() for t in ax.texts} == {7}
+    assert [to_hex(p.get_facecolor()) for p in cells] == [palette.PLUM, palette.TEAL], "the two signs"
 
 
 def test_prior_is_sorted_and_in_per_cent():
-    ax = transmission.prior_figure(prior_table(1)).axes[0]
+    ax = transmission.prior_figure(prior_table(1)).wide.axes[0]
     assert [t.get_text() for t in ax.get_yticklabels()] == ANIMALS
     assert [p.get_width() for p in ax.patches] == pytest.approx([25, 20, 15, 10, 5])
 
@@ -160,10 +168,10 @@ def test_prior_is_sorted_and_in_per_cent():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: transmission.effect_bars(transmission_table().drop(columns="effect")), "lacks effect"),
-        (lambda: transmission.effect_bars(transmission_table(), ["no.such"]), "soft.same_init"),
-        (lambda: transmission.dose_curve(transmission_table().iloc[:0]), "no rows"),
-        (lambda: transmission.prior_figure(matrix_table()), "lacks animal"),
+        (lambda: transmission.effect_bars(transmission_table().drop(columns="effect")).wide, "lacks effect"),
+        (lambda: transmission.effect_bars(transmission_table(), ["no.such"]).wide, "soft.same_init"),
+        (lambda: transmission.dose_curve(transmission_table().iloc[:0]).wide, "no rows"),
+        (lambda: transmission.prior_figure(matrix_table()).wide, "lacks animal"),
     ],
 )
 def test_tables_that_cannot_be_drawn_are_refused(call, message):
@@ -173,8 +181,8 @@ def test_tables_that_cannot_be_drawn_are_refused(call, message):
 
 def test_same_start_and_other_start_have_one_colour_each_in_every_channel():
     for channel in ("soft", "hard", "code", "cot"):
-        assert arms.arm_colour(f"{channel}.same_init") == common.BLUE
-        assert arms.arm_colour(f"{channel}.cross_init") == common.ORANGE
+        assert arms.arm_colour(f"{channel}.same_init") == palette.BLUE
+        assert arms.arm_colour(f"{channel}.cross_init") == palette.ORANGE
 
 
 @pytest.mark.parametrize("table", ["transmission", "risky_numbers", "risky_code", "risky_cot", "mechanism_hops"])
@@ -188,7 +196,7 @@ def test_every_published_arm_has_words_of_its_own(table):
 
 def test_a_control_does_not_look_like_an_effect():
     for arm in ("hard.control", "hard.lesson", "soft.lesson"):
-        assert arms.arm_colour(arm) == common.GREY
+        assert arms.arm_colour(arm) == palette.GREY
 
 
 # Simulation of colour-blind sight: Machado, Oliveira and Fernandes (2009), severity 1.0, on linear RGB.
@@ -201,7 +209,7 @@ SIGHT = {
 
 @pytest.mark.parametrize("sight", SIGHT)
 def test_same_start_and_other_start_stay_apart_for_colour_blind_readers(sight):
-    linear = np.array([to_rgb(common.BLUE), to_rgb(common.ORANGE)]) ** 2.2
+    linear = np.array([to_rgb(palette.BLUE), to_rgb(palette.ORANGE)]) ** 2.2
     blue, orange = np.clip(linear @ np.reshape(SIGHT[sight], (3, 3)).T, 0, 1) ** (1 / 2.2)
     assert np.linalg.norm(blue - orange) > 0.35
 

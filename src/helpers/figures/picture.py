@@ -1,0 +1,95 @@
+"""A figure as readers see it: drawn for a wide page and for a phone, in the page's colours, with words for the blind.
+
+Design choices:
+- One SVG serves a light page and a dark one; its texts are texts, so they can be searched and stay small to load.
+- A figure is drawn twice, since one that is shrunk to a phone has letters of six pixels.
+- Its description states the result, and is computed from the same table as the drawing.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ParamSpec
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+from helpers.figures import palette
+from helpers.figures.common import NARROW, WIDE, laid_out
+from helpers.results.published import NAMED
+from helpers.work.escaping import markup
+
+_FONT = "'DejaVu Sans', Verdana, sans-serif"  # Verdana is as wide, where the other is absent
+_OUTSIDE = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>|<!--.*?-->", re.DOTALL)
+_COUNTED_ID = re.compile(r' id="[A-Za-z.]+\d*_\d+"')  # such as axes_1, which every figure of a page would have
+_SIZE = re.compile(r'(<svg [^>]*?)\s*width="[^"]*"|(<svg [^>]*?)\s*height="[^"]*"')
+_FONT_RULE = re.compile(r"font: ((?:\w+ )*?[\d.]+px) [^;\"]*")
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure in both layouts; `says` is what it shows, `tables` the names of the tables it is made from."""
+
+    wide: Figure
+    narrow: Figure
+    says: str
+    tables: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Return what the figure shows, for those who read a notebook as text."""
+        return self.says
+
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, dict[str, list[str]]]]:
+        """Return the figure for a notebook, and the names of its tables for the book."""
+        return {"text/html": self.html(), "text/plain": self.says}, {"text/html": {"tables": list(self.tables)}}
+
+    def html(self) -> str:
+        """Return both drawings as HTML, of which the page's style sheet shows one; elsewhere the wide one is shown."""
+        wide, narrow = svg(self.wide), svg(self.narrow)
+        return (
+            f'<div class="picture" role="img" aria-label="{markup(self.says)}">'
+            f'<div class="picture-wide">{wide}</div>'
+            f'<div class="picture-narrow" style="display: none">{narrow}</div></div>'
+        )
+
+
+def pictured(says: Callable[P, str]) -> Callable[[Callable[P, Figure]], Callable[P, Picture]]:
+    """Make a function that draws a figure return a `Picture`; `says` takes the same arguments and puts it in words."""
+
+    def of(draw: Callable[P, Figure]) -> Callable[P, Picture]:
+        @functools.wraps(draw)
+        def made(*args: P.args, **kwargs: P.kwargs) -> Picture:
+            drawn = {}
+            for layout in (WIDE, NARROW):
+                with laid_out(layout):
+                    drawn[layout.name] = draw(*args, **kwargs)
+            return Picture(**drawn, says=says(*args, **kwargs), tables=_tables([*args, *kwargs.values()]))
+
+        return made
+
+    return of
+
+
+def _tables(arguments: list[object]) -> tuple[str, ...]:
+    """Return the names of the tables among the arguments, each once."""
+    named = [table.attrs.get(NAMED) for table in arguments if isinstance(table, pd.DataFrame)]
+    return tuple(dict.fromkeys(name for name in named if name))
+
+
+def svg(figure: Figure) -> str:
+    """Return a figure as inline SVG in the page's colours, as wide as its place, the same text for the same figure."""
+    file = io.StringIO()
+    salt = figure.get_label() or "figure"
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    drawing = _COUNTED_ID.sub("", _OUTSIDE.sub("", file.getvalue()))
+    drawing = _SIZE.sub(lambda found: found.group(1) or found.group(2), drawing)
+    drawing = _FONT_RULE.sub(rf"font: \1 {_FONT}", drawing)
+    drawing = re.sub(r">\s+<", "><", drawing.strip()).replace("\n", " ")
+    return palette.themed(drawing.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1))
