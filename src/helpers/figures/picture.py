@@ -24,11 +24,18 @@ from helpers.figures.common import NARROW, WIDE, laid_out
 from helpers.results.published import NAMED
 from helpers.work.escaping import markup
 
-_FONT = "'DejaVu Sans', Verdana, sans-serif"  # Verdana is as wide, where the other is absent
-_OUTSIDE = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>|<!--.*?-->", re.DOTALL)
-_COUNTED_ID = re.compile(r' id="[A-Za-z.]+\d*_\d+"')  # such as axes_1, which every figure of a page would have
-_SIZE = re.compile(r'(<svg [^>]*?)\s*width="[^"]*"|(<svg [^>]*?)\s*height="[^"]*"')
-_FONT_RULE = re.compile(r"font: ((?:\w+ )*?[\d.]+px) [^;\"]*")
+# in this order: what stands outside the drawing, ids that every figure of a page would have, its size (its place gives
+# that), a rule for all elements of the page, and turns by nothing
+_NOT_WANTED = re.compile(
+    r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>|<!--.*?-->"
+    r'| id="[A-Za-z][A-Za-z.0-9]*_\d+"'
+    r'| (?:width|height)="[\d.]+pt"'
+    r"|<defs>\s*<style.*?</style>\s*</defs>"
+    r'| transform="rotate\(-0 [^"]*"',
+    re.DOTALL,
+)
+_FONT, _FONTS = "'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif"  # Verdana is as wide, where the first is absent
+_ROOT = '<svg aria-hidden="true" focusable="false" stroke-linejoin="round" '
 P = ParamSpec("P")
 
 
@@ -88,8 +95,6 @@ def svg(figure: Figure) -> str:
     salt = figure.get_label() or "figure"
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    drawing = _COUNTED_ID.sub("", _OUTSIDE.sub("", file.getvalue()))
-    drawing = _SIZE.sub(lambda found: found.group(1) or found.group(2), drawing)
-    drawing = _FONT_RULE.sub(rf"font: \1 {_FONT}", drawing)
-    drawing = re.sub(r">\s+<", "><", drawing.strip()).replace("\n", " ")
-    return palette.themed(drawing.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1))
+    drawing = _NOT_WANTED.sub("", file.getvalue()).strip().replace("<svg ", _ROOT, 1)
+    drawing = re.sub(r"\s*\n\s*", " ", drawing).replace("> <", "><").replace(_FONT, _FONTS)
+    return palette.themed(drawing)
