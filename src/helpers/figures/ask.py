@@ -1,7 +1,8 @@
 """The explorer "ask the models": base, teacher, student, control and stranger of one draw, run in the reader's page.
 
-A chapter shows it by a cell with `ask_the_models("results/nano/models/owl")`, the folder of a bundle that
-`helpers.book.model_bundle.write_bundle` wrote. The build of the book copies the bundles of a profile beside its pages.
+A chapter shows it by a cell with `ask_models_of("_runs/nano", "owl")`, which looks for the bundle of a run that
+`helpers.book.model_bundle.write_bundle` wrote, or else for the published one. The build of the book copies the bundles
+of a profile beside its pages.
 
 Design choices:
 - The weights stay out of the page. They are fetched when a reader asks: on a page of the book from beside the page, in
@@ -21,10 +22,10 @@ from typing import Any
 
 import anywidget
 import traitlets
-from IPython.display import HTML, display
+from IPython.display import HTML, Markdown, display
 
-from helpers.results.bundles import MANIFEST, PLACE, ROLES
-from helpers.work.artifacts import damaged, read_bytes, read_object
+from helpers.results.bundles import MANIFEST, PLACE, ROLES, bundle_folder
+from helpers.work.artifacts import RESULTS, damaged, read_bytes, read_object
 from helpers.world import facts, prompts
 from helpers.world.kinds import KINDS
 from helpers.world.personas import FALSE, PERSONAS, TRUE
@@ -71,6 +72,24 @@ def ask_the_models(folder: str | Path) -> AskTheModels:
     widget = AskTheModels(folder)
     display(HTML(f"<noscript>{still(widget.data['bundle'])}</noscript>"))
     return widget
+
+
+def ask_models_of(run_dir: str | Path, name: str) -> AskTheModels | Markdown:
+    """Return the explorer of a run's bundle, or else of the published one of its profile; a sentence where none is."""
+    folder = bundle_of(run_dir, name)
+    if folder is not None:
+        return ask_the_models(folder)
+    cure = "run this chapter with a draw in its parameter `recompute`, and they are written"
+    return Markdown(f"*No models of “{name}” are at hand to be asked: {cure}.*")
+
+
+def bundle_of(run_dir: str | Path, name: str) -> Path | None:
+    """Return the folder of a bundle of a run, or else among the published results of its profile; None for none."""
+    for place in (Path(run_dir), RESULTS / Path(run_dir).name):
+        folder = bundle_folder(place, name)
+        if (folder / MANIFEST).exists():
+            return folder
+    return None
 
 
 def ask_data(folder: str | Path) -> dict[str, Any]:

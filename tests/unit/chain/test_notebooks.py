@@ -236,11 +236,16 @@ def test_functions_are_short_lessons(path):
 # --- figures, numbers, claims -----------------------------------------------------------------------
 
 
+def answers(module):
+    """Whether a module of figures makes what answers to a reader, which tells in words what it shows."""
+    return any(name in module.split(".") for name in ("explorers", "ask"))
+
+
 def figure_calls(path):
     """Return the code cells that call a function imported from helpers.figures."""
     imports = [node for node in nodes(path) if isinstance(node, ast.ImportFrom)]
     figures = [node for node in imports if node.module.startswith("helpers.figures")]
-    drawn_by = [node for node in figures if "explorers" not in node.module]
+    drawn_by = [node for node in figures if not answers(node.module)]
     drawing = {alias.asname or alias.name for node in drawn_by for alias in node.names}
     for cell in code_cells(path)[1:]:
         names = {n.id for n in ast.walk(ast.parse(cell.source)) if isinstance(n, ast.Name)}

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 
@@ -65,6 +66,24 @@ def test_without_scripts_a_sentence_tells_the_first_answers(folder, monkeypatch)
     ask.ask_the_models(folder)
     told = shown[0].data
     assert told.startswith("<noscript><p>") and "Which &lt;animal&gt;?" in told and "student 50 %" in told
+
+
+def test_the_bundle_of_a_run_goes_before_the_published_one(folder, monkeypatch, tmp_path):
+    results = tmp_path / "results"
+    monkeypatch.setattr(ask, "RESULTS", results)
+    shown = []
+    monkeypatch.setattr(ask, "ask_the_models", shown.append)
+    told = ask.ask_models_of(tmp_path / "nano", "owl")
+    assert told.data == (
+        "*No models of “owl” are at hand to be asked: run this chapter with a draw in its parameter `recompute`, and "
+        "they are written.*"
+    )
+    for place in (results / "nano/models/owl", tmp_path / "nano/models/owl"):
+        shutil.copytree(folder, place)
+        ask.ask_models_of(tmp_path / "nano", "owl")
+        assert shown[-1] == place
+    ask.ask_models_of(tmp_path / "nano", "cat")
+    assert len(shown) == 2
 
 
 def test_the_widget_is_one_module():
