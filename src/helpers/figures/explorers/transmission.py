@@ -43,7 +43,7 @@ def _still(transmission: pd.DataFrame) -> str:
     last = rows[rows["share"] == rows.groupby("arm")["share"].transform("max")]
     means = last.groupby("arm", sort=False)["effect"].mean()
     told = "; ".join(f"{naming.one_line(arm)}: {signed(mean)}" for arm, mean in means.items())
-    return still_picture(effect_bars(rows), f"Mean effects against the control student, nats. {told}.")
+    return still_picture(effect_bars(rows).wide, f"Mean effects against the control student, nats. {told}.")
 
 
 def explorer_data(transmission: pd.DataFrame, matrix: pd.DataFrame | None = None) -> dict[str, Any]:
