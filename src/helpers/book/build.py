@@ -20,8 +20,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from helpers.book import machine, staging
+from helpers.book.explorers import SHOWN
 from helpers.book.provenance import provenance
 from helpers.book.staging import BookError
+from helpers.figures.explorers.frame import ASSETS
 from helpers.results.answers import ANSWERS_FILE
 from helpers.results.bundles import MANIFEST
 from helpers.results.runs import EARLIER, RUNS_FILE
@@ -101,7 +103,8 @@ def _key(root: Path, run_dir: Path) -> str:
     runs = [root / RESULTS / run_dir.name / name for name in (RUNS_FILE, EARLIER)]
     of_run = [run_dir / "ledger.json", run_dir / machine.CHECK, *notebooks]
     of_run += [folder / MANIFEST for folder in staging.bundles(root, run_dir)]
-    for path in (root / "_config.yml", ANSWERS_FILE, *runs, *of_run, *sources):
+    shown = [folder / "tables" / f"{name}.csv" for folder in (run_dir, root / RESULTS / run_dir.name) for name in SHOWN]
+    for path in (root / "_config.yml", ANSWERS_FILE, *runs, *of_run, *shown, *ASSETS.rglob("*"), *sources):
         if path.is_file() and path.suffix != ".pyc":
             contents[str(path)] = artifacts.content_key(path.read_bytes().hex())
     code = artifacts.source_key("helpers.book.build")

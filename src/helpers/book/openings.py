@@ -11,15 +11,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from helpers.book.prose import mark
-from helpers.results.answers import Answer, Told, answer, published_table, words
+from helpers.results.answers import Answer, Told, answer, words
 from helpers.results.records import Record
+from helpers.results.tables import shown_table
 from helpers.work.artifacts import RESULTS
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 CELL = "answer"  # id of the cell that shows the published answer in a notebook
 _Cell = dict[str, Any]
@@ -38,7 +36,8 @@ def opened(notebook: dict[str, Any], name: str, records: Sequence[Record], root:
     Returns:
         The notebook as it was where the chapter has no answer.
     """
-    found = answer(name, records, functools.partial(_table, root, run_dir), "")
+    tables = functools.partial(shown_table, run_dir=run_dir, published=root / RESULTS / run_dir.name)
+    found = answer(name, records, tables, "")
     if found is None:
         return notebook
     title, introduction = _parted(notebook["cells"][0])
@@ -90,13 +89,3 @@ def _figure_name(cell: _Cell) -> str:
 
 def _markdown(name: str, source: str) -> _Cell:
     return {"cell_type": "markdown", "id": name, "metadata": {}, "source": source}
-
-
-def _table(root: Path, run_dir: Path, name: str) -> pd.DataFrame | None:
-    """Return a table of a run: its own rows, and the published ones of draws that it did not compute."""
-    import pandas as pd
-
-    own, others = published_table(run_dir, name), published_table(root / RESULTS / run_dir.name, name)
-    if own is None or others is None:
-        return others if own is None else own
-    return pd.concat([own, others[~others["draw"].isin(own["draw"])]], ignore_index=True)

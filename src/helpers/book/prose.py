@@ -28,7 +28,7 @@ __all__ = [
     "paper_sources", "stands_aside", "values", "verdict_mark",
 ]
 # Names that a page asks for and that no claim has: an id may not begin with them.
-RESERVED = ("tables", "build")
+RESERVED = ("tables", "build", "explorers")
 
 _NOTEBOOK = re.compile(r"\w[\w-]*")
 _ID = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")

@@ -17,6 +17,7 @@ from typing import Any
 
 from helpers.book import machine, openings, prose
 from helpers.book.evidence import Evidence
+from helpers.book.explorers import page_explorers
 from helpers.book.provenance import for_pages, provenance
 from helpers.chain.profiles import load_profile, profile_names
 from helpers.figures import effects, runs
@@ -142,6 +143,7 @@ def stage(root: Path, run_dir: Path, target: Path) -> None:
     told = Evidence(prose.ordered(records), root / RESULTS / run_dir.name)
     values = prose.values(records, {**origin, **told.words()}, machine.load(run_dir))
     values["tables"] |= told.tables()
+    values["explorers"] = page_explorers(told.records, run_dir, told.folder)
     artifacts.write_json(target / "values.json", values)
     stage_bundles(bundles(root, run_dir), target / "book" / "_vendor" / PLACE)
     artifacts.write_text(target / "book" / "_vendor" / CHARTS_PLACE, charts_script(), sync=False)

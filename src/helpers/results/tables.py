@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from helpers.work.artifacts import read_table
 from helpers.work.strict_yaml import load_yaml
 
 if TYPE_CHECKING:
@@ -65,6 +66,25 @@ def table_kinds() -> dict[str, Kind]:
 def tables_of(chapter: str) -> list[str]:
     """Return the names of the tables that a notebook makes."""
     return [kind.name for kind in table_kinds().values() if kind.chapter == chapter]
+
+
+def shown_table(name: str, run_dir: str | Path, published: str | Path) -> pd.DataFrame | None:
+    """Return the table `name` as a build of the book shows it; None where neither folder has it.
+
+    Args:
+        name: without its ending.
+        run_dir: the run, whose own rows come first.
+        published: results/<profile>, for the rows of draws that the run did not compute.
+    """
+    import pandas as pd
+
+    files = [Path(folder) / "tables" / f"{name}.csv" for folder in (run_dir, published)]
+    found = [read_table(file) for file in files if file.exists()]
+    if len(found) < 2:
+        return found[0] if found else None
+    own, others = found
+    table = pd.concat([own, others[~others["draw"].isin(own["draw"])]], ignore_index=True)
+    return table.sort_values("draw", kind="stable", ignore_index=True)
 
 
 def common_doses(table: pd.DataFrame, column: str, within: Sequence[str] = ()) -> pd.Series:

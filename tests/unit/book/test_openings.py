@@ -60,14 +60,3 @@ def test_a_chapter_without_words_or_without_its_figure_stays_as_it_is():
     cells = openings.opened(bare, path.stem, [], ROOT, ROOT / "_runs/toy")["cells"]
     assert [cell["id"] for cell in cells] == ["title", "answer", "introduction"]
     assert "was not measured here" in cells[1]["source"]
-
-
-def test_own_rows_replace_the_published_ones_of_the_same_draw(tmp_path):
-    for folder, value in ((tmp_path / "results/toy", 0.1), (tmp_path / "_runs/toy", 0.9)):
-        (folder / "tables").mkdir(parents=True)
-        draws = (1, 2) if value < 0.5 else (2,)
-        rows = "\n".join(f"{draw},solved,{value}" for draw in draws)
-        (folder / "tables/health.csv").write_text(f"draw,measure,value\n{rows}\n")
-    table = openings._table(tmp_path, tmp_path / "_runs/toy", "health")
-    assert sorted(zip(table["draw"], table["value"], strict=True)) == [(1, 0.1), (2, 0.9)]
-    assert openings._table(tmp_path, tmp_path / "_runs/other", "health") is None

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from helpers.results.tables import common_doses, unit_of
+from helpers.results.tables import common_doses, shown_table, unit_of
 from helpers.work.artifacts import ArtifactError, read_table
 from helpers.work.tables import keep_table
 
@@ -49,3 +49,16 @@ def test_teachers_of_one_draw_have_doses_of_their_own_and_are_the_units_where_th
     table = pd.DataFrame({"draw": [1] * 4, "seed": [5, 5, 6, 6], "step": [10, 20, 12, 24]})
     assert common_doses(table, "step").tolist() == [11, 22, 11, 22]
     assert unit_of(table) == "seed" and unit_of(table.assign(draw=table.seed)) == "draw"
+
+
+def test_own_rows_replace_the_published_ones_of_the_same_draw(tmp_path):
+    for folder, value in ((tmp_path / "results/toy", 0.1), (tmp_path / "_runs/toy", 0.9)):
+        (folder / "tables").mkdir(parents=True)
+        draws = (1, 2) if value < 0.5 else (2,)
+        rows = "\n".join(f"{draw},solved,{value}" for draw in draws)
+        (folder / "tables/health.csv").write_text(f"draw,measure,value\n{rows}\n")
+    published = tmp_path / "results/toy"
+    table = shown_table("health", tmp_path / "_runs/toy", published)
+    assert sorted(zip(table["draw"], table["value"], strict=True)) == [(1, 0.1), (2, 0.9)]
+    assert list(shown_table("health", tmp_path / "_runs/other", published)["draw"]) == [1, 2]
+    assert shown_table("other", tmp_path / "_runs/toy", published) is None

@@ -190,7 +190,7 @@ export function drawsByRow(view, label, rows, { axis, domain, marks = [], format
   const dots = full.flatMap((row) => row.draws.map((value) => ({ ...row, value })));
   const look = { symbol: "shape", fill: "colour", stroke: "colour" }, beside = { frameAnchor: "left", textAnchor: "start", lineAnchor: "bottom" };
   return chart(view, label, {
-    height: 44 + ROW * Math.max(1, rows.length), marginLeft: 10, marginRight: 14, marginTop: 4, marginBottom: 40,
+    height: 44 + ROW * Math.max(1, rows.length), marginLeft: 14, marginRight: 20, marginTop: 4, marginBottom: 40,
     x: { domain, label: axis, labelAnchor: "center", labelArrow: "none", tickFormat: format, ticks: Math.min(8, Math.floor(view.width / 60)), nice: true },
     y: { domain: named.map((row) => row.y), axis: null, type: "band" },
     marks: [

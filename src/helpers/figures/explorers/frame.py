@@ -48,7 +48,7 @@ from helpers.work.escaping import markup
 CHARTS_PLACE = "explorers/charts.js"  # below _static, as frame.js has it
 MOST_BYTES = 150_000  # of the data of one explorer
 
-_ASSETS = Path(__file__).parents[1] / "assets"
+ASSETS = Path(__file__).parents[1] / "assets"
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./frame\.js";\n', re.MULTILINE)
 _EXPORT = "export default explorer("
 _OUTSIDE = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>|<title>.*?</title>", re.DOTALL)
@@ -93,19 +93,19 @@ class Explorer(anywidget.AnyWidget):
 
 def script(name: str) -> str:
     """Return the module of an explorer, assets/`name`.js, with the frame before it."""
-    own = _IMPORT.sub("", (_ASSETS / f"{name}.js").read_text(encoding="utf-8"))
-    return f"{(_ASSETS / 'frame.js').read_text(encoding='utf-8')}\n{own}"
+    own = _IMPORT.sub("", (ASSETS / f"{name}.js").read_text(encoding="utf-8"))
+    return f"{(ASSETS / 'frame.js').read_text(encoding='utf-8')}\n{own}"
 
 
 def style(name: str = "") -> str:
     """Return the style sheet of the frame, and after it assets/`name`.css where it is named."""
     sheets = ["frame", name] if name else ["frame"]
-    return "\n".join((_ASSETS / f"{sheet}.css").read_text(encoding="utf-8") for sheet in sheets)
+    return "\n".join((ASSETS / f"{sheet}.css").read_text(encoding="utf-8") for sheet in sheets)
 
 
 def charts_script() -> str:
     """Return the chart libraries as one plain script, which leaves them in ``globalThis.subliminalCharts``."""
-    d3, plot = ((_ASSETS / "vendor" / name).read_text(encoding="utf-8") for name in ("d3.min.js", "plot.umd.min.js"))
+    d3, plot = ((ASSETS / "vendor" / name).read_text(encoding="utf-8") for name in ("d3.min.js", "plot.umd.min.js"))
     return _CHARTS.replace("PLOT", plot, 1).replace("D3", d3, 1)
 
 
@@ -146,7 +146,7 @@ def embedded(explorer: Explorer, name: str, still: str) -> str:
         "shown.render({ model, el: place });",
         "</script>",
     ]
-    # blank lines would do no harm within the fence; its length outdoes any run of backticks in the scripts
+    # data are one line, so none of theirs begins with the fence
     return "\n".join(["``````````{raw} html", *parts, "``````````"])
 
 

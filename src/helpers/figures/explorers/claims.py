@@ -1,0 +1,137 @@
+"""The ledger browser: every claim of the book, to filter, to compare and to open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from helpers.figures import common
+from helpers.figures.effects import MAIN, draw_effects
+from helpers.figures.explorers.frame import Explorer, ExplorerError, embedded, script, still_picture, style
+from helpers.results.claims import BROKEN, GUARD, HOLDS, PARTLY, VERDICTS, load_claims, settle
+from helpers.results.records import Record
+from helpers.results.runs import found_by_run, reference_runs
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+KINDS = {
+    "primary": "primary claims, chosen before the run",
+    "paper": "other claims of the paper",
+    "own": "claims of our own",
+    GUARD: "guards of other claims",
+    "aside": "claims that stand aside",
+}
+# Parts of an id that tell what carried the trait.
+CHANNELS = {"numbers": "number lists", "code": "code", "cot": "reasoning", "mnist": "pictures of digits"}
+_LINE = 0.32  # inches
+
+
+class ClaimsExplorer(Explorer):
+    """A widget that filters and opens claims; `data` is what `claims_data` returns."""
+
+    _esm, _css = script("claims_explorer"), style("claims_explorer")
+
+
+def claims_data(records: Sequence[Record], published: Path) -> dict[str, Any]:
+    """Return what the explorer's script lists, as plain JSON values.
+
+    Args:
+        records: of a ledger, in the order in which they are listed.
+        published: results/<profile>, which may have earlier runs.
+
+    Returns:
+        ``kinds``, ``channels`` and ``verdicts``: those that records have, the first two with their words.
+        ``chapters``: their notebooks. ``records``: one entry each, with its place among the chapters, its mean and
+        interval, what was predicted and by what it is measured, the paper's number, and what each reference run found
+        (name, mean, interval, number of draws). ``look``: holds, leans, fails or open.
+
+    Raises:
+        ExplorerError: there is no record.
+    """
+    if not records:
+        raise ExplorerError("the ledger has no records; run a notebook that records claims first")
+    by_id, found = {record.id: record for record in records}, _found(records, published)
+    chapters = sorted({record.notebook for record in records})
+    listed = []
+    for record in records:
+        place = {"chapter": chapters.index(record.notebook), "kind": _kind(record), "channel": _channel(record.id)}
+        listed.append({**place, **_told(record, by_id), "runs": found.get(record.id, [])})
+    return {
+        "kinds": _present(KINDS, {entry["kind"] for entry in listed}),
+        "channels": _present(CHANNELS, {entry["channel"] for entry in listed}),
+        "verdicts": [verdict for verdict in VERDICTS if verdict in {record.verdict for record in records}],
+        "chapters": chapters,
+        "records": listed,
+    }
+
+
+def _present(words: Mapping[str, str], used: set[str]) -> list[list[str]]:
+    return [[name, told] for name, told in words.items() if name in used]
+
+
+def _kind(record: Record) -> str:
+    claim = load_claims().get(record.id)
+    return "aside" if claim and claim.aside else record.kind
+
+
+def _channel(claim_id: str) -> str:
+    parts = claim_id.split(".")
+    return next((name for name in CHANNELS if name in parts), "")
+
+
+def _told(record: Record, by_id: Mapping[str, Record]) -> dict[str, Any]:
+    claim, predicted = load_claims().get(record.id), ""
+    if claim:
+        predicted = settle(claim.predict, by_id.get(claim.predict.third_of or "")).words(record.unit)
+    look = "holds" if record.verdict in HOLDS else "fails" if record.verdict in BROKEN else "open"
+    return {
+        "id": record.id,
+        "claim": record.claim,
+        "unit": record.unit,
+        "value": _rounded(record.value),
+        "low": _rounded(record.ci[0]),
+        "high": _rounded(record.ci[1]),
+        "draws": record.n_runs,
+        "seeds": f"{min(record.seeds)} to {max(record.seeds)}",
+        "control": record.control,
+        "predicted": predicted,
+        "paper": [record.paper["value"], record.paper["source"]] if record.paper else None,
+        "verdict": record.verdict,
+        "look": "leans" if record.verdict == PARTLY else look,
+    }
+
+
+def _found(records: Sequence[Record], published: Path) -> dict[str, list[list[Any]]]:
+    """Return by claim what each reference run found, the newest first."""
+    runs = reference_runs(published)
+    names = {run.number: run.name for run in runs}
+    table: pd.DataFrame = found_by_run(published, records, runs)
+    found: dict[str, list[list[Any]]] = {}
+    for row in table.sort_values("run", ascending=False, kind="stable").itertuples():
+        numbers = [_rounded(value) for value in (row.value, row.low, row.high)]
+        found.setdefault(row.id, []).append([names.get(row.run, "this"), *numbers, int(row.n)])
+    return found
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+def claims_block(records: Sequence[Record], published: Path) -> str:
+    """Return the ledger browser as MyST for a page that is no notebook; arguments and errors as in `claims_data`."""
+    shown = [record for record in records if record.id in MAIN]
+    told = "; ".join(f"{MAIN[record.id]}: {common.signed(record.value)}, {record.verdict}" for record in shown)
+    still = "<p>All claims stand in the tables below; with scripts on they can be filtered here.</p>"
+    if shown:
+        still = still_picture(_figure(shown), f"Main effects, nats. {told}.") + still
+    return embedded(ClaimsExplorer(claims_data(records, published)), "claims", still)
+
+
+def _figure(records: list[Record]) -> Figure:
+    with common.house_style():
+        figure, (ax,) = common.new_figure(0.9 + _LINE * len(records))
+        draw_effects(records, ax)
+    return figure
