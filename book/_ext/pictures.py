@@ -1,6 +1,7 @@
 """The directive `picture`: a figure that was drawn for this build, in the page's colours.
 
-``{picture} effects`` shows book/pictures/effects.html; its content is the caption. The drawing says itself what it shows.
+``{picture} effects`` shows book/pictures/effects.html; its content is the caption. The drawing says itself
+what it shows.
 """
 
 from pathlib import Path

@@ -143,3 +143,13 @@ def test_the_citation_has_the_version_of_the_package():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert (str(citation["version"]), citation["license"]) == (project["version"], project["license"])
+
+
+def test_metadata_for_archives_agree():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    archived = json.loads((ROOT / ".zenodo.json").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pages = yaml.safe_load((ROOT / "_config.yml").read_text())["sphinx"]["config"]["html_baseurl"]
+    assert project["urls"]["Documentation"] == citation["url"] == pages
+    assert pages in {related["identifier"] for related in archived["related_identifiers"]}
+    assert (archived["title"], archived["license"]) == (citation["title"], citation["license"])

@@ -15,12 +15,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from helpers.book import machine, openings, prose
+from helpers.book import frames, machine, openings, prose
 from helpers.book.evidence import Evidence
 from helpers.book.explorers import page_explorers
 from helpers.book.provenance import for_pages, provenance
 from helpers.chain.profiles import load_profile, profile_names
 from helpers.figures import effects, runs
+from helpers.figures.card import save_card
 from helpers.figures.explorers.frame import CHARTS_PLACE, charts_script
 from helpers.results import ledger
 from helpers.results.bundles import MANIFEST, PLACE
@@ -69,6 +70,7 @@ def clean(notebook: Any, name: str, tables: Mapping[str, Path] | None = None) ->
     for position, cell in enumerate(notebook["cells"], start=1):
         if cell["cell_type"] == "code":
             _refuse_unfinished(cell, f"notebook {name}, cell {position}")
+            cell = {**cell, "outputs": list(map(_readable, cell.get("outputs", [])))}
         metadata = _only(cell["metadata"], _CELL_METADATA_KEPT)
         if "injected-parameters" in metadata.get("tags", []):
             metadata["tags"] = [*metadata["tags"], "hide-input"]
@@ -79,6 +81,14 @@ def clean(notebook: Any, name: str, tables: Mapping[str, Path] | None = None) ->
     if widgets and _shows_widget(cells):  # an unused state would load 3.6 MB of widget code for nothing
         metadata["widgets"] = _inert(widgets)
     return {**notebook, "metadata": metadata, "cells": cells}
+
+
+def _readable(output: dict[str, Any]) -> dict[str, Any]:
+    """Return an output whose tables can be read by anyone, see `frames`."""
+    html = output.get("data", {}).get("text/html")
+    if html is None:
+        return output
+    return {**output, "data": {**output["data"], "text/html": frames.readable("".join(html))}}
 
 
 def _link_tables(cell: dict[str, Any], metadata: dict[str, Any], tables: Mapping[str, Path]) -> None:
@@ -147,6 +157,7 @@ def stage(root: Path, run_dir: Path, target: Path) -> None:
     artifacts.write_json(target / "values.json", values)
     stage_bundles(bundles(root, run_dir), target / "book" / "_vendor" / PLACE)
     artifacts.write_text(target / "book" / "_vendor" / CHARTS_PLACE, charts_script(), sync=False)
+    save_card(tables, target / "book" / "_vendor" / "card.png")
     pictures = target / "book" / PICTURES
     artifacts.write_text(pictures / "effects.html", effects.effects(told.records).html())
     artifacts.write_text(pictures / "runs.html", runs.forest(told.found(), told.runs).html())

@@ -1,0 +1,56 @@
+"""Tables that pandas showed in a notebook, made fit for screen readers and for phones.
+
+Pandas leaves header cells empty, does not say which of them head columns, and lets a wide table run off the page. Here
+empty ones become data cells, the others get a scope, and every value carries the titles of its column, so that the
+style sheet can set the cells of a row below each other where there is no room.
+"""
+
+from __future__ import annotations
+
+from bs4 import BeautifulSoup, Tag
+
+_MARK = 'class="dataframe"'
+
+
+def readable(html: str) -> str:
+    """Return an output with its pandas tables mended; any other HTML comes back as it is."""
+    if _MARK not in html:
+        return html
+    page = BeautifulSoup(html, "html.parser")
+    for style in page.find_all("style"):
+        style.decompose()  # pandas sets the cells of its own tables with it; the book's sheet does that
+    for table in page.select("table.dataframe"):
+        _mend(table)
+    return str(page)
+
+
+def _mend(table: Tag) -> None:
+    del table["border"]
+    titles = _titles(table)
+    for head in table.select("thead th"):
+        head["scope"] = "colgroup" if int(head.get("colspan", 1)) > 1 else "col"
+    for head in table.select("tbody th"):
+        head["scope"] = "rowgroup" if int(head.get("rowspan", 1)) > 1 else "row"
+    for row in table.select("tbody tr"):
+        for cell, title in zip(reversed(row.find_all("td")), reversed(titles), strict=False):
+            cell["data-title"] = title
+    for head in table.select("th"):
+        if not head.get_text(strip=True):
+            head.name = "td"
+            del head["scope"]
+
+
+def _titles(table: Tag) -> list[str]:
+    """Return the title of each column from left to right, the lines of the head together."""
+    lines = [_spread(row) for row in table.select("thead tr")]
+    width = max(map(len, lines), default=0)
+    whole = [line for line in lines if len(line) == width]
+    return [" ".join(filter(None, parts)) for parts in zip(*whole, strict=True)]
+
+
+def _spread(row: Tag) -> list[str]:
+    """Return the texts of a row of the head, one a column."""
+    texts: list[str] = []
+    for cell in row.find_all(["th", "td"]):
+        texts += [cell.get_text(" ", strip=True)] * int(cell.get("colspan", 1))
+    return texts

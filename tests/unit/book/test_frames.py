@@ -1,0 +1,46 @@
+"""Tables that pandas showed: no empty header, a scope for each, and the title of its column with every value."""
+
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup
+
+from helpers.book.frames import readable
+
+MEANS = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b c": [4, 5, 6], "k": ["x", "x", "y"], "l": ["u", "v", "u"]})
+TABLES = {
+    "plain": MEANS,
+    "by name": MEANS.set_index("k"),
+    "two levels": MEANS.set_index(["k", "l"]),
+    "two lines of head": MEANS.groupby("k")[["a", "b c"]].agg(["mean", "count"]),
+    "unstacked": MEANS.set_index(["k", "l"])["a"].unstack(),
+}
+
+
+def cells(table, selector):
+    """The cells of a table as it is published."""
+    return BeautifulSoup(readable(table.to_html(notebook=True)), "html.parser").select(selector)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_no_header_is_empty_and_each_has_a_scope(name):
+    heads = cells(TABLES[name], "th")
+    assert heads and all(head.get_text(strip=True) for head in heads)
+    assert {head["scope"] for head in heads} <= {"col", "colgroup", "row", "rowgroup"}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_value_carries_the_title_of_its_column(name):
+    values = cells(TABLES[name], "tbody td")
+    assert values and all(value["data-title"] for value in values)
+
+
+def test_titles_belong_to_their_columns():
+    found = {(cell["data-title"], cell.get_text()) for cell in cells(MEANS.set_index("k"), "tbody td")}
+    assert {("a", "1.0"), ("b c", "4"), ("l", "v")} <= found
+    first = cells(TABLES["two lines of head"], "tbody tr")[0].find_all("td")
+    assert [cell["data-title"] for cell in first] == ["a mean", "a count", "b c mean", "b c count"]
+
+
+def test_other_outputs_stay_as_they_are():
+    for html in ("<p>1 < 2</p>", '<table class="table claims"><tr><th></th></tr></table>', ""):
+        assert readable(html) == html
