@@ -165,7 +165,7 @@ def test_a_ledger_without_records_is_refused():
 )
 def test_a_page_has_a_picture_where_scripts_are_off(block, widget):
     still = block().partition("<noscript>")[2].partition("</noscript>")[0]
-    assert "<svg" in still and 'role="img"' in still and "aria-label=" in still and len(still) < 80_000
+    assert "<svg" in still and 'role="img"' in still and "aria-label=" in still and len(still) < 120_000
 
 
 def test_a_run_with_nothing_to_explore_says_so(tmp_path):

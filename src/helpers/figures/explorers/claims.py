@@ -6,16 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helpers.figures import common
-from helpers.figures.effects import MAIN, draw_effects
-from helpers.figures.explorers.frame import Explorer, ExplorerError, embedded, script, still_picture, style
+from helpers.figures.effects import MAIN, effects
+from helpers.figures.explorers.frame import Explorer, ExplorerError, embedded, script, style
 from helpers.results.claims import BROKEN, GUARD, HOLDS, PARTLY, VERDICTS, load_claims, settle
 from helpers.results.records import Record
 from helpers.results.runs import found_by_run, reference_runs
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
 KINDS = {
     "primary": "primary claims, chosen before the run",
@@ -26,7 +24,6 @@ KINDS = {
 }
 # Parts of an id that tell what carried the trait.
 CHANNELS = {"numbers": "number lists", "code": "code", "cot": "reasoning", "mnist": "pictures of digits"}
-_LINE = 0.32  # inches
 
 
 class ClaimsExplorer(Explorer):
@@ -122,16 +119,7 @@ def _rounded(value: float) -> float:
 
 def claims_block(records: Sequence[Record], published: Path) -> str:
     """Return the ledger browser as MyST for a page that is no notebook; arguments and errors as in `claims_data`."""
-    shown = [record for record in records if record.id in MAIN]
-    told = "; ".join(f"{MAIN[record.id]}: {common.signed(record.value)}, {record.verdict}" for record in shown)
     still = "<p>All claims stand in the tables below; with scripts on they can be filtered here.</p>"
-    if shown:
-        still = still_picture(_figure(shown), f"Main effects, nats. {told}.") + still
+    if any(record.id in MAIN for record in records):
+        still = effects(records).html() + still
     return embedded(ClaimsExplorer(claims_data(records, published)), "claims", still)
-
-
-def _figure(records: list[Record]) -> Figure:
-    with common.house_style():
-        figure, (ax,) = common.new_figure(0.9 + _LINE * len(records))
-        draw_effects(records, ax)
-    return figure

@@ -14,7 +14,7 @@ How an explorer is made:
 2. Its class here is a subclass of `Explorer` with ``_esm, _css = script("NAME"), style()``, and a function returns it
    with data that it computed: means and intervals come from Python, no statistic exists twice.
 3. A chapter's cell ends in ``show(explorer, still)``; a page that is no notebook writes ``{{ explorers.NAME }}``, which
-   the staging of the book fills with `embedded`. `still` is a picture for where scripts are off.
+   the staging of the book fills with `embedded`. `still` is HTML for where scripts are off, that of a `Picture`.
 
 Design choices:
 - Observable Plot and d3 are 490 kB: too much for each widget. They lie once beside the pages as a plain script, which
@@ -27,23 +27,18 @@ Design choices:
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from pathlib import Path
 from typing import Any
 
 import anywidget
-import matplotlib as mpl
 import pandas as pd
 import traitlets
 from IPython.display import HTML, display
-from matplotlib.figure import Figure
 
-from helpers.figures.common import FAINT, GRID, INK
 from helpers.results.stats import t_interval
 from helpers.work.errors import CurableError
-from helpers.work.escaping import markup
 
 CHARTS_PLACE = "explorers/charts.js"  # below _static, as frame.js has it
 MOST_BYTES = 150_000  # of the data of one explorer
@@ -51,7 +46,6 @@ MOST_BYTES = 150_000  # of the data of one explorer
 ASSETS = Path(__file__).parents[1] / "assets"
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./frame\.js";\n', re.MULTILINE)
 _EXPORT = "export default explorer("
-_OUTSIDE = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>|<title>.*?</title>", re.DOTALL)
 _CHARTS = """\
 // Observable Plot and d3, unchanged (licences: book/_vendor/LICENSES.md), given modules of their own to fill, so that
 // neither require.js nor another copy of d3 in the page takes part.
@@ -113,17 +107,6 @@ def show(explorer: Explorer, still: str) -> Explorer:
     """Return an explorer for the end of a cell, and show `still` (HTML) where scripts are off."""
     display(HTML(f"<noscript>{still}</noscript>"))
     return explorer
-
-
-def still_picture(figure: Figure, alt: str) -> str:
-    """Return a figure as inline SVG in the page's colours, for where scripts are off; `alt` says what it shows."""
-    file = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": alt}):
-        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-    drawn = _OUTSIDE.sub("", file.getvalue()).replace(INK, "currentColor")
-    drawn = drawn.replace(FAINT, "#888888").replace(GRID, "#88888840").strip()
-    labelled = drawn.replace("<svg ", f'<svg role="img" aria-label="{markup(alt)}" ', 1)
-    return f'<figure class="ex-still">{labelled}</figure>'
 
 
 def embedded(explorer: Explorer, name: str, still: str) -> str:

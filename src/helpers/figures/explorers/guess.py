@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 
 from helpers.figures import arms as naming
 from helpers.figures import common
-from helpers.figures.explorers.frame import Explorer, check_columns, embedded, script, still_picture, style, summary
+from helpers.figures.explorers.frame import Explorer, check_columns, embedded, script, style, summary
+from helpers.figures.palette import INK
+from helpers.figures.picture import pictured
 
 # What is chosen in the page (teacher, labels, start) and the arm that it is.
 ARMS = {
@@ -78,24 +80,25 @@ def _chances(draws: pd.Series) -> dict[str, Any]:
 def guess_block(transmission: pd.DataFrame, teachers: pd.DataFrame | None) -> str:
     """Return the explorer as MyST for a page that is no notebook; arguments and errors as in `guess_data`."""
     data = guess_data(transmission, teachers)
-    return embedded(GuessExplorer(data), "guess", still_picture(_figure(data), _alt(data)))
+    return embedded(GuessExplorer(data), "guess", _picture(data).html())
 
 
-def _alt(data: dict[str, Any]) -> str:
+def _said(data: dict[str, Any]) -> str:
     told = []
     for name, cell in data["cells"].items():
         told.append(f"{naming.one_line(ARMS[name])}: {100 * cell['student']['mean']:.0f} %")
     return f"How often students say “{data['trait']}”, means over draws. {'; '.join(told)}."
 
 
-def _figure(data: dict[str, Any]) -> Figure:
+@pictured(_said)
+def _picture(data: dict[str, Any]) -> Figure:
     """Draw the draws of every student, as the page does after the guess."""
     with common.house_style():
-        figure, (ax,) = common.new_figure(0.9 + 0.56 * len(data["cells"]))
+        figure, (ax,) = common.new_bars(len(data["cells"]), 0.56)
         for place, (name, cell) in enumerate(data["cells"].items()):
             shares = [100 * share for share in cell["student"]["draws"]]
             common.draw_runs(ax, place, shares, naming.arm_colour(ARMS[name]))
-        ax.axvline(100 * data["base"]["mean"], color=common.INK, linewidth=0.9)
+        ax.axvline(100 * data["base"]["mean"], color=INK, linewidth=0.9)
         common.name_rows(ax, [naming.arm_label(ARMS[name]) for name in data["cells"]], linespacing=1.15)
         ax.set_xlabel(f"Answers that say “{data['trait']}”, per cent (upright line: the base)")
     return figure

@@ -9,9 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from helpers.figures import arms as naming
-from helpers.figures.common import signed
-from helpers.figures.explorers.frame import Explorer, check_columns, script, show, still_picture, style, summary
+from helpers.figures.explorers.frame import Explorer, check_columns, script, show, style, summary
 from helpers.figures.explorers.looks import arm_look
 from helpers.figures.transmission import effect_bars
 
@@ -40,10 +38,7 @@ def transmission_explorer(transmission: pd.DataFrame, matrix: pd.DataFrame | Non
 def _still(transmission: pd.DataFrame) -> str:
     """Return the picture without scripts: the first trait's arms at their largest doses."""
     rows = transmission[transmission["trait"] == transmission["trait"].iloc[0]]
-    last = rows[rows["share"] == rows.groupby("arm")["share"].transform("max")]
-    means = last.groupby("arm", sort=False)["effect"].mean()
-    told = "; ".join(f"{naming.one_line(arm)}: {signed(mean)}" for arm, mean in means.items())
-    return still_picture(effect_bars(rows).wide, f"Mean effects against the control student, nats. {told}.")
+    return effect_bars(rows).html()
 
 
 def explorer_data(transmission: pd.DataFrame, matrix: pd.DataFrame | None = None) -> dict[str, Any]:
