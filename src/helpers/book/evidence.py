@@ -15,6 +15,7 @@ from helpers.results import runs as reference
 from helpers.results.claims import BROKEN, PRIMARY
 from helpers.results.ledger import Record
 from helpers.results.scorecard import names, primaries, statements
+from helpers.results.words import interval
 from helpers.work import escaping
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _seeds(records: Iterable[Record]) -> set[int]:
 
 
 def failed_primaries(records: Sequence[Record], runs: Sequence[reference.ReferenceRun] = ()) -> str:
-    """Return how the primary claims came out in a few sentences that name every one that does not replicate."""
+    """Return how the primary claims came out: a sentence of at most three numbers for each that does not replicate."""
     found, by_id = primaries(records), {record.id: record for record in records}
     if not found.holm:
         return f"None of the {found.number} primary claims has draws enough to be judged."
@@ -115,9 +116,10 @@ def failed_primaries(records: Sequence[Record], runs: Sequence[reference.Referen
     broken = [by_id[name] for name in found.failing if by_id[name].verdict in BROKEN]
     leaning = [by_id[name] for name in found.failing if by_id[name].verdict not in BROKEN]
     for failed, words in ((broken, "Not replicated"), (leaning, "Replicated in the mean only")):
-        if failed:
-            told = "; ".join(f"{names().get(record.id, record.id)}, {found_words(record)}" for record in failed)
-            sentences.append(f"**{words}:** {told}.")
+        for place, record in enumerate(failed):
+            name = names().get(record.id, record.id)
+            told = f"{name[:1].upper()}{name[1:]}" if place else f"**{words}:** {name}"
+            sentences.append(f"{told}, {interval(record)} {escaping.markdown(record.unit)}.")
     if found.open:
         told = "; ".join(names().get(name, name) for name in found.open)
         sentences.append(f"Not measured on draws enough: {told}.")

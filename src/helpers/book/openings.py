@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.book.prose import mark
-from helpers.results.answers import Answer, Told, answer, words
+from helpers.results.answers import Answer, Tables, Told, answer, words
 from helpers.results.records import Record
 from helpers.results.tables import shown_table
 from helpers.work.artifacts import RESULTS
@@ -23,20 +23,18 @@ CELL = "answer"  # id of the cell that shows the published answer in a notebook
 _Cell = dict[str, Any]
 
 
-def opened(notebook: dict[str, Any], name: str, records: Sequence[Record], root: Path, run_dir: Path) -> dict[str, Any]:
+def opened(notebook: dict[str, Any], name: str, records: Sequence[Record], tables: Tables) -> dict[str, Any]:
     """Return a cleaned notebook with its question, answer and main figure after the title.
 
     Args:
         notebook: as `staging.clean` leaves it; its first cell holds the title, and perhaps an introduction.
         name: of the notebook, without ending.
         records: of the run.
-        root: the repository, which may hold published tables.
-        run_dir: the run, whose own tables come first.
+        tables: of the run, see `tables_of`.
 
     Returns:
         The notebook as it was where the chapter has no answer.
     """
-    tables = functools.partial(shown_table, run_dir=run_dir, published=root / RESULTS / run_dir.name)
     found = answer(name, records, tables, "")
     if found is None:
         return notebook
@@ -48,8 +46,8 @@ def opened(notebook: dict[str, Any], name: str, records: Sequence[Record], root:
 
 
 def block(found: Answer, draws: set[int]) -> str:
-    """Return question and answer as one MyST block, each sentence with the mark of its verdict."""
-    lines = [f"**{found.question}**", "", " ".join(map(_marked, found.sentences))]
+    """Return question and answer as one MyST block, a line a sentence, each with the mark of its verdict."""
+    lines = [f"**{found.question}**", "", *map(_marked, found.sentences)]
     if draws:
         counted = f"{min(draws)}" if len(draws) == 1 else f"{min(draws)} to {max(draws)}"
         units = "Brackets are 95 % intervals over draws; nats count log-odds against the control student."
@@ -58,7 +56,7 @@ def block(found: Answer, draws: set[int]) -> str:
 
 
 def _marked(sentence: Told) -> str:
-    return f"{sentence.text} {mark(sentence.verdict)}" if sentence.verdict else sentence.text
+    return f"- {sentence.text} {mark(sentence.verdict)}" if sentence.verdict else f"- {sentence.text}"
 
 
 def _parted(cell: _Cell) -> tuple[_Cell, list[_Cell]]:
@@ -89,3 +87,8 @@ def _figure_name(cell: _Cell) -> str:
 
 def _markdown(name: str, source: str) -> _Cell:
     return {"cell_type": "markdown", "id": name, "metadata": {}, "source": source}
+
+
+def tables_of(root: Path, run_dir: Path) -> Tables:
+    """Return what gives a table of a run by name: its own rows, and the published ones of draws it did not compute."""
+    return functools.partial(shown_table, run_dir=run_dir, published=root / RESULTS / run_dir.name)

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from helpers.book import machine
-from helpers.results.claims import GUARD, load_claims
+from helpers.results.claims import BROKEN, GUARD, PARTLY, PRIMARY, load_claims
 from helpers.results.ledger import Record
 from helpers.results.words import NONE, SPACE, interval, number
 from helpers.work import escaping
@@ -24,7 +24,7 @@ from helpers.work.errors import CurableError
 
 # numbers are put into words below, and asked for here
 __all__ = [
-    "NONE", "ProseError", "claims_table", "entry", "found_words", "interval", "mark", "number", "ordered",
+    "NONE", "ProseError", "claims_table", "entry", "failed", "found_words", "interval", "mark", "number", "ordered",
     "paper_sources", "stands_aside", "values", "verdict_mark",
 ]
 # Names that a page asks for and that no claim has: an id may not begin with them.
@@ -98,6 +98,7 @@ def values(
     tables = {notebook: claims_table(main, [notebook]) for notebook in notebooks}
     tables["guards"] = claims_table([record for record in listed if record.kind == GUARD], notebooks)
     tables["aside"] = claims_table([record for record in listed if stands_aside(record)], notebooks)
+    tables["failed"] = claims_table([record for record in listed if failed(record)], notebooks)
     tables["sources"] = paper_sources(listed)
     tables |= machine.words(checked)
     return {**tree, "tables": tables, "build": build}
@@ -107,6 +108,11 @@ def stands_aside(record: Record) -> bool:
     """Return whether a record is listed apart from the main claims of its chapter."""
     claim = load_claims().get(record.id)
     return claim is not None and claim.aside
+
+
+def failed(record: Record) -> bool:
+    """Return whether a claim is not as it was predicted, or is a primary one that holds in the mean only."""
+    return record.verdict in BROKEN or (record.kind == PRIMARY and record.verdict == PARTLY)
 
 
 def ordered(records: Iterable[Record]) -> list[Record]:

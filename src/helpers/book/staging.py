@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from helpers.book import frames, machine, openings, prose
+from helpers.book import first_page, frames, machine, openings, prose
 from helpers.book.evidence import Evidence
 from helpers.book.explorers import page_explorers
 from helpers.book.provenance import for_pages, provenance
@@ -138,7 +138,7 @@ def stage(root: Path, run_dir: Path, target: Path) -> None:
     Raises BookError for a run without ledger, with unfinished notebooks, or without a claim a page prints.
     """
     notebooks = executed_notebooks(run_dir)
-    records = load_records(run_dir)
+    records, rows = load_records(run_dir), openings.tables_of(root, run_dir)
     _refuse_unrecorded(root / "book", {record.id for record in records})
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(root / "book", target / "book", ignore=shutil.ignore_patterns("__pycache__"))
@@ -146,13 +146,13 @@ def stage(root: Path, run_dir: Path, target: Path) -> None:
     _copy_to(target / "book" / TABLES, tables.values())
     for path in notebooks:
         cleaned = clean(artifacts.read_json(path), path.stem, tables)
-        chapter = openings.opened(cleaned, path.stem, records, root, run_dir)
+        chapter = openings.opened(cleaned, path.stem, records, rows)
         published = json.dumps(chapter, ensure_ascii=False)
         artifacts.write_text(target / "notebooks" / path.name, published, sync=False)
     origin = for_pages(provenance(root, run_dir, notebooks))
     told = Evidence(prose.ordered(records), root / RESULTS / run_dir.name)
     values = prose.values(records, {**origin, **told.words()}, machine.load(run_dir))
-    values["tables"] |= told.tables()
+    values["tables"] |= told.tables() | first_page.tables(records, rows)
     values["explorers"] = page_explorers(told.records, run_dir, told.folder)
     artifacts.write_json(target / "values.json", values)
     stage_bundles(bundles(root, run_dir), target / "book" / "_vendor" / PLACE)

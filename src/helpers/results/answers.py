@@ -42,7 +42,7 @@ OTHER_WAY = "the effect goes the other way"
 NOT_MEASURED = "was not measured here"
 TOO_FEW = "is open"
 NOT_JUDGED = "cannot be judged"
-IN_THE_MEAN = "In the mean"
+IN_THE_MEAN = "In the mean,"
 TOO_WIDE = "the interval is too wide to settle it"
 NO_PREDICTION = "nothing was predicted"
 

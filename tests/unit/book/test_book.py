@@ -1,6 +1,7 @@
 """What the book is made of, without building it: numbers in words, notebooks fit to print, clean pages."""
 
 import dataclasses
+import fnmatch
 import json
 import re
 from html import unescape
@@ -305,6 +306,14 @@ def test_every_cited_work_is_in_the_bibliography_and_the_other_way_round():
 def test_every_page_is_in_the_contents():
     contents = (ROOT / "book/_toc.yml").read_text(encoding="utf-8")
     assert [page.stem for page in PAGES if f"book/{page.stem}" not in contents] == []
+
+
+def test_every_notebook_is_in_the_contents_once():
+    contents = (ROOT / "book/_toc.yml").read_text(encoding="utf-8")
+    named = re.findall(r"(?:file|glob): (notebooks/\S+)", contents)
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        places = [name for name in named if fnmatch.fnmatchcase(f"notebooks/{path.stem}", name)]
+        assert len(places) == 1, f"{path.stem} is in {places}; name it in book/_toc.yml"
 
 
 # --- the README -----------------------------------------------------------------------------------

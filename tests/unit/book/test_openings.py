@@ -24,7 +24,7 @@ def executed(path):
 def opened(path):
     """Return an executed notebook of the tree as the book shows it, with the published records."""
     records = ledger.load(ROOT / "results/nano")
-    return openings.opened(executed(path), path.stem, records, ROOT, ROOT / "_runs/nano")["cells"]
+    return openings.opened(executed(path), path.stem, records, openings.tables_of(ROOT, ROOT / "_runs/nano"))["cells"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -55,8 +55,8 @@ def test_nothing_is_lost_and_no_name_is_given_twice(path):
 def test_a_chapter_without_words_or_without_its_figure_stays_as_it_is():
     path = NOTEBOOKS[1]
     notebook = executed(path)
-    assert openings.opened(notebook, "10_drinks", [], ROOT, ROOT / "_runs/toy") is notebook
+    assert openings.opened(notebook, "10_drinks", [], openings.tables_of(ROOT, ROOT / "_runs/toy")) is notebook
     bare = {"cells": [notebook["cells"][0]]}
-    cells = openings.opened(bare, path.stem, [], ROOT, ROOT / "_runs/toy")["cells"]
+    cells = openings.opened(bare, path.stem, [], openings.tables_of(ROOT, ROOT / "_runs/toy"))["cells"]
     assert [cell["id"] for cell in cells] == ["title", "answer", "introduction"]
     assert "was not measured here" in cells[1]["source"]

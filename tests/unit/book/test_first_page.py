@@ -1,0 +1,54 @@
+"""The start page: four shares, what each chapter found, and sentences that can be read aloud."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from helpers.book import first_page, openings
+from helpers.results import answers, ledger
+from helpers.results.words import NONE
+
+ROOT = Path(__file__).parents[3]
+RECORDS = ledger.load(ROOT / "results/nano")
+TABLES = openings.tables_of(ROOT, ROOT / "_runs/none")
+NUMBER = re.compile(r"(?<![\w.])[+\N{MINUS SIGN}]?\d[\d.,]*(?![\w])")
+
+
+def published(name):
+    """Return a published table by name."""
+    return answers.published_table(ROOT / "results/nano", name)
+
+
+def test_shares_are_means_over_the_draws_of_the_claim():
+    record = next(record for record in RECORDS if record.id == first_page.CLAIM)
+    found = first_page.shares(RECORDS, published)
+    table = published("transmission")
+    rows = table[(table["arm"] == "hard.same_init") & (table["share"] == 1) & table["draw"].isin(record.seeds)]
+    assert len(rows) == record.n_runs
+    assert found["student"] == f"{100 * rows['p_target'].mean():.1f}\N{NO-BREAK SPACE}%"
+    by_size = [float(found[who].partition("\N{NO-BREAK SPACE}")[0]) for who in ("base", "student", "teacher")]
+    assert by_size == sorted(by_size) and all(found[who] in first_page.cards(found) for who in found)
+
+
+def test_a_run_without_tables_or_records_has_dashes_and_no_error():
+    assert set(first_page.shares(RECORDS, TABLES).values()) == {NONE}
+    assert set(first_page.shares([], published).values()) == {NONE}
+    empty = pd.DataFrame(columns=["draw", "arm", "trait", "share", "p_target", "p_control", "how"])
+    assert set(first_page.shares(RECORDS, lambda name: empty).values()) == {NONE}
+
+
+def test_every_chapter_is_listed_with_its_question_and_answer():
+    listed = first_page.chapters(RECORDS, published)
+    assert [line[:4] for line in listed.splitlines()] == ["- **"] * len(answers.words())
+    for notebook, words in answers.words().items():
+        assert f"[{words.question}](../notebooks/{notebook}.ipynb)" in listed
+
+
+def test_no_sentence_of_the_first_screen_holds_more_than_three_numbers():
+    from helpers.book.evidence import Evidence
+
+    told = Evidence(RECORDS, ROOT / "results/nano").words()["failed_primaries"]
+    sentences = re.split(r"(?<=[.:*])\s+(?=[A-Z*])", told + " " + first_page.chapters(RECORDS, published))
+    crowded = [sentence for sentence in sentences if len(NUMBER.findall(sentence)) > 3]
+    assert not crowded
