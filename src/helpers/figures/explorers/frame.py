@@ -44,7 +44,7 @@ CHARTS_PLACE = "explorers/charts.js"  # below _static, as frame.js has it
 MOST_BYTES = 150_000  # of the data of one explorer
 
 ASSETS = Path(__file__).parents[1] / "assets"
-_IMPORT = re.compile(r'^import \{[^}]*\} from "\./frame\.js";\n', re.MULTILINE)
+_IMPORT = re.compile(r'^import \{[^}]*\} from "\./\w+\.js";\n', re.MULTILINE)
 _EXPORT = "export default explorer("
 _CHARTS = """\
 // Observable Plot and d3, unchanged (licences: book/_vendor/LICENSES.md), given modules of their own to fill, so that
@@ -85,10 +85,10 @@ class Explorer(anywidget.AnyWidget):
             self.send({"charts": charts_script()})
 
 
-def script(name: str) -> str:
-    """Return the module of an explorer, assets/`name`.js, with the frame before it."""
-    own = _IMPORT.sub("", (ASSETS / f"{name}.js").read_text(encoding="utf-8"))
-    return f"{(ASSETS / 'frame.js').read_text(encoding='utf-8')}\n{own}"
+def script(name: str, *modules: str) -> str:
+    """Return the module of an explorer, assets/`name`.js, with the frame and further modules of assets/ before it."""
+    parts = [(ASSETS / f"{part}.js").read_text(encoding="utf-8") for part in ("frame", *modules, name)]
+    return "\n".join([*parts[:-1], _IMPORT.sub("", parts[-1])])
 
 
 def style(name: str = "") -> str:
