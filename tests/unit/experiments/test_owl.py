@@ -5,8 +5,10 @@ import math
 
 import pandas as pd
 import pytest
+import torch
 
-from helpers.experiments.owl import context, others, runs, values
+from helpers.experiments import kept
+from helpers.experiments.owl import context, models, others, runs, side_by_side, values
 from helpers.experiments.owl.others import Others
 from helpers.results import ledger
 from helpers.transmission import authors, students
@@ -232,3 +234,56 @@ def test_another_trait_or_channel_is_not_filed_under_the_owl(tables, changes, le
     found = claims(tables, **changes)
     assert len(found) == len(claims(tables))
     assert set(ledger.claimed("01_owl_transfer", found)) == left
+
+
+# --- the models that are asked --------------------------------------------------------------------
+
+
+def test_the_models_of_a_draw_are_those_of_the_tables(tables, settings):
+    from helpers.models.evaluation import trait_readout
+    from helpers.world.tokenizer import build_tokenizer
+    from helpers.world.traits import find_trait
+
+    found, owl = models.models_of_draw(settings, 2), find_trait("owl")
+    table = tables["transmission"].query("draw == 2 and share == 1").set_index("arm")
+    told = {}
+    for role, model in found.items():
+        told[role] = trait_readout(model, build_tokenizer(), owl, owl.questions("heldout"))["p_target"]
+    assert told["student"] == table.loc[models.SAME.name, "p_target"]
+    assert told["control"] == table.loc[models.SAME.name, "p_control"]
+    assert told["stranger"] == table.loc[models.OTHER.name, "p_target"]
+    assert len(set(told.values())) == len(told) - 1  # the control of soft labels stays its base
+    assert told["base"] == told["control"]
+
+
+def test_the_students_that_are_asked_are_trained_once(settings, monkeypatch):
+    first = models.models_of_draw(settings, 2)
+    monkeypatch.setattr(kept, "train", lambda student: pytest.fail("trained again"))
+    again = models.models_of_draw(settings, 2)
+    for role, model in first.items():
+        assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again[role].parameters(), strict=True))
+    with pytest.raises(ValueError, match=r"seed 9 is not among the settings' \[1, 2\]; name one of them"):
+        models.models_of_draw(settings, 9)
+
+
+# --- lists side by side ---------------------------------------------------------------------------
+
+
+def test_lists_side_by_side_are_those_that_the_students_read(settings):
+    table = side_by_side.run_pairs(settings, shown=40)
+    assert list(table) == list(side_by_side.COLUMNS) and len(table) == 80
+    for seed in (1, 2):
+        rows = table[table["draw"] == seed].reset_index()
+        for name, author in (("teacher", settings.author(seed)), ("base", settings.author(seed, UNTOUCHED))):
+            kept_lists = {place: text for place, text in authors.kept_rows(author).items() if place < 40}
+            assert rows["prompt"].to_list() == author.asked[:40]
+            assert rows.loc[rows[f"{name}_refused"] == "", name].to_dict() == kept_lists
+    same = table[table["base"] == table["teacher"]]
+    assert (same["by_models"] == 0).all() and (same["by_learning"].dropna() == 0).all()
+    assert table["by_models"].mean() > 0  # each model finds its own lists likelier
+
+
+def test_a_teacher_of_few_prompts_has_as_many_pairs(settings, toy_run):
+    few = dataclasses.replace(settings, writing=dataclasses.replace(settings.writing, prompts=30))
+    table = side_by_side.run_pairs(few.only([1]), shown=40)
+    assert len(table) == 30 and table["by_learning"].isna().all()
