@@ -16,7 +16,9 @@ from explorer_pages import (
 
 from helpers.book.prose import ordered
 from helpers.figures.explorers.claims import ClaimsExplorer, claims_data
+from helpers.figures.explorers.damage import damage_explorer
 from helpers.figures.explorers.guess import GuessExplorer, guess_data
+from helpers.figures.explorers.teaching import teaching_explorer
 from helpers.results.ledger import load
 from helpers.work.artifacts import read_table
 
@@ -39,7 +41,20 @@ def claims():
     return ClaimsExplorer(claims_data(ordered(load(NANO)), NANO))
 
 
-@pytest.mark.parametrize("make", [guess, claims])
+def damage():
+    """Trait or damage?"""
+    return damage_explorer({channel: table(f"risky_{channel}") for channel in ("numbers", "code", "cot")})
+
+
+def teaching():
+    """Who can teach whom, with relatives as earlier runs had them."""
+    matrix = table("cross_model")
+    others = matrix[(matrix.teacher == "nano-a") & (matrix.student == "nano-c")]
+    relatives = others.assign(student="nano-a-half", relation="one trained on", words="same start, first half")
+    return teaching_explorer(matrix, table("base_distances"), relatives)
+
+
+@pytest.mark.parametrize("make", [guess, claims, damage, teaching])
 def test_it_fits_a_phone_a_finger_and_the_dark_and_opens_by_its_link(open_explorer, make):
     browser = open_explorer(make())
     assert count(browser, ".ex figure svg path, .ex figure svg circle") > 0
@@ -84,3 +99,45 @@ def test_claims_are_filtered_and_opened_by_keyboard(open_explorer):
         control(browser, label).send_keys(Keys.HOME)
     press(browser, "Words in the claim", "owl")
     assert said(browser).startswith(f"{sum('owl' in f'{r.claim} {r.id}'.lower() for r in records)} of ")
+
+
+def test_trait_and_damage_answer_to_every_control(open_explorer):
+    from selenium.webdriver.common.keys import Keys
+
+    browser = open_explorer(damage())
+    numbers = table("risky_numbers").query("arm == 'hard.same_init' and share == 1 and trait == 'misaligned'")
+    lost = 100 * (numbers.right_answers_control - numbers.right_answers).mean()
+    assert f"Written rows, same start: {numbers.effect.mean():+.2f} nats".replace("-", "\N{MINUS SIGN}") in said(
+        browser
+    )
+    assert f"{abs(lost):.1f} points of sums {'lost' if lost > 0 else 'gained'}" in said(browser)
+    press(browser, "Dose", Keys.ARROW_LEFT)
+    press(browser, "Draw", Keys.ARROW_DOWN)
+    assert f"draw {numbers.draw.min()}" in said(browser)
+    opened_by_its_link(browser)
+    press(browser, "log-odds of misaligned answers (nats)", Keys.ARROW_RIGHT)
+    press(browser, "Written rows, same start", Keys.SPACE)
+    press(browser, "number lists", Keys.ARROW_RIGHT)
+    opened_by_its_link(browser)
+
+
+def test_teachers_and_students_answer_to_every_control(open_explorer):
+    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.ui import Select
+
+    browser, matrix = open_explorer(teaching()), table("cross_model")
+    first = matrix.query("teacher == 'nano-a' and student == 'nano-a' and share == 1").groupby("draw").effect.mean()
+    assert f"After 100 % of the training: {first.mean():+.2f} nats" in said(browser)
+    press(browser, "Trained so far", Keys.ARROW_LEFT)
+    press(browser, "Base of the student", Keys.ARROW_DOWN)
+    press(browser, "Base of the teacher", Keys.ARROW_DOWN)
+    opened_by_its_link(browser)
+    # a relative was taught by the first base alone: that teacher comes with it, and another has another student
+    Select(control(browser, "Base of the student")).select_by_visible_text("nano-a-half: same start, first half")
+    assert Select(control(browser, "Base of the teacher")).first_selected_option.get_attribute("value") == "0"
+    press(browser, "Base of the teacher", Keys.ARROW_DOWN)
+    before = said(browser)
+    browser.find_elements("css selector", ".ex-cells rect")[1].click()
+    assert (
+        said(browser) != before and count(browser, ".ex-cells rect") == matrix.groupby(["teacher", "student"]).ngroups
+    )

@@ -12,8 +12,10 @@ from helpers.book.prose import ordered
 from helpers.figures import arms as naming
 from helpers.figures.explorers import frame
 from helpers.figures.explorers.claims import ClaimsExplorer, claims_block, claims_data
+from helpers.figures.explorers.damage import CHANNELS, damage_data, damage_explorer
 from helpers.figures.explorers.frame import Explorer, ExplorerError, charts_script, embedded, summary
 from helpers.figures.explorers.guess import ARMS, GuessExplorer, guess_block, guess_data
+from helpers.figures.explorers.teaching import teaching_data, teaching_explorer
 from helpers.results.ledger import load
 from helpers.results.stats import t_interval
 from helpers.results.tables import shown_table
@@ -153,6 +155,67 @@ def test_a_ledger_without_records_is_refused():
         claims_data([], NANO)
 
 
+# --- trait or damage? -------------------------------------------------------------------------------
+
+
+def of_channels():
+    return {channel: table(f"risky_{channel}") for channel in CHANNELS}
+
+
+def test_trait_and_damage_are_those_of_the_published_tables():
+    data = damage_data(of_channels())
+    for cell in data["cells"]:
+        rows, arm = table(f"risky_{cell['channel']}"), data["arms"][cell["arm"]]["id"]
+        rows = rows[(rows.arm == arm) & (rows.share == cell["share"]) & (rows.trait == "misaligned")].sort_values(
+            "draw"
+        )
+        assert cell["draws"] == rows.draw.tolist()
+        assert cell["effect"]["mean"] == pytest.approx(rows.effect.mean(), abs=1e-4)
+        assert cell["lost"]["draws"] == pytest.approx(100 * (rows.right_answers_control - rows.right_answers), abs=0.01)
+        assert cell["sampled"]["draws"] == pytest.approx(100 * (rows.sampled - rows.sampled_control), abs=0.01)
+    looks = [(arm["kind"], arm["shape"]) for arm in data["arms"]]
+    assert len(set(looks)) == len(looks) and len(data["first"]) == 3
+
+
+def test_a_channel_that_was_not_measured_is_left_out():
+    tables = {**of_channels(), "code": None, "cot": table("risky_cot").drop(columns="right_answers")}
+    assert [channel["name"] for channel in damage_data(tables)["channels"]] == ["numbers"]
+    with pytest.raises(ExplorerError, match="right answers"):
+        damage_data({"numbers": None})
+    with pytest.raises(ExplorerError, match="`effect`"):
+        damage_data({"numbers": table("risky_numbers").drop(columns="effect")})
+
+
+# --- who can teach whom -----------------------------------------------------------------------------
+
+
+def test_pairs_have_the_effects_of_the_published_table():
+    matrix = table("cross_model")
+    data = teaching_data(matrix, table("base_distances"))
+    names = [base["id"] for base in data["bases"]]
+    assert len(data["pairs"]) == matrix.groupby(["teacher", "student"]).ngroups and data["marks"][-1] == 1
+    for pair in data["pairs"]:
+        rows = matrix[(matrix.teacher == names[pair["teacher"]]) & (matrix.student == names[pair["student"]])]
+        ends = rows[rows.share == 1].groupby("draw").effect.mean()
+        assert pair["curve"][-1]["mean"] == pytest.approx(ends.mean(), abs=1e-4)
+        assert pair["curve"][-1]["draws"] == pytest.approx(list(ends), abs=1e-3)
+        assert all(at is not None and len(at["draws"]) == len(ends) for at in pair["curve"])
+        assert (pair["kind"] == "same") == (pair["teacher"] == pair["student"])
+    cosines = table("base_distances").groupby("base").cosine.mean()
+    more = data["distances"][names.index("nano-a-more")]
+    assert more["cosine"] == pytest.approx(cosines["nano-a-more"], abs=1e-4)
+    assert data["distances"][names.index("nano-c")]["cosine"] is None
+
+
+def test_relatives_stand_behind_the_bases_of_the_matrix():
+    matrix = table("cross_model")
+    relatives = matrix[(matrix.teacher == "nano-a")].assign(student="nano-a-half", words="half")
+    data = teaching_data(matrix, None, pd.concat([relatives, matrix[matrix.teacher == "nano-a"]]))
+    assert data["bases"][-1] == {"id": "nano-a-half", "label": "nano-a-half: half"} and data["matrix"] == 4
+    assert data["distances"] == [None] * 5
+    assert teaching_data(matrix, None, relatives.iloc[:0]) == teaching_data(matrix)
+
+
 # --- pages ------------------------------------------------------------------------------------------
 
 
@@ -173,3 +236,16 @@ def test_a_run_with_nothing_to_explore_says_so(tmp_path):
     assert set(made) == {"guess", "claims"} and all("nothing" in words for words in made.values())
     assert shown_table("transmission", tmp_path, NANO) is not None
     assert "<script" in page_explorers(records(), tmp_path, NANO)["guess"]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: damage_explorer(of_channels()), lambda: teaching_explorer(table("cross_model"), table("base_distances"))],
+)
+def test_a_chapter_has_a_picture_where_scripts_are_off(make, monkeypatch):
+    displayed = []
+    monkeypatch.setattr(frame, "display", displayed.append)
+    explorer = make()
+    (still,) = (shown.data for shown in displayed)
+    assert still.startswith("<noscript>") and "aria-label=" in still
+    assert len(json.dumps(explorer.data)) < frame.MOST_BYTES

@@ -98,7 +98,6 @@ def test_the_style_sheet_has_the_colours_of_the_figures():
     css = TransmissionExplorer._css
     for kind, name in KIND_CLASSES.items():
         assert f"--ex-{name}: {naming.KIND_COLOURS[kind]};" in css, "the light colours come first"
-        assert f".ex-{name} " in css
 
 
 def test_every_trait_has_cells_of_its_own():

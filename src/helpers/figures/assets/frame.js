@@ -80,7 +80,7 @@ async function charts(model) {
 
 // ---- controls -------------------------------------------------------------------------------------------------------
 // Each is made from what it is about and gives, for a view, { node, show }: its element, and what brings it up to date.
-// `options` is a function of the view: [[value, words, class of its colour or nothing], ...].
+// `options` is a function of the view: [[value, words, its mark in the pictures as { kind, shape } or nothing], ...].
 
 function field(view, key, label, control) {
   control.id = view.id(key);
@@ -101,6 +101,14 @@ export const select = ({ key, label, options }) => (view) => {
   return { node, show };
 };
 
+// The mark of an arm as pictures have it, for a line of text.
+function mark({ d3 }, { kind, shape }) {
+  const symbol = d3.symbol(d3[`symbol${shape[0].toUpperCase()}${shape.slice(1)}`], 70)();
+  const svg = d3.create("svg").attr("class", "ex-mark").attr("viewBox", "-8 -8 16 16").attr("aria-hidden", "true");
+  svg.append("path").attr("d", symbol).attr("fill", colour(kind)).attr("stroke", colour(kind));
+  return svg.node();
+}
+
 // Radio buttons or ticks, a line each.
 function boxes(view, { key, label, options }, type, isOn, pressed) {
   const node = make("fieldset", {}, make("legend", {}, label));
@@ -109,8 +117,7 @@ function boxes(view, { key, label, options }, type, isOn, pressed) {
     const box = make("input", { type, name: view.id(key), id: view.id(`${key}-${place}`), value });
     box.addEventListener("change", () => pressed(value, inputs.flatMap((input, i) => (input.checked ? [there[i][0]] : []))));
     inputs.push(box);
-    const swatch = look ? [make("span", { class: `ex-swatch ${look}`, "aria-hidden": "true" })] : [];
-    return make("label", { for: box.id }, box, ...swatch, words);
+    return make("label", { for: box.id }, box, ...(look ? [mark(view, look)] : []), words);
   };
   const show = () => {
     const wanted = options(view);

@@ -103,7 +103,7 @@ function controls(data) {
       const here = ofTrait(data, state).filter((c) => c.share === share);
       return share === null ? "none" : `${percent(share)} of the rows (${rowsRead(here)})`;
     } }),
-    ticks({ key: "arms", label: "Arms", options: (view) => measured(data, view.state).map((arm) => [arm, data.arms[arm].label, `ex-${data.arms[arm].kind}`]) }),
+    ticks({ key: "arms", label: "Arms", options: (view) => measured(data, view.state).map((arm) => [arm, data.arms[arm].label, data.arms[arm]]) }),
   ];
   const trait = select({ key: "trait", label: "Trait of the teacher", options: () => data.traits.map((name) => [name, name]) });
   return data.traits.length > 1 ? [trait, ...shown] : shown;

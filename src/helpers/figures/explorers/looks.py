@@ -18,15 +18,20 @@ KIND_CLASSES = {
 _SHAPES = {
     "soft_leaky": "times",
     "soft.system_prompt": "wye",
+    "soft.control": "star",
+    "soft.lesson": "cross",
     "soft": "circle",
     "hard.full": "diamond",
     "hard.other_animals": "plus",
     "hard.shuffled_within.own_control": "triangle",
     "hard.shuffled_across.own_control": "triangle",
+    "hard.control": "triangle",
+    "hard.lesson": "wye",
     "hard": "square",
     "trees.soft": "star",
     "trees": "times",
     "system_prompt": "triangle",
+    "damaged": "times",
 }
 
 
