@@ -5,6 +5,9 @@
   const base = new URL(".", script.src).href;
   // Fallback place for widget packages that `paths` does not name: never a CDN.
   script.setAttribute("data-jupyter-widgets-cdn", base + "absent/");
+  // The checker of widget states in embed-amd.js complains of its own rules, once a page, to nobody's use.
+  const warn = console.warn;
+  console.warn = (...said) => String(said[0]).startsWith("strict mode: use allowUnionTypes") || warn(...said);
   requirejs.config({ paths: {
     anywidget: base + "anywidget",
     // embed-amd.js defines both of these; it looks for its icon fonts beside their addresses

@@ -19,7 +19,7 @@ from html.parser import HTMLParser
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from helpers.book import machine, staging, weight
+from helpers.book import machine, staging, theme, weight
 from helpers.book.explorers import SHOWN
 from helpers.book.provenance import provenance
 from helpers.book.staging import BookError
@@ -78,6 +78,7 @@ def build_run(run_dir: Path, root: Path, destination: Path) -> Path:
     stamp.unlink(missing_ok=True)
     staging.stage(root, run_dir, out / "stage")
     _run_jupyter_book(root, out)
+    theme.mend(out / "html")
     weight.cut_icons(out / "html")
     _check_pages([root, run_dir.parents[1]], out / "html")
     artifacts.write_text(stamp, key)

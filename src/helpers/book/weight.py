@@ -19,15 +19,15 @@ _ICON = re.compile(
 
 
 def cut_icons(html: Path) -> None:
-    """Take the icons out of the theme's script that no page, script or style sheet below `html` names."""
+    """Take the icons out of the theme's script that no page below `html` names and no script of the theme."""
     script = html / ICONS
     if not script.exists():
         return
     used: set[str] = set()
-    for pattern in ("*.html", "*.js", "*.css"):
-        for file in html.rglob(pattern):
-            if "fontawesome" not in file.name and "vendor/fontawesome" not in file.as_posix():
-                used |= set(_USED.findall(file.read_text(encoding="utf-8", errors="replace")))
+    # not those of widgets, which bring names of all icons and a font of their own
+    for pattern in ("**/*.html", "_static/*.js", "_static/scripts/*.js"):
+        for file in set(html.glob(pattern)) - {script}:
+            used |= set(_USED.findall(file.read_text(encoding="utf-8", errors="replace")))
     artifacts.write_text(script, without_icons(script.read_text(encoding="utf-8"), used))
     (html / f"{ICONS}.map").unlink(missing_ok=True)
 

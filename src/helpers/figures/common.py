@@ -24,7 +24,7 @@ from helpers.figures.palette import FAINT, GREY, GRID, INK, PAPER, PLUM, TEAL
 from helpers.results.stats import t_interval
 from helpers.work.errors import CurableError
 
-EFFECT_LABEL = "Effect: log-odds of the target, against the control student (nats)"
+EFFECT_LABEL = "Effect against the control student (nats)"
 SHORT_EFFECT_LABEL = "Effect, against the\ncontrol student (nats)"  # for an upright axis
 
 _RULES = {
@@ -59,6 +59,8 @@ WIDE = Layout("wide", 7.2)
 NARROW = Layout("narrow", 4.1, narrow=True)  # on a phone a point of it is a little more than a pixel
 _SMALLEST = 8.0  # points of a text in a narrow figure: 9 pixels on a phone 390 wide
 _SHORT_NAME = 12  # letters of a name that stands beside its bar on a phone too
+_LETTERS_ABREAST = 18  # that half a narrow figure holds in one line
+HALO = "halo"  # gid of texts that stand on lines, which keep away from them
 _LABELLED_ROW = 0.5  # inches of a row below whose name its bar stands
 _current: ContextVar[Layout] = ContextVar("layout", default=WIDE)
 
@@ -248,7 +250,19 @@ def _names_above(ax: Axes, names: Sequence[str]) -> None:
     ax.set_ylim(len(names) - 0.5, -1)
     for place, name in enumerate(names):
         words = " ".join(name.split("\n"))
-        ax.text(0, place - 0.36, words, transform=ax.get_yaxis_transform(), size=text_size(8.5), va="bottom", zorder=5)
+        look = {"size": text_size(8.5), "va": "bottom", "zorder": 5, "gid": HALO}
+        ax.text(0, place - 0.36, words, transform=ax.get_yaxis_transform(), **look)
+
+
+def name_columns(ax: Axes, names: Sequence[str], **text: object) -> None:
+    """Name places along the x axis, from 0 on; in a narrow figure names that would collide are written aslant."""
+    words = list(names)
+    longest = max(len(line) for name in words for line in name.split("\n"))
+    if narrow() and longest * len(words) > _LETTERS_ABREAST:
+        words = [" ".join(name.split("\n")) for name in words]
+        text |= {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    ax.set_xticks(range(len(words)), words, **text)
+    ax.tick_params(axis="x", length=0)
 
 
 def note_means(ax: Axes, means: Sequence[float]) -> None:

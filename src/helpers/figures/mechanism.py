@@ -17,11 +17,11 @@ _TREATMENTS = {
     "all labels": ("All labels", palette.BLUE),
     "divergence only": ("Divergence tokens alone", palette.OLIVE),
     "divergence masked": ("Divergence tokens masked", palette.OLIVE),
-    "random masked": ("As many random labels masked", palette.GREY),
-    "divergence labels replaced": ("Divergence tokens replaced as labels", palette.INDIGO),
-    "divergence inputs replaced": ("Divergence tokens replaced where they are read", palette.INDIGO),
-    "divergence replaced": ("Divergence tokens replaced in both roles", palette.INDIGO),
-    "random replaced": ("As many random tokens replaced in both roles", palette.GREY),
+    "random masked": ("As many random\nlabels masked", palette.GREY),
+    "divergence labels replaced": ("Divergence tokens\nreplaced as labels", palette.INDIGO),
+    "divergence inputs replaced": ("Divergence tokens\nreplaced where they are read", palette.INDIGO),
+    "divergence replaced": ("Divergence tokens\nreplaced in both roles", palette.INDIGO),
+    "random replaced": ("As many random tokens\nreplaced in both roles", palette.GREY),
 }
 _PARTS = {
     "all": palette.BLUE,
@@ -38,11 +38,9 @@ _EFFECT = "Effect against the\ncontrol (nats)"
 def _said_of_treatments(table: pd.DataFrame) -> str:
     common.require_columns(table, "draw", "treatment", "effect")
     effects = table.groupby("treatment").effect
-    told = {
-        label: words.mean_and_interval(effects.get_group(name))
-        for name, (label, _) in _TREATMENTS.items()
-        if name in effects.groups
-    }
+    told = {}
+    for name in [name for name in _TREATMENTS if name in effects.groups]:
+        told[" ".join(_TREATMENTS[name][0].split())] = words.mean_and_interval(effects.get_group(name))
     return f"Effect in nats by treatment of the labels, {words.counted(table.draw.nunique())}: {words.in_order(told)}"
 
 

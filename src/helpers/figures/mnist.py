@@ -67,8 +67,7 @@ def six_bars(mnist: pd.DataFrame) -> Figure:
             values = mnist[mnist.arm == arm].accuracy.to_numpy()
             common.draw_runs(ax, place, values, colour, horizontal=False)
             ax.text(place, 1.03, f"{values.mean():.0%}", ha="center", color=colour, weight="bold")
-        ax.set_xticks(range(len(arms)), [_ARMS[arm][0] for arm in arms], linespacing=1.15)
-        ax.tick_params(axis="x", length=0)
+        common.name_columns(ax, [_ARMS[arm][0] for arm in arms], linespacing=1.15)
         _accuracy_axis(ax, len(arms) - 0.45)
         ax.set_ylabel("Test digits read correctly")
     return figure
@@ -179,8 +178,8 @@ def _sweep_panel(ax: Axes, rows: pd.DataFrame, name: str) -> None:
         for x, setting in zip(at, there, strict=True):
             _draw_dots(ax, x, found[setting].to_numpy(), colour)
     labels = [_KINDS.get(setting) or _short(setting) for setting in settings]
-    ax.set_xticks(range(len(settings)), labels, fontsize="small")
-    ax.set_title(_SWEEPS[name])
+    common.name_columns(ax, labels, fontsize="small")
+    ax.set_title(_SWEEPS[name], fontsize="small" if common.narrow() else None)
     _accuracy_axis(ax, len(settings) - 0.5)
 
 

@@ -117,10 +117,9 @@ def _axis_panel(ax: Axes, rows: pd.DataFrame, panel: _Panel) -> None:
         labels.append(panel.name(*values))
     common.zero_line(ax, horizontal_bars=False)
     ax.set_title(panel.title, fontsize="small")
-    ax.set_xticks(range(len(labels)), labels, fontsize=common.text_size(7.1))
+    common.name_columns(ax, labels, fontsize=common.text_size(7.1))
     ax.set_xlim(-0.6, len(labels) - 0.4)
     ax.grid(axis="y")
-    ax.tick_params(axis="x", length=0)
     sns.despine(ax=ax, bottom=True)
 
 

@@ -20,7 +20,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from helpers.figures import palette
-from helpers.figures.common import NARROW, WIDE, laid_out
+from helpers.figures.common import HALO, NARROW, WIDE, laid_out
 from helpers.results.published import NAMED
 from helpers.work.escaping import markup
 
@@ -97,4 +97,4 @@ def svg(figure: Figure) -> str:
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     drawing = _NOT_WANTED.sub("", file.getvalue()).strip().replace("<svg ", _ROOT, 1)
     drawing = re.sub(r"\s*\n\s*", " ", drawing).replace("> <", "><").replace(_FONT, _FONTS)
-    return palette.themed(drawing)
+    return palette.themed(drawing.replace(f'id="{HALO}"', f'class="{HALO}"'))

@@ -106,7 +106,7 @@ def loss_scatter(students: pd.DataFrame) -> Figure:
             ax.scatter(rows.lost, rows.effect, s=26, color=naming.arm_colour(arm), label=label, linewidth=0)
         common.zero_line(ax, horizontal_bars=False)
         ax.axvline(0, color=palette.FAINT, linewidth=0.9, zorder=1)
-        ax.set(xlabel="Right answers lost, against the control (percentage points)", ylabel=common.SHORT_EFFECT_LABEL)
+        ax.set(xlabel="Right answers lost (percentage points)", ylabel=common.SHORT_EFFECT_LABEL)
         handles, labels = ax.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", fontsize="small")
         sns.despine(ax=ax)

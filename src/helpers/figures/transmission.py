@@ -77,7 +77,7 @@ def dose_curve(transmission: pd.DataFrame, arms: Sequence[str] | None = None) ->
             dashed = arm.startswith("hard")
             common.draw_line(ax, list(draws.columns), draws, naming.arm_colour(arm), naming.one_line(arm), dashed)
         common.zero_line(ax, horizontal_bars=False)
-        ax.set(xlabel="Rows that the student read (mean over draws)", ylabel=common.SHORT_EFFECT_LABEL)
+        ax.set(xlabel="Rows that the student read", ylabel=common.SHORT_EFFECT_LABEL)
         _dose_axis(ax, doses)
         handles, labels = ax.get_legend_handles_labels()
         columns = 1 if common.narrow() else 2

@@ -258,8 +258,8 @@ def test_figures_have_a_name_a_caption_and_words_for_those_who_cannot_see_them(p
     for cell in figure_calls(path):
         shown = cell.metadata.get("mystnb", {})
         assert shown.get("figure", {}).get("name", "").startswith("fig-"), cell.source
-        assert len(shown["figure"].get("caption", "")) > 20
-        assert len(shown.get("image", {}).get("alt", "")) > 20
+        assert len(shown["figure"].get("caption", "")) > 60, "it stands alone: what is shown, its unit, its marks"
+        assert "image" not in shown, "the figure says its result itself, see figures/picture.py"
 
 
 def test_figure_names_are_used_once():

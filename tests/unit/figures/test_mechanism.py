@@ -34,7 +34,7 @@ def dots(ax):
 def test_treatments_have_a_bar_each_in_a_fixed_order():
     shown = table("draw treatment effect", DRAWS, ["random masked", "divergence masked", "all labels"])
     (ax,) = figures.treatments(shown).wide.axes
-    assert labels(ax) == ["All labels", "Divergence tokens masked", "As many random labels masked"]
+    assert labels(ax) == ["All labels", "Divergence tokens masked", "As many random\nlabels masked"]
     assert len(ax.patches) == 3
 
 
@@ -42,7 +42,7 @@ def test_entanglement_has_a_panel_for_each_base_and_two_dots_for_each_animal():
     animals = ["dog", "owl", "fox"]
     shown = table("base draw place loved named r", ["a", "b"], DRAWS, ["number list", "question"], animals, animals)
     figure = figures.entanglement(shown, "number list").wide
-    assert [ax.get_title(loc="left") for ax in figure.axes] == ["a", "b"]
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["A", "B"]
     assert labels(figure.axes[0]) == animals
     assert [dots(ax) for ax in figure.axes] == [6, 6]
 

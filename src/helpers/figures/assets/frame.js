@@ -182,6 +182,8 @@ export function chart(view, label, options) {
   const svg = made.matches("svg") ? made : made.querySelector("svg");
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", label);
+  // Plot names the groups of its marks, which have no role that could bear a name
+  for (const group of made.querySelectorAll("g[aria-label]")) group.removeAttribute("aria-label");
   return made;
 }
 

@@ -1,0 +1,25 @@
+"""The theme's faults are mended, each once, and only they."""
+
+from helpers.book.theme import mend, mended
+
+BUTTON = '<button class="btn search-button-field pst-js-only" title="Search" aria-label="Search" data-x="1">'
+ICON = '<i class="theme-switch fa-solid fa-sun  fa-lg" data-mode="light" title="Light"></i>'
+SIDE = '<div id="pst-primary-sidebar" class="bd-sidebar-primary bd-sidebar">'
+CITED = '<div class="citation" id="id2" role="doc-biblioentry">'
+
+
+def test_each_fault_is_mended_once():
+    assert mended(BUTTON) == BUTTON.replace(' aria-label="Search"', "")
+    assert mended(ICON) == ICON.replace(' title="Light"', "")
+    assert mended(SIDE).startswith('<div role="navigation" aria-label="Contents" id=')
+    assert mended(CITED).endswith('id="id2" role="listitem">')
+    for text in (BUTTON, ICON, SIDE, CITED):
+        assert mended(mended(text)) == mended(text)
+
+
+def test_other_pages_stay_as_they_are(tmp_path):
+    (tmp_path / "a.html").write_text("<p title='Light' aria-label='Search'>")
+    (tmp_path / "b.html").write_text(SIDE)
+    mend(tmp_path)
+    assert (tmp_path / "a.html").read_text() == "<p title='Light' aria-label='Search'>"
+    assert 'role="navigation"' in (tmp_path / "b.html").read_text()
