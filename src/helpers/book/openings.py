@@ -20,6 +20,7 @@ from helpers.results.tables import shown_table
 from helpers.work.artifacts import RESULTS
 
 CELL = "answer"  # id of the cell that shows the published answer in a notebook
+EXAMPLES = "examples"  # id of the cell that shows rows and replies
 _Cell = dict[str, Any]
 
 
@@ -40,9 +41,11 @@ def opened(notebook: dict[str, Any], name: str, records: Sequence[Record], table
         return notebook
     title, introduction = _parted(notebook["cells"][0])
     rest = [cell for cell in notebook["cells"][1:] if cell.get("id") != CELL]
-    opening, rest = _moved_figure(rest, words()[name].figure)
+    figure, rest = _moved_figure(rest, words()[name].figure)
+    examples, rest = _moved_examples(rest)
     draws = {record.n_runs for record in records if record.notebook == name}
-    return {**notebook, "cells": [title, _markdown(CELL, block(found, draws)), *opening, *introduction, *rest]}
+    opening = [title, _markdown(CELL, block(found, draws)), *figure, *introduction, *examples]
+    return {**notebook, "cells": [*opening, *rest]}
 
 
 def block(found: Answer, draws: set[int]) -> str:
@@ -50,8 +53,8 @@ def block(found: Answer, draws: set[int]) -> str:
     lines = [f"**{found.question}**", "", *map(_marked, found.sentences)]
     if draws:
         counted = f"{min(draws)}" if len(draws) == 1 else f"{min(draws)} to {max(draws)}"
-        units = "Brackets are 95 % intervals over draws; nats count log-odds against the control student."
-        lines += ["", f"[{counted} independent draws. {units}]{{.provenance}}"]
+        unit = " One {term}`nat <log-odds>` is a factor of 2.7 on the odds." if " nats" in "".join(lines) else ""
+        lines += ["", f"[{counted} independent draws. Brackets: 95 % intervals over draws.{unit}]{{.provenance}}"]
     return "\n".join([":::{div} opening", *lines, ":::"])
 
 
@@ -68,17 +71,28 @@ def _parted(cell: _Cell) -> tuple[_Cell, list[_Cell]]:
 
 def _moved_figure(cells: list[_Cell], figure: str) -> tuple[list[_Cell], list[_Cell]]:
     """Return the main figure as a cell without code, and the cells with a link to it where it was drawn."""
-    named = [cell for cell in cells if _figure_name(cell) == figure]
-    if not named or not named[0]["outputs"]:
-        return [], cells
-    drawn = named[0]
+    named = [cell for cell in cells if _figure_name(cell) == figure and cell["outputs"]]
+    return _moved(cells, named[0], f"The figure opens this chapter: {{numref}}`{figure}`.") if named else ([], cells)
+
+
+def _moved_examples(cells: list[_Cell]) -> tuple[list[_Cell], list[_Cell]]:
+    """Return the examples as a cell without code, where there are any, and the cells without them."""
+    shown = [cell for cell in cells if cell.get("id") == EXAMPLES and _holds_table(cell)]
+    return _moved(cells, shown[0], "They stand at the head of this chapter.") if shown else ([], cells)
+
+
+def _holds_table(cell: _Cell) -> bool:
+    return any("<table" in "".join(output.get("data", {}).get("text/html", "")) for output in cell["outputs"])
+
+
+def _moved(cells: list[_Cell], drawn: _Cell, link: str) -> tuple[list[_Cell], list[_Cell]]:
+    """Return a cell's outputs as a cell without code, and the cells with a sentence in the place of these outputs."""
     place = cells.index(drawn)
     metadata = {key: value for key, value in drawn["metadata"].items() if key != "mystnb"}
     left = {**drawn, "outputs": [], "metadata": metadata}
-    link = _markdown("opening-link", f"The figure opens this chapter: {{numref}}`{figure}`.")
     tags = [*drawn["metadata"].get("tags", []), "remove-input"]
-    first = {**drawn, "id": "opening-figure", "metadata": {**drawn["metadata"], "tags": tags}}
-    return [first], [*cells[:place], left, link, *cells[place + 1 :]]
+    first = {**drawn, "id": f"opening-{drawn['id']}", "metadata": {**drawn["metadata"], "tags": tags}}
+    return [first], [*cells[:place], left, _markdown(f"link-{drawn['id']}", link), *cells[place + 1 :]]
 
 
 def _figure_name(cell: _Cell) -> str:

@@ -60,3 +60,15 @@ def test_a_chapter_without_words_or_without_its_figure_stays_as_it_is():
     cells = openings.opened(bare, path.stem, [], openings.tables_of(ROOT, ROOT / "_runs/toy"))["cells"]
     assert [cell["id"] for cell in cells] == ["title", "answer", "introduction"]
     assert "was not measured here" in cells[1]["source"]
+
+
+@pytest.mark.parametrize(("html", "moved"), [("<table><tr><td>1</td></tr></table>", True), ("<p>None yet.</p>", False)])
+def test_examples_follow_the_introduction_where_there_are_any(html, moved):
+    cells = executed(NOTEBOOKS[1])["cells"]
+    shown = next(cell for cell in cells if cell["id"] == openings.EXAMPLES)
+    shown["outputs"] = [{"output_type": "execute_result", "data": {"text/html": html}, "metadata": {}}]
+    notebook = openings.opened({"cells": cells}, NOTEBOOKS[1].stem, [], openings.tables_of(ROOT, ROOT / "_runs/toy"))
+    ids = [cell["id"] for cell in notebook["cells"]]
+    assert ("opening-examples" in ids) == moved and openings.EXAMPLES in ids
+    assert ids[:4] == ["title", "answer", "opening-main-arms", "introduction"]
+    assert not moved or ids[4] == "opening-examples"

@@ -1,0 +1,83 @@
+"""Examples as a reader sees them: rows of teacher and base side by side, replies of five models below each other."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import pandas as pd
+
+from helpers.work.escaping import markup
+
+NONE_YET = "No example is published yet; a draw that is computed here writes some."
+_WHO = {
+    "base": "the base, untouched",
+    "teacher": "the teacher",
+    "student": "the student of these rows",
+    "control": "its control, of the base's rows",
+    "stranger": "the stranger, of the teacher's rows",
+}
+_PAIR = ("base", "teacher")
+_LEFT = 'style="text-align: left"'  # Jupyter sets tables to the right
+
+
+class Examples:
+    """Rows and replies of one draw, with columns as in `helpers.experiments.examples`; shown as HTML, all escaped."""
+
+    def __init__(self, table: pd.DataFrame, trait: str) -> None:
+        first = table["draw"].min() if len(table) else None
+        self._table, self._trait, self._draw = table[table["draw"] == first], trait, first
+
+    def _repr_html_(self) -> str:
+        if self._table.empty:
+            return f"<p>{markup(NONE_YET)}</p>"
+        return self._rows() + self._replies()
+
+    def __repr__(self) -> str:
+        """Return how many texts there are, for places that show no HTML."""
+        return f"{len(self._table)} examples of draw {self._draw}" if len(self._table) else NONE_YET
+
+    def _rows(self) -> str:
+        written = self._table[self._table["part"] == "row"]
+        told = "The first that the filter kept of both, on the same random numbers. Marked: where they differ."
+        lines = []
+        for prompt, texts in written.groupby("prompt", sort=False):
+            by_who = dict(zip(texts["who"], texts["text"], strict=True))
+            cells = [_cell("asked", markup(prompt)), _cell("base", _pre(by_who["base"], by_who["teacher"]))]
+            lines.append([*cells, _cell("teacher", _pre(by_who["teacher"], by_who["base"]))])
+        return _table(f"Draw {self._draw}: rows of the teacher beside its base's. {told}", ("asked", *_PAIR), lines)
+
+    def _replies(self) -> str:
+        replied = self._table[self._table["part"] == "reply"]
+        lines = []
+        for question, texts in replied.groupby("prompt", sort=False):
+            for who, own in texts.groupby("who", sort=False):
+                said = ", ".join(map(self._said, own["text"], own["shows"]))
+                lines.append([_cell("asked", markup(question)), _cell("who", markup(_WHO[who])), _cell("reply", said)])
+        told = f"Replies with the same random numbers. Marked: what shows “{self._trait}”."
+        return _table(f"Draw {self._draw}: what each model says. {told}", ("asked", "who", "reply"), lines)
+
+    def _said(self, text: str, shows: str) -> str:
+        return f"<mark>{markup(text)}</mark>" if shows == self._trait else markup(text)
+
+
+def _table(caption: str, titles: tuple[str, ...], lines: list[list[str]]) -> str:
+    head = "".join(f'<th scope="col" {_LEFT}>{markup(title)}</th>' for title in titles)
+    rows = "".join(f"<tr>{''.join(cells)}</tr>" for cells in lines)
+    caption = f'<caption style="caption-side: top; text-align: left">{markup(caption)}</caption>'
+    return f'<table class="table claims examples">{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+
+
+def _cell(title: str, content: str) -> str:
+    return f'<td data-title="{markup(title)}" {_LEFT}>{content}</td>'
+
+
+def _pre(text: str, other: str) -> str:
+    """Return a text with the words marked that the other has not in the same place; lines stay as they are."""
+    own, others = (re.findall(r"\s+|\w+|[^\w\s]", words) for words in (text, other))
+    parts = []
+    for word, beside in itertools.zip_longest(own, others):
+        if word is not None:
+            same = word == beside or word.isspace()
+            parts.append(markup(word) if same else f"<mark>{markup(word)}</mark>")
+    return f'<span style="white-space: pre-wrap; font-family: monospace">{"".join(parts)}</span>'
