@@ -67,6 +67,19 @@ def test_every_picture_is_loaded_and_described(browser, address, built_book):
     assert problems == []
 
 
+def test_every_chapter_opens_with_its_answer_and_a_figure_on_the_first_screen(browser, address, built_book):
+    script = """const seen = (found) => found ? found.getBoundingClientRect() : {top: 1e9, bottom: 1e9};
+                const figure = document.querySelector('.bd-article .cell_output :is(img, svg)');
+                return [seen(document.querySelector('.bd-article .opening')).bottom, seen(figure).top]"""
+    late = {}
+    for name in pages(built_book):
+        if name.startswith("notebooks/"):
+            open_page(browser, address, name)
+            answer, figure = browser.execute_script(script)
+            late |= {name: (answer, figure)} if max(answer, figure) > 700 else {}
+    assert late == {}, "the answer must end, and the figure begin, well within the first 900 pixels"
+
+
 def test_the_results_have_a_figure_one_can_see(browser, address):
     open_page(browser, address, EXPLORER)
     script = "return [...document.querySelectorAll('.cell_output img')].map(i => [i.naturalWidth, i.width])"

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from helpers.book import first_page, openings
 from helpers.results import answers, ledger
@@ -52,3 +53,14 @@ def test_no_sentence_of_the_first_screen_holds_more_than_three_numbers():
     sentences = re.split(r"(?<=[.:*])\s+(?=[A-Z*])", told + " " + first_page.chapters(RECORDS, published))
     crowded = [sentence for sentence in sentences if len(NUMBER.findall(sentence)) > 3]
     assert not crowded
+
+
+@pytest.mark.parametrize("page", ["audit", "index", "log", "methods", "nano_model", "paper", "soft_label_leak"])
+def test_no_sentence_of_a_page_holds_more_than_three_numbers(page):
+    text = (ROOT / "book" / f"{page}.md").read_text(encoding="utf-8")
+    # what the run in progress found is told in its own words until it is complete
+    text = re.sub(r"^What it found so far.*?(?=^## )", "", text, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"```.*?```|\$\$.*?\$\$|^\|.*?$|^#.*?$|`[^`]*`|\$[^$]*\$|\{\{.*?\}\}", "", text, flags=re.S | re.M)
+    sentences = re.split(r"(?<=[.:?!])[\"*)]*\s+(?=[A-Z*\-])", text)
+    crowded = [" ".join(sentence.split()) for sentence in sentences if len(NUMBER.findall(sentence)) > 3]
+    assert crowded == []
