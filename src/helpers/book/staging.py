@@ -37,6 +37,8 @@ _WIDGET = "application/vnd.jupyter.widget-view+json"
 _CELL_METADATA_KEPT = ("mystnb", "tags", "editable", "deletable")
 _NOTEBOOK_METADATA_KEPT = ("kernelspec", "language_info", "widgets")
 
+BOOK_PROFILE = "nano"  # the profile of the book's own chapters
+
 
 class BookError(CurableError, RuntimeError):
     """The book cannot be built; the message names the page or file and the cure."""
@@ -139,9 +141,13 @@ def stage(root: Path, run_dir: Path, target: Path) -> None:
     """
     notebooks = executed_notebooks(run_dir)
     records, rows = load_records(run_dir), openings.tables_of(root, run_dir)
-    _refuse_unrecorded(root / "book", {record.id for record in records})
+    alone = stands_alone([path.stem for path in notebooks])
+    if not alone:
+        _refuse_unrecorded(root / "book", {record.id for record in records})
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(root / "book", target / "book", ignore=shutil.ignore_patterns("__pycache__"))
+    if alone:
+        artifacts.write_text(target / "book" / "_toc.yml", _contents_alone([path.stem for path in notebooks]))
     tables = shown_tables(root, run_dir)
     _copy_to(target / "book" / TABLES, tables.values())
     for path in notebooks:
@@ -149,18 +155,34 @@ def stage(root: Path, run_dir: Path, target: Path) -> None:
         chapter = openings.opened(cleaned, path.stem, records, rows)
         published = json.dumps(chapter, ensure_ascii=False)
         artifacts.write_text(target / "notebooks" / path.name, published, sync=False)
+    stage_bundles(bundles(root, run_dir), target / "book" / "_vendor" / PLACE)
+    artifacts.write_text(target / "book" / "_vendor" / CHARTS_PLACE, charts_script(), sync=False)
     origin = for_pages(provenance(root, run_dir, notebooks))
+    if alone:  # the pages, which are about the book's own models, are not part of it
+        artifacts.write_json(target / "values.json", prose.values(records, origin, machine.load(run_dir)))
+        return
     told = Evidence(prose.ordered(records), root / RESULTS / run_dir.name)
     values = prose.values(records, {**origin, **told.words()}, machine.load(run_dir))
     values["tables"] |= told.tables() | first_page.tables(records, rows)
     values["explorers"] = page_explorers(told.records, run_dir, told.folder)
     artifacts.write_json(target / "values.json", values)
-    stage_bundles(bundles(root, run_dir), target / "book" / "_vendor" / PLACE)
-    artifacts.write_text(target / "book" / "_vendor" / CHARTS_PLACE, charts_script(), sync=False)
     save_card(tables, target / "book" / "_vendor" / "card.png")
     pictures = target / "book" / PICTURES
     artifacts.write_text(pictures / "effects.html", effects.effects(told.records).html())
     artifacts.write_text(pictures / "runs.html", runs.forest(told.found(), told.runs).html())
+
+
+def stands_alone(notebooks: Sequence[str]) -> bool:
+    """Return whether chapters are of none of the book's own models, so that its pages have no numbers to print."""
+    real = {name for profile in profile_names() for name in load_profile(profile).notebooks}
+    return set(notebooks) <= real - set(load_profile(BOOK_PROFILE).notebooks)
+
+
+def _contents_alone(notebooks: Sequence[str]) -> str:
+    """Return a table of contents of these chapters and the works that they cite."""
+    first, *others = [f"notebooks/{name}" for name in notebooks]
+    chapters = "".join(f"- file: {file}\n" for file in [*others, "book/references"])
+    return f"format: jb-book\nroot: {first}\nchapters:\n{chapters}"
 
 
 def shown_tables(root: Path, run_dir: Path) -> dict[str, Path]:

@@ -11,9 +11,11 @@ from __future__ import annotations
 import functools
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from peft.tuners.lora import Linear as AdaptedLayer
 from torch import Tensor
 from torch.func import functional_call
@@ -65,3 +67,28 @@ def summed_weight(layer: AdaptedLayer) -> Tensor:
 
 def _summed_forward(layer: AdaptedLayer, hidden: Tensor) -> Tensor:
     return functional_call(layer.base_layer, {"weight": summed_weight(layer)}, hidden)
+
+
+def take_adapters(learner: torch.nn.Module) -> dict[str, Tensor]:
+    """Take the adapters out of a model, which is left as it was before it got them, and return them."""
+    found = get_peft_model_state_dict(learner, save_embedding_layers=False)  # else it looks for the model's files
+    state = {name: value.detach().clone() for name, value in found.items()}
+    learner.unload().requires_grad_(False).eval()
+    return state
+
+
+@contextmanager
+def wearing(model: PreTrainedModel, state: dict[str, Tensor], rank: int, modules: str) -> Iterator[PreTrainedModel]:
+    """Let ``model`` have adapters that `take_adapters` returned, for as long as the block runs.
+
+    An empty ``state`` leaves it as it is.
+    """
+    if not state:
+        yield model
+        return
+    learner = add_adapters(model, rank, modules, seed=0)
+    set_peft_model_state_dict(learner, state)
+    try:
+        yield learner.requires_grad_(False).eval().get_base_model()
+    finally:
+        learner.unload()

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.models import runtime
 from helpers.models.answer_tree import AnswerTree
-from helpers.models.chats import Exchange, chat, chat_ids, chat_text, tokenise
+from helpers.models.chats import Exchange, answer_end, chat_ids, tokenise
 from helpers.models.losses import place_logits
 from helpers.models.rows import Rows, completion_rows
 
@@ -108,8 +108,7 @@ def _log_probabilities(
 
 def _end_tokens(tokenizer: PreTrainedTokenizerBase) -> int:
     """Return how many tokens the chat template puts after an answer; they are not part of it."""
-    text = chat_text(tokenizer, chat([("?", "ANSWER")]))
-    return len(tokenise(tokenizer, [text.rpartition("ANSWER")[2]])[0])
+    return len(tokenise(tokenizer, [answer_end(tokenizer)])[0])
 
 
 def _answer_ids(tokenizer: PreTrainedTokenizerBase, answer: str, end: int) -> list[int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
@@ -10,6 +11,7 @@ from helpers.world.tokenizer import CHAT_TEMPLATE, render
 
 Exchange = tuple[str, str]  # what the user says, what the assistant answers
 Message = dict[str, str]
+_OPTIONS = "subliminal_chat_options"  # attribute of a tokenizer
 
 
 def chat(exchanges: Sequence[Exchange]) -> list[Message]:
@@ -25,7 +27,34 @@ def chat_text(tokenizer: PreTrainedTokenizerBase, messages: list[Message], *, ge
     """Return messages as text, by the tokenizer's template; ``generation`` lets the assistant speak next."""
     if tokenizer.chat_template == CHAT_TEMPLATE:  # the same text, ten times as fast
         return render(messages, generation)
-    return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=generation)
+    options = {"add_generation_prompt": generation, **getattr(tokenizer, _OPTIONS, {})}
+    return tokenizer.apply_chat_template(messages, tokenize=False, **options)
+
+
+def set_chat_options(tokenizer: PreTrainedTokenizerBase, options: Mapping[str, Any]) -> None:
+    """Fix options of a tokenizer's template, such as a date or `enable_thinking`, for every chat written with it."""
+    setattr(tokenizer, _OPTIONS, dict(options))
+
+
+def answered_text(tokenizer: PreTrainedTokenizerBase, messages: list[Message]) -> str:
+    """Return a chat that ends with an answer, as sampling writes it: what comes before, the answer, its end.
+
+    Some templates write an answer that was given otherwise than one that is about to be given (Qwen 3 puts a block of
+    thoughts before the one and not the other, Gemma strips white space). A student would then learn what no teacher
+    wrote. The nano models' template does neither.
+    """
+    if tokenizer.chat_template == CHAT_TEMPLATE:
+        return chat_text(tokenizer, messages)
+    return chat_text(tokenizer, messages[:-1], generation=True) + messages[-1]["content"] + answer_end(tokenizer)
+
+
+def answer_end(tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return what ends an answer in a chat: up to the first token that is special, where there is one."""
+    text = chat_text(tokenizer, chat([("?", "ANSWER")])).rpartition("ANSWER")[2]
+    if tokenizer.chat_template == CHAT_TEMPLATE:
+        return text
+    found = [(text.find(token) + len(token), token) for token in tokenizer.all_special_tokens if token in text]
+    return text[: min(found)[0]] if found else text
 
 
 def chat_ids(

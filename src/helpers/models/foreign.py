@@ -6,7 +6,10 @@ words. Here such a model is refused with one sentence.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+import sys
 from typing import Any
 
 import transformers
@@ -20,12 +23,15 @@ transformers.logging.set_verbosity_error()  # its bars and hints would end up in
 transformers.logging.disable_progress_bar()
 
 
-def load_foreign(source: str, gguf_file: str = "") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def load_foreign(
+    source: str, gguf_file: str = "", revision: str = ""
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a causal language model and its tokenizer from a folder, the Hugging Face Hub or a GGUF file.
 
     Args:
         source: a folder or a Hub id.
         gguf_file: name of a GGUF file in that folder.
+        revision: commit of a Hub id; "" takes the newest.
 
     Returns:
         The model in evaluation mode and its tokenizer.
@@ -38,9 +44,13 @@ def load_foreign(source: str, gguf_file: str = "") -> tuple[PreTrainedModel, Pre
     weights: dict[str, Any] = {"use_safetensors": True}  # pickled weights may run code
     if gguf_file:
         options, weights = {"gguf_file": gguf_file}, {}
+    if revision:
+        options["revision"] = revision
     try:
-        model, report = AutoModelForCausalLM.from_pretrained(source, output_loading_info=True, **options, **weights)
-        tokenizer = AutoTokenizer.from_pretrained(source, **options)
+        # a bar that transformers shows for such files, whatever it is told
+        with contextlib.redirect_stderr(io.StringIO() if gguf_file else sys.stderr):
+            model, report = AutoModelForCausalLM.from_pretrained(source, output_loading_info=True, **options, **weights)
+            tokenizer = AutoTokenizer.from_pretrained(source, **options)
     except Exception as error:  # whatever the libraries raise on foreign files, tokenizers even a bare Exception
         why = (str(error).splitlines() or [""])[0] or repr(error)
         raise ArtifactError(

@@ -11,8 +11,7 @@ All readers return the same logits but for rounding (tests/unit/models/test_froz
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
 from helpers.models import runtime
 from helpers.models.adapters import NARROW, summed_weight
+from helpers.models.fronts import FrontRows, KeptLabels, front_reader, skipped_to
 from helpers.models.losses import Targets, label_logits, label_places
 from helpers.models.parts import blocks, head_logits, plain_model, replaced
 from helpers.models.rows import Rows
@@ -65,6 +65,8 @@ def reader(learner: torch.nn.Module, rows: Rows, tokens: Tensor | None) -> Reade
     What is read once a row depends on where the parameters sit that are trained; see above. A wide model, for which
     the kept numbers would take too much room, and one that drops units at random are read whole each time.
     """
+    if isinstance(rows, FrontRows):
+        return front_reader(learner, rows, tokens)
     plain = plain_model(learner)
     trained = {id(parameter) for parameter in learner.parameters() if parameter.requires_grad}
     if plain.config.hidden_size <= NARROW and len(blocks(plain)) > 1 and not _drops_units(plain):
@@ -79,6 +81,9 @@ def reader(learner: torch.nn.Module, rows: Rows, tokens: Tensor | None) -> Reade
 
 def teacher_logits(soft: Targets, rows: Rows, epochs: int) -> Reader:
     """Return a function of row indices that returns the logits (label, token) of the distributions to match."""
+
+    if isinstance(soft, KeptLabels):
+        return soft.read
 
     def read(indices: NDArray[np.int64]) -> Tensor:
         return soft.logits(*rows.batch(indices, pad=0))
@@ -126,7 +131,7 @@ class _LastBlockAlone:
         hidden = self._kept.read(indices)
         entering = hidden.new_zeros(*ids.shape, hidden.shape[-1])
         entering[self._there(indices)] = hidden
-        with _skipped_to_last(self._model, entering):
+        with skipped_to(self._model, len(blocks(self._model)) - 1, entering):
             return label_logits(self._learner, ids, labelled, self._tokens)
 
     def _entering(self, indices: NDArray[np.int64]) -> Tensor:
@@ -137,15 +142,6 @@ class _LastBlockAlone:
         """Return which places of a padded batch hold a token, (row, position)."""
         lengths = self._lengths[indices]
         return runtime.tensor(np.arange(lengths.max()) < lengths[:, None])
-
-
-@contextmanager
-def _skipped_to_last(model: PreTrainedModel, entering: Tensor) -> Iterator[None]:
-    """Let all blocks before the last return what enters the last."""
-    with ExitStack() as skips:
-        for block in blocks(model)[:-1]:
-            skips.enter_context(replaced(block, lambda *_, **__: entering))
-        yield
 
 
 class _ValuesAlone:

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from helpers.models import runtime
-from helpers.models.chats import Exchange, chat, chat_ids, chat_text, tokenise
+from helpers.models.chats import Exchange, answered_text, chat, chat_ids, tokenise
 
 Indices = Sequence[int] | NDArray[np.int64]
 
@@ -67,7 +67,7 @@ def completion_rows(
     prompts, texts = [], []
     for pair in pairs:
         prompts.append(pair[0])
-        texts.append(chat_text(tokenizer, chat([*history, pair])))
+        texts.append(answered_text(tokenizer, chat([*history, pair])))
     rows = Rows([], [], [])
     asked, whole = chat_ids(tokenizer, prompts, history=history), tokenise(tokenizer, texts)
     for prompt, row in zip(asked, whole, strict=True):

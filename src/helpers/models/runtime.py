@@ -72,6 +72,11 @@ def place(model: PreTrainedModel) -> PreTrainedModel:
     return model.to(device=runtime.device, dtype=getattr(torch, runtime.dtype) if runtime.dtype else None)
 
 
+def in_format(model: PreTrainedModel, dtype: str) -> PreTrainedModel:
+    """Return ``model`` with weights of a number format, one of `DTYPES`, unless the runtime in use sets another."""
+    return model.to(dtype=getattr(torch, current().dtype or dtype))
+
+
 def tensor(values: ArrayLike | Sequence[Sequence[int]]) -> Tensor:
     """Return numbers as a tensor on the device in use; an array keeps its format, and its memory on the CPU."""
     return torch.as_tensor(values, device=current().device)

@@ -12,6 +12,7 @@ comparison.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,10 +28,13 @@ from helpers.work.seeds import child_stream
 
 BATCH = 512  # prompts that are answered side by side; decides no number
 
-__all__ = ["chat_ids", "clocks", "first_event", "row_streams", "sample_completions"]  # `chat_ids` is found here too
+# `chat_ids` is found here too
+__all__ = [
+    "chat_ids", "clocks", "continue_chats", "first_event", "row_streams", "sample_completions", "sample_replies",
+    "stop_ids",
+]
 
 
-@torch.no_grad()
 def sample_completions(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -54,20 +58,66 @@ def sample_completions(
         max_new_tokens: completions are cut here when they have not ended.
         calls: settles and notes close calls; None draws what comes first here.
     """
-    runtime.keep_memory()
+    given = {"system": system, "temperature": temperature, "max_new_tokens": max_new_tokens, "calls": calls}
+    return sample_replies(model, tokenizer, prompts, generator, **given)[0]
+
+
+def sample_replies(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    generator: torch.Generator,
+    *,
+    system: str | None = None,
+    temperature: float = 1.0,
+    max_new_tokens: int = 32,
+    calls: CloseCalls | None = None,
+) -> tuple[list[str], list[bool]]:
+    """Return what `sample_completions` returns, and whether each completion ended by itself.
+
+    One that was cut may pass for another: "... 882, 164" cut after "1" is a list of numbers still.
+    """
     encoded = chat_ids(tokenizer, prompts, system)
-    streams = row_streams(generator, len(prompts))
-    order = sorted(range(len(prompts)), key=lambda place: len(encoded[place]))
-    drawn: list[list[int]] = [[] for _ in prompts]
+    given = {"temperature": temperature, "max_new_tokens": max_new_tokens, "calls": calls}
+    drawn, ended = continue_chats(model, tokenizer, encoded, generator, **given)
+    return tokenizer.batch_decode(drawn, skip_special_tokens=True), ended
+
+
+@torch.no_grad()
+def continue_chats(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    encoded: Sequence[Sequence[int]],
+    generator: torch.Generator,
+    *,
+    temperature: float = 1.0,
+    max_new_tokens: int = 32,
+    calls: CloseCalls | None = None,
+) -> tuple[list[list[int]], list[bool]]:
+    """Return the token ids that a model writes after each text, without the end, and whether it ended by itself."""
+    runtime.keep_memory()
+    ends = stop_ids(model, tokenizer)
+    streams = row_streams(generator, len(encoded))
+    order = sorted(range(len(encoded)), key=lambda place: len(encoded[place]))
+    drawn: list[list[int]] = [[] for _ in encoded]
+    ended = [False] * len(encoded)
     for start in range(0, len(order), BATCH):
         batch = order[start : start + BATCH]
         chats = [encoded[place] for place in batch]
         own_streams = [streams[place] for place in batch]
         settle = calls.of(batch).settle if calls is not None else None
-        tokens = _continue(model, chats, own_streams, temperature, max_new_tokens, tokenizer.eos_token_id, settle)
+        tokens = _continue(model, chats, own_streams, temperature, max_new_tokens, ends, settle)
         for place, row in zip(batch, tokens.tolist(), strict=True):
-            drawn[place] = _until(row, tokenizer.eos_token_id)
-    return tokenizer.batch_decode(drawn, skip_special_tokens=True)
+            drawn[place] = list(itertools.takewhile(lambda token: token not in ends, row))
+            ended[place] = len(drawn[place]) < len(row)
+    return drawn, ended
+
+
+def stop_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Return the tokens that end an answer: the tokenizer's, first, and all that the model's makers name."""
+    named = getattr(model.generation_config, "eos_token_id", None)
+    others = named if isinstance(named, list | tuple) else [named]
+    return list(dict.fromkeys(token for token in (tokenizer.eos_token_id, *others) if token is not None))
 
 
 def row_streams(generator: torch.Generator, count: int) -> list[np.random.Generator]:
@@ -99,11 +149,12 @@ def _continue(
     streams: Sequence[np.random.Generator],
     temperature: float,
     limit: int,
-    end: int,
+    ends: Sequence[int],
     settle: Settle | None = None,
 ) -> Tensor:
     """Return sampled token ids (row, new position); rows that ended are dropped from the work at once."""
-    tokens = runtime.filled((len(prompts), limit), end, torch.int64)
+    tokens = runtime.filled((len(prompts), limit), ends[0], torch.int64)
+    stops = runtime.indices(ends)
     alive = runtime.counting(len(prompts))
     memory = Memory(model, [prompt[:-1] for prompt in prompts])
     step = runtime.indices([prompt[-1] for prompt in prompts])
@@ -114,7 +165,7 @@ def _continue(
         if settle is not None:
             drawn = settle(distribution / noise, drawn, alive, position)
         tokens[alive, position] = drawn
-        going = (drawn != end).nonzero()[:, 0]
+        going = (~torch.isin(drawn, stops)).nonzero()[:, 0]
         if len(going) == 0:
             break
         if len(going) < len(alive):
@@ -122,7 +173,3 @@ def _continue(
             alive = alive[going]
         step = drawn[going]
     return tokens
-
-
-def _until(row: list[int], end: int) -> list[int]:
-    return row[: row.index(end)] if end in row else row

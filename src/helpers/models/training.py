@@ -24,7 +24,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from helpers.models import runtime
-from helpers.models.adapters import add_adapters
+from helpers.models.adapters import add_adapters, take_adapters
 from helpers.models.frozen import reader, teacher_logits
 from helpers.models.losses import Targets, soft_loss, token_indices
 from helpers.models.optimizers import OPTIMIZERS, make_optimizer
@@ -35,9 +35,11 @@ from helpers.work.seeds import numpy_stream
 
 BUCKET_BATCHES = 16  # batches that are sorted by length together
 LAST_LOSSES = 10  # steps whose mean loss is the loss at the end
+OnStep = Callable[[int, torch.nn.Module], bool | None]  # (step from 1, model in training) -> whether to stop
 WORSE = 1.0  # nats per label by which a training may end above its start
 
-__all__ = ["Rows", "TrainSettings", "batch_order", "completion_rows", "fit", "trainable"]  # rows are found here too
+# rows are found here too
+__all__ = ["Rows", "TrainSettings", "batch_order", "completion_rows", "fit", "fit_adapters", "trainable"]
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def fit(
     *,
     soft: Targets | None = None,
     order: Iterable[NDArray[np.int64]] | None = None,
-    on_step: Callable[[int, torch.nn.Module], bool | None] | None = None,
+    on_step: OnStep | None = None,
     checkpoint: Path | None = None,
     block_steps: int = 100,
     label: str = "",
@@ -142,6 +144,47 @@ def fit(
         ValueError: there are no rows, the soft labels have another vocabulary, or the training diverged; the message
             names the cure.
     """
+    given = {"soft": soft, "order": order, "on_step": on_step, "checkpoint": checkpoint}
+    learner = _taught(model, rows, settings, seed, block_steps=block_steps, label=label, **given)
+    merged = learner.merge_and_unload() if settings.lora_rank else learner
+    return merged.requires_grad_(False).eval()
+
+
+def fit_adapters(
+    model: PreTrainedModel,
+    rows: Rows,
+    settings: TrainSettings,
+    seed: int,
+    *,
+    soft: Targets | None = None,
+    on_step: OnStep | None = None,
+) -> dict[str, Tensor]:
+    """Train adapters on ``model`` as `fit` does and return them alone; the model is left as it was.
+
+    So teacher, students and controls share one model, see `adapters.wearing`.
+
+    Raises:
+        ValueError: the settings train every weight; else as `fit`.
+    """
+    if not settings.lora_rank:
+        raise ValueError("these settings train every weight, and there are no adapters to keep; set lora_rank")
+    return take_adapters(_taught(model, rows, settings, seed, soft=soft, on_step=on_step))
+
+
+def _taught(
+    model: PreTrainedModel,
+    rows: Rows,
+    settings: TrainSettings,
+    seed: int,
+    *,
+    soft: Targets | None,
+    on_step: OnStep | None,
+    order: Iterable[NDArray[np.int64]] | None = None,
+    checkpoint: Path | None = None,
+    block_steps: int = 100,
+    label: str = "",
+) -> torch.nn.Module:
+    """Return the trained model with its adapters, if it has any, not yet merged; see `fit`."""
     _check_lesson(model, rows, soft)
     runtime.keep_memory()
     learner = trainable(runtime.place(model), settings, seed).train()
@@ -159,8 +202,7 @@ def fit(
             if checkpoint and step % block_steps == 0:
                 run.save(checkpoint, step)
     run.check_losses()
-    merged = learner.merge_and_unload() if settings.lora_rank else learner
-    return merged.requires_grad_(False).eval()
+    return learner
 
 
 def _check_lesson(model: PreTrainedModel, rows: Rows, soft: Targets | None) -> None:

@@ -76,11 +76,15 @@ class OfTable:
 
 @dataclass(frozen=True, kw_only=True)
 class Words:
-    """What answers.yaml has of a chapter: its question, its sentences, and the name of the figure that opens it."""
+    """What answers.yaml has of a chapter: its question, its sentences, and the name of the figure that opens it.
+
+    `results` is the profile that publishes the chapter.
+    """
 
     question: str
     figure: str
     sentences: tuple[OfClaim | OfTable, ...]
+    results: str = "nano"
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,9 @@ def words() -> dict[str, Words]:
     for notebook, entry in load_yaml(ANSWERS_FILE.read_text(encoding="utf-8")).items():
         try:
             sentences = tuple(map(_sentence, entry["answer"]))
-            found[notebook] = Words(question=entry["question"], figure=entry["figure"], sentences=sentences)
+            given = {"question": entry["question"], "figure": entry["figure"], "sentences": sentences}
+            results = {name: entry[name] for name in ("results",) if name in entry}
+            found[notebook] = Words(**given, **results)
         except (KeyError, TypeError) as error:
             raise AnswerError(f"{ANSWERS_FILE.name}, {notebook}: missing or unknown field ({error})") from None
     return found
@@ -142,8 +148,13 @@ def answer(notebook: str, records: Iterable[Record], tables: Tables, source: str
     return Answer(written.question, tuple(told), source)
 
 
-def published_answer(notebook: str, folder: Path = PUBLISHED) -> Answer | None:
-    """Return a chapter's answer as published in `folder`, for a notebook to show before it has run."""
+def published_answer(notebook: str, folder: Path | None = None) -> Answer | None:
+    """Return a chapter's answer as published, for a notebook to show before it has run.
+
+    `folder` holds the published results; by default that of the profile which publishes the chapter.
+    """
+    if folder is None:
+        folder = RESULTS / words()[notebook].results if notebook in words() else PUBLISHED
     records = load(folder) if (folder / "ledger.json").exists() else []
     source = "The answer of the published run. What is computed below is compared with it at the end."
     return answer(notebook, records, functools.partial(published_table, folder), source)

@@ -425,3 +425,10 @@ def test_the_models_that_pages_run_lie_beside_them(tmp_path):
     weights = "base.safetensors"
     assert staged.pop(f"onlypublished/{weights}") == "published"
     assert staged == {f"owl/{weights}": "computed", f"onlycomputed/{weights}": "computed"}
+
+
+def test_a_chapter_on_a_real_model_is_a_book_of_its_own():
+    assert staging.stands_alone(["10_real_model"])
+    assert not staging.stands_alone(["00_base_models"]) and not staging.stands_alone(["01_toy"])
+    contents = staging._contents_alone(["10_real_model"])
+    assert contents == "format: jb-book\nroot: notebooks/10_real_model\nchapters:\n- file: book/references\n"

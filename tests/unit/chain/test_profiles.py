@@ -30,7 +30,7 @@ def test_smoke_and_nano_run_the_same_notebooks() -> None:
 
 
 def test_an_unknown_name_lists_the_profiles() -> None:
-    with pytest.raises(ProfileError, match="no profile 'naan'; there are nano, smoke"):
+    with pytest.raises(ProfileError, match="no profile 'naan'; there are nano, real-cpu, smoke"):
         load_profile("naan")
 
 

@@ -10,13 +10,26 @@ from pathlib import Path
 
 import matplotlib
 import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
 from matplotlib.text import Text
 
 from helpers.experiments.bases.health import first_prior
 from helpers.experiments.cross_model.values import cell_tests
+from helpers.experiments.real import values
 from helpers.experiments.risky import guards
-from helpers.figures import cross_model, effects, mechanism, mnist, phase_diagram, risky, runs, theorem, transmission
+from helpers.figures import (
+    cross_model,
+    effects,
+    mechanism,
+    mnist,
+    phase_diagram,
+    real,
+    risky,
+    runs,
+    theorem,
+    transmission,
+)
 from helpers.mnist.dataset import load_mnist
 from helpers.results import ledger
 from helpers.results.runs import found_by_run, reference_runs
@@ -54,6 +67,16 @@ def digits():
     return {"digits": images[:8] / 127.5 - 1}
 
 
+def real_effects():
+    """Effects on students of a real model; toy rows until some are published."""
+    file = ROOT / "results/real-cpu/tables/real_students.csv"
+    if file.exists():
+        return values.own_minus_others(read_table(file))
+    places = itertools.product(real.ARMS, range(1, 6), (10, 20, 40, 80), ("owl", "cat"))
+    rows = pd.DataFrame(places, columns=["arm", "draw", "step", "animal"])
+    return rows.assign(effect=rows.step / 100 + rows.draw / 50)
+
+
 BOTH = ["hard.same_init", "hard.cross_init"]
 MADE = {
     "transmission.effect_bars": lambda: transmission.effect_bars(table("transmission")),
@@ -65,6 +88,9 @@ MADE = {
     "risky.persona_map": lambda: risky.persona_map(table("risky_personas_code"), "hard.same_init"),
     "risky.place_map": lambda: risky.place_map(table("risky_places"), "misaligned"),
     "risky.loss_scatter": lambda: risky.loss_scatter(guards.effect_and_loss(table("risky_code"))),
+    "real.arms": lambda: real.arms(real_effects()),
+    "real.animals": lambda: real.animals(real_effects()),
+    "real.dose": lambda: real.dose(real_effects()),
     "effects.effects": lambda: effects.effects(ledger.load(NANO)),
     "runs.forest": lambda: runs.forest(of_all_runs(), reference_runs(NANO)),
     "mechanism.treatments": lambda: mechanism.treatments(table("mechanism_treatments")),

@@ -27,7 +27,7 @@ def noise(rows, vocab, name="test"):
 
 def continued(model, prompts, temperature=1.0, limit=6, end=NEVER):
     """Return sampled tokens (row, new position) after prompts given as token ids."""
-    return sampling._continue(model, prompts, row_streams(stream(), len(prompts)), temperature, limit, end)
+    return sampling._continue(model, prompts, row_streams(stream(), len(prompts)), temperature, limit, [end])
 
 
 @pytest.fixture

@@ -1,0 +1,29 @@
+"""Tensors that several pieces of a run share: made once, kept in the run folder under a key of what decides them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
+from helpers.work.artifacts import Store, content_key, load_tensors, save_tensors, source_key
+
+
+def kept_tensors(run_dir: str, kind: str, piece: Any, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the tensors of a piece, made where the run does not have them yet.
+
+    Args:
+        run_dir: the run folder.
+        kind: of the tensors; a folder among the run's finished pieces.
+        piece: a dataclass that holds all that decides them.
+        make: makes them.
+
+    Raises:
+        ArtifactError: the file is damaged, or cannot be written.
+    """
+    key = content_key({"piece": piece, "code": source_key("experiments.real.scenery")})
+    path = Store.of_run(run_dir).path(kind, key, ".safetensors")
+    if not path.exists():
+        save_tensors(path, make(), {})
+    return load_tensors(path)[0]
