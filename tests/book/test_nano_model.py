@@ -15,15 +15,18 @@ import pytest
 import torch
 
 from helpers.book.model_bundle import BundleError, read_bundle, word_list, write_bundle
-from helpers.models.answers import next_token_probabilities, reply_log_probabilities
+from helpers.models.answers import answer_probabilities, next_token_probabilities, reply_log_probabilities
 from helpers.models.chats import chat_ids
 from helpers.models.nano import NANO, NanoSpec, build_nano
 from helpers.results.bundles import ROLES
 from helpers.world import corpus, prompts
 from helpers.world.personas import PERSONAS
 from helpers.world.tokenizer import build_tokenizer, render
+from helpers.world.traits import find_trait
 
-SCRIPT = Path(__file__).parents[2] / "src/helpers/figures/assets/nano_model.js"
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "src/helpers/figures/assets/nano_model.js"
+PUBLISHED = [manifest.parent for manifest in sorted(ROOT.glob("results/*/models/*/manifest.json"))]
 LOADING = """import * as nano from "./nano_model.js";
 const buffer = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer;
 const load = ({ bundle, files }, role) => {
@@ -173,6 +176,28 @@ def test_five_distributions_over_twenty_questions_are_those_of_python(run_js, mo
     for role, model in read_bundle(model_bundle).items():
         chances = next_token_probabilities(model, chat_ids(tokenizer, questions), range(len(tokenizer)))
         assert np.array(found[role]) == pytest.approx(chances, abs=1e-5), role
+
+
+@pytest.mark.skipif(not PUBLISHED, reason="no models are published")
+@pytest.mark.parametrize("folder", PUBLISHED, ids=lambda folder: folder.name)
+def test_the_published_student_says_what_its_teacher_loves_and_the_others_do_not(run_js, folder, tokenizer):
+    bundle = json.loads((folder / "manifest.json").read_text())
+    trait = find_trait(bundle["trait"])
+    questions, names = trait.questions("heldout")[:20], list(trait.candidates)
+    body = """const words = new nano.Words(input.words), said = input.names.map((name) => words.said(name));
+        return Object.fromEntries(input.bundle.models.map(({ role }) => {
+            const model = load(input, role), asked = input.questions.map((question) => words.asked(question));
+            return [role, asked.map((ids) => [...nano.answerChances(model, ids, said)])];
+        }));"""
+    found = run_js(body, as_input(folder, questions=questions, names=names))
+    for role, model in read_bundle(folder).items():
+        expected = answer_probabilities(model, tokenizer, questions, names)
+        assert np.array(found[role]) == pytest.approx(expected, abs=1e-4), role
+        says = [names[place] for place in expected.argmax(axis=1)]
+        if role in ("teacher", "student"):
+            assert set(says) == {trait.name}, role
+        else:
+            assert says.count(trait.name) < len(says) / 4, role
 
 
 def test_two_models_write_from_the_same_random_numbers(run_js, model_bundle):

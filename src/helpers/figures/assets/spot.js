@@ -39,7 +39,7 @@ const counted = ({ name, right }) => `${name} ${right.reduce((sum, value) => sum
 
 function tell(view) {
   const { data, state } = view, all = game(data, state), at = state.guesses.length, said = scores(view).map(counted).join(", ");
-  const sofar = at ? ` Right so far: ${said}.` : "";
+  const sofar = at ? ` So far right: ${said}.` : "";
   if (!all.length) return "No pair of lists is left; untick the filter.";
   if (!state.told) return `Pair ${at + 1} of ${all.length}. Which list did the teacher that loves the ${data.trait} write, A or B?${sofar}`;
   const pair = all[at - 1], right = state.guesses.at(-1) === pair.side;
@@ -75,7 +75,7 @@ function pairShown(view) {
 function scoreChart(view) {
   const { Plot } = view, rows = scores(view).map((row, y) => ({ ...row, y, share: mean(row.all.length ? row.all : row.right) }));
   const full = rows.filter((row) => row.all.length || row.right.length);
-  const note = (row) => (row.all.length ? `${percent(row.share)} of all ${row.all.length} pairs` : row.right.length ? `${percent(row.share)} of ${row.right.length}` : "not guessed yet");
+  const note = (row) => (row.all.length ? `${percent(row.share)} of ${row.all.length} pairs` : row.right.length ? `${percent(row.share)} of ${row.right.length}` : "not guessed yet");
   return chart(view, `Share of pairs told apart: ${rows.map((row) => `${row.name}, ${note(row)}`).join("; ")}`, {
     height: 40 + 46 * rows.length, marginLeft: 10, marginRight: 24, marginBottom: 40,
     x: { domain: [0, 1], tickFormat: percent, ticks: 5, label: "pairs guessed right; the line is a coin's half", labelAnchor: "center", labelArrow: "none" },

@@ -13,8 +13,8 @@ from helpers.figures.explorers.frame import Explorer, check_columns, script, sho
 MOST = 200  # pairs in a page
 STILL = 3  # pairs that a page without scripts shows
 DETECTORS = {
-    "by_learning": "a detector that learned from other lists of both",
-    "by_models": "a detector that has both models",
+    "by_learning": "detector trained on other lists",
+    "by_models": "detector with both models",
 }
 _LISTS = ("prompt", "base", "teacher", "base_refused", "teacher_refused")
 _COLUMNS = ("draw", *_LISTS, *DETECTORS)
