@@ -1,9 +1,10 @@
-"""The directive `picture`: a figure that was drawn for this build, in the page's colours.
+"""The directive `picture`: a figure in the page's colours, with a drawing for wide pages and one for phones.
 
-``{picture} effects`` shows book/pictures/effects.html; its content is the caption. The drawing says itself
-what it shows.
+``{picture} effects`` shows book/pictures/effects.html, which was drawn for this build and says itself what it shows;
+``{picture} setup`` with an option ``alt`` shows images/setup.svg and images/setup_narrow.svg. The content is the caption.
 """
 
+import html
 from pathlib import Path
 
 from docutils import nodes
@@ -16,18 +17,32 @@ class Picture(SphinxDirective):
 
     required_arguments = 1
     has_content = True
-    option_spec = {"name": directives.unchanged}
+    option_spec = {"name": directives.unchanged, "alt": directives.unchanged}
 
     def run(self):
         """Return the figure."""
-        path = Path(self.env.srcdir, "book", "pictures", f"{self.arguments[0]}.html")
-        self.env.note_dependency(str(path))
-        figure = nodes.figure("", nodes.raw("", path.read_text(encoding="utf-8"), format="html"))
+        figure = nodes.figure("", nodes.raw("", self.drawing(), format="html"))
         told = nodes.Element()
         self.state.nested_parse(self.content, self.content_offset, told)
         figure += nodes.caption("", "", *told.children[0].children)
         self.add_name(figure)
         return [figure]
+
+    def drawing(self):
+        """Return both drawings as HTML, of which the style sheet shows one."""
+        name, book = self.arguments[0], Path(self.env.srcdir, "book")
+        if "alt" not in self.options:
+            return self.text(book / "pictures" / f"{name}.html")
+        wide, narrow = (self.text(book / "images" / f"{name}{kind}.svg") for kind in ("", "_narrow"))
+        return (
+            f'<div class="picture" role="img" aria-label="{html.escape(self.options["alt"], quote=True)}">'
+            f'<div class="picture-wide">{wide}</div><div class="picture-narrow" style="display: none">{narrow}</div></div>'
+        )
+
+    def text(self, path):
+        """Return a file on which the page depends."""
+        self.env.note_dependency(str(path))
+        return path.read_text(encoding="utf-8")
 
 
 def setup(app):
