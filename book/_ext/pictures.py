@@ -1,7 +1,8 @@
 """The directive `picture`: a figure in the page's colours, with a drawing for wide pages and one for phones.
 
 ``{picture} effects`` shows book/pictures/effects.html, which was drawn for this build and says itself what it shows;
-``{picture} setup`` with an option ``alt`` shows images/setup.svg and images/setup_narrow.svg. The content is the caption.
+``{picture} setup`` with an option ``alt`` shows images/setup.svg and images/setup_narrow.svg. The content is the
+caption.
 """
 
 import html
@@ -34,9 +35,10 @@ class Picture(SphinxDirective):
         if "alt" not in self.options:
             return self.text(book / "pictures" / f"{name}.html")
         wide, narrow = (self.text(book / "images" / f"{name}{kind}.svg") for kind in ("", "_narrow"))
+        said = html.escape(self.options["alt"], quote=True)
         return (
-            f'<div class="picture" role="img" aria-label="{html.escape(self.options["alt"], quote=True)}">'
-            f'<div class="picture-wide">{wide}</div><div class="picture-narrow" style="display: none">{narrow}</div></div>'
+            f'<div class="picture" role="img" aria-label="{said}"><div class="picture-wide">{wide}</div>'
+            f'<div class="picture-narrow" style="display: none">{narrow}</div></div>'
         )
 
     def text(self, path):

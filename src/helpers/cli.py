@@ -63,7 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--fresh", action="store_true", help="forget earlier work of this profile first")
     words = "draws to compute here: one (default), all, none, new, or seeds such as 701,702; others come from results/"
     run.add_argument("--draws", default="one", metavar="DRAWS", help=words)
-    add("book", _book, "build the book of a finished run into _build/html")
+    book = add("book", _book, "build the book of a finished run into _build/html")
+    book.add_argument("--pdf", action="store_true", help="print it to PDF as well, beside the pages (needs Chromium)")
     ledger = add("ledger", _ledger, "show the measured claims; exit 1 if one is missing or unsound")
     ledger.add_argument("--against", metavar="FILE", type=Path, help="compare with this ledger.json")
     ledger.add_argument("--save", action="store_true", help="publish the draws of the finished run in results/")
@@ -120,7 +121,12 @@ def _book(given: argparse.Namespace) -> int:
 
     is_published = PublishedRun(RESULTS / profile.name).all_parameters()
     write_json(RUNS / profile.name / machine.CHECK, table(check(profile)) if is_published else [])
-    print(f"the book is {build.build(profile.name, Path.cwd()).relative_to(Path.cwd())}")
+    index = build.build(profile.name, Path.cwd()).relative_to(Path.cwd())
+    print(f"the book is {index}")
+    if given.pdf:
+        from helpers.book.paper import print_book
+
+        print(f"on paper it is {print_book(index.parent)}")
     return 0
 
 
