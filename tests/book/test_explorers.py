@@ -67,7 +67,7 @@ def test_one_guesses_before_one_sees(open_explorer):
     from selenium.webdriver.common.keys import Keys
 
     browser = open_explorer(guess())
-    full = table("transmission").query("arm == 'hard.same_init' and share == 1 and trait == 'owl'")
+    full = table("transmission").query("arm == 'soft.same_init' and share == 1 and trait == 'owl'")
     measured = f"{100 * full.p_target.mean():.3g} %"
     assert measured not in said(browser) and measured not in shown(browser)
     press(browser, "Your guess: it says “owl” in", Keys.ARROW_RIGHT)
@@ -76,7 +76,7 @@ def test_one_guesses_before_one_sees(open_explorer):
     assert measured in said(browser) and f"Its {len(full)} draws go" in said(browser)
     press(browser, "that of the teacher", Keys.ARROW_RIGHT)
     assert "Your guess: 26 %." in said(browser)  # another setting is another guess
-    press(browser, "number lists that the teacher wrote", Keys.ARROW_RIGHT)
+    press(browser, "the teacher's probabilities for numbers (soft labels)", Keys.ARROW_LEFT)
     press(browser, "fine-tuned to love the owl", Keys.ARROW_RIGHT)
     opened_by_its_link(browser)
 

@@ -178,7 +178,9 @@ export const button = ({ words, press }) => (view) => {
 
 // A chart of Observable Plot in the frame's look, as wide as there is room; `label` is what a screen reader says of it.
 export function chart(view, label, options) {
-  const made = view.Plot.plot({ width: view.width, className: "ex-plot", style: { fontSize: "12px", fontFamily: "inherit" }, ...options });
+  const given = { type: "identity" };  // sizes and opacities are what the data say
+  const style = { fontSize: "12px", fontFamily: "inherit" };
+  const made = view.Plot.plot({ width: view.width, className: "ex-plot", style, r: given, opacity: given, ...options });
   const svg = made.matches("svg") ? made : made.querySelector("svg");
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", label);
