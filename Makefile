@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf run check test faults lint results constraints clean distclean
+.PHONY: help book pdf run check test faults lint links results constraints clean distclean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,9 +55,14 @@ test: $(READY) ## run all tests (the browser tests skip where Chromium or its dr
 faults: $(READY) ## plant faults in a copy of the package, one by one; the test of each must fail (4 minutes of a core)
 	$(BIN)/python tests/planted/plant.py
 
-lint: $(READY) ## check style and that no notebook holds outputs
+lint: $(READY) ## check style, spelling, and that no notebook holds outputs
 	$(BIN)/ruff check .
+	$(BIN)/codespell
 	$(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
+
+links: book ## ask every address that the book links to; exit 1 where one does not answer
+	$(BIN)/jupyter-book build _build/stage --config _config.yml --toc _build/stage/book/_toc.yml \
+	  --path-output _build/links --builder linkcheck
 
 check: $(READY) ## compare what the run of PROFILE computed with the published rows
 	$(BIN)/subliminal check --profile $(PROFILE)

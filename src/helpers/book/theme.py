@@ -18,7 +18,7 @@ _MENDED = (
     # region: the book's title stands outside all landmarks
     (
         re.compile(r'<div id="pst-primary-sidebar" class="bd-sidebar-primary bd-sidebar'),
-        '<div role="navigation" aria-label="Contents" id="pst-primary-sidebar" class="bd-sidebar-primary bd-sidebar',
+        '<div role="navigation" aria-label="Chapters" id="pst-primary-sidebar" class="bd-sidebar-primary bd-sidebar',
     ),
     # aria-required-children: docutils gives the list of references the role of a list and its entries none
     (re.compile(r'(<div class="citation" id="[^"]*") role="doc-biblioentry"'), r'\1 role="listitem"'),
