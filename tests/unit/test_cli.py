@@ -11,13 +11,14 @@ import pytest
 
 from helpers import cli
 from helpers.chain import run
-from helpers.chain.profiles import Profile, ProfileError
+from helpers.chain.profiles import Profile, ProfileError, profile_names
 from helpers.results import claims, ledger
 from helpers.work import artifacts
 
 WriteNotebook = Callable[..., Path]
 CLAIM = next(claim for claim in claims.load_claims().values() if claim.predict.kind == "above")
 NOTEBOOK = CLAIM.notebook or "01_toy"
+NAMES = ", ".join(profile_names())
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_outside_the_repository_the_cure_is_told(
 @pytest.mark.usefixtures("toy_repository")
 def test_an_unknown_profile_is_one_line_or_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["run", "--profile", "naan"]) == 2
-    assert capsys.readouterr().err == "subliminal: there is no profile 'naan'; there are nano, smoke\n"
+    assert capsys.readouterr().err == f"subliminal: there is no profile 'naan'; there are {NAMES}\n"
     with pytest.raises(ProfileError, match="no profile"):
         cli.main(["run", "--profile", "naan", "--debug"])
 

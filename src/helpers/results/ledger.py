@@ -134,9 +134,20 @@ def check(records: Iterable[Record]) -> list[str]:
 
 
 def missing(records: Iterable[Record], notebooks: Iterable[str]) -> list[str]:
-    """Return the ids of claims that `notebooks` should have recorded and that `records` lack, in the claims' order."""
+    """Return the ids of claims that `notebooks` should have recorded and that `records` lack, in the claims' order.
+
+    Claims of a real model are owed by a run of that model alone: one that recorded another claim of it.
+    """
     present, ran = {entry.id for entry in records}, set(notebooks)
-    return [claim.id for claim in load_claims().values() if claim.notebook in ran and claim.id not in present]
+    owed = [claim.id for claim in load_claims().values() if claim.notebook in ran and claim.id not in present]
+    models = {_real_model(name) for name in present}
+    return [name for name in owed if not _real_model(name) or _real_model(name) in models]
+
+
+def _real_model(claim_id: str) -> str:
+    """Return the name of the real model that a claim is about; "" for the book's own models."""
+    family, _, rest = claim_id.partition(".")
+    return rest.partition(".")[0] if family == "real" else ""
 
 
 def compare(first: Iterable[Record], second: Iterable[Record]) -> pd.DataFrame:

@@ -13,6 +13,8 @@ from typing import Any
 
 from helpers.channels import find_channel
 from helpers.models.bases import Base, drawn, find_base
+from helpers.models.nano import PREFIX
+from helpers.models.nano_files import SUFFIX
 from helpers.models.training import TrainSettings
 from helpers.transmission.arms import AS_SET, Arm
 from helpers.transmission.authors import SYSTEM_PROMPT, UNTOUCHED, Author
@@ -117,6 +119,15 @@ class Reading:
         return self.full
 
 
+def _require_nano(base: str) -> None:
+    """Refuse a real model, whose results would pass for those of the nano world under the same claims."""
+    if not base.startswith(PREFIX) and not base.endswith(SUFFIX):
+        raise ValueError(
+            f"{base!r} is no nano model, and the questions, filters and claims of this chapter are of the nano world; "
+            "take notebook 10_real_model for a real one"
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class TransmissionSettings:
     """Everything that decides the numbers of a transmission experiment.
@@ -148,6 +159,8 @@ class TransmissionSettings:
     def __post_init__(self) -> None:
         """Refuse settings that contradict each other, with the cure, before anything runs."""
         find_trait(self.trait)
+        for base in (self.base, self.other_base):
+            _require_nano(base)
         object.__setattr__(self, "seeds", tuple(self.seeds) or tuple(self.draws))
         check_distinct("seeds", self.seeds)
         if len(self.draws) != len(self.seeds):

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(not NOTEBOOKS, reason="there are no notebooks ye
 
 HEADINGS = ["Question", "What the paper found", "Prediction", "Setup", "Run", "Result", "Verdict", "Limits",
             "Try it"]  # fmt: skip
-REAL = {"real-cpu"}  # profiles of models that were not made for this book
+REAL = {"real-cpu", "colab-t4", "colab-l4", "a100"}  # profiles of models that were not made for this book
 # the answer of the published run, which the book replaces by that of its own
 ANSWER = 'from helpers.results.answers import published_answer\n\npublished_answer("{}")'
 LONGEST_CELL, NINE_IN_TEN, MEDIAN = 27, 15, 6

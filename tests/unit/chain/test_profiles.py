@@ -25,12 +25,19 @@ def test_the_packaged_profiles_are_valid() -> None:
     assert all(load_profile(name).offline for name in ("smoke", "nano"))
 
 
+@pytest.mark.parametrize("name", ["a100", "colab-l4", "colab-t4"])
+def test_a_profile_that_nobody_ran_says_so(name: str) -> None:
+    profile = load_profile(name)
+    assert profile.device == "cuda" and "not yet run by us" in profile.summary and not profile.offline
+
+
 def test_smoke_and_nano_run_the_same_notebooks() -> None:
     assert load_profile("smoke").notebooks.keys() == load_profile("nano").notebooks.keys()
 
 
 def test_an_unknown_name_lists_the_profiles() -> None:
-    with pytest.raises(ProfileError, match="no profile 'naan'; there are nano, real-cpu, smoke"):
+    names = "a100, colab-l4, colab-t4, nano, real-cpu, smoke"
+    with pytest.raises(ProfileError, match=f"no profile 'naan'; there are {names}"):
         load_profile("naan")
 
 

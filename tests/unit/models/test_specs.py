@@ -71,7 +71,7 @@ def test_what_could_change_under_a_name_is_refused(changes, why):
 
 
 def test_an_unknown_model_lists_those_there_are():
-    with pytest.raises(ValueError, match="there is no real model 'gpt'; there are smollm2"):
+    with pytest.raises(ValueError, match="there is no real model 'gpt'; there are smollm2, smollm2-hub"):
         find_spec("gpt")
 
 

@@ -377,6 +377,16 @@ def test_missing_asks_only_the_notebooks_named(tmp_path):
     assert "mnist.teacher" in ledger.missing([record], ["06_mnist"]) and ledger.missing([record], []) == []
 
 
+def test_claims_of_a_real_model_are_owed_by_a_run_of_that_model_alone(tmp_path):
+    notebook, name = "10_real_model", "real.smollm2.animals.numbers.soft.own_minus_others"
+    assert not [lacks for lacks in ledger.missing([], [notebook]) if lacks.startswith("real.")]
+    write(tmp_path, claim_id=name, notebook=notebook)
+    lacking = ledger.missing(ledger.load(tmp_path), [notebook])
+    assert "real.smollm2.animals.numbers.hard.own_minus_others" in lacking and name not in lacking
+    assert not [lacks for lacks in lacking if ".qwen" in lacks]
+    assert not [lacks for lacks in ledger.missing(ledger.load(tmp_path), [NOTEBOOK]) if lacks.startswith("real.")]
+
+
 def test_compare_tells_how_two_ledgers_relate(tmp_path):
     a, slow = write(tmp_path), write(tmp_path, seconds=99)
     near, far = (

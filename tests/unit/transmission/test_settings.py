@@ -89,10 +89,10 @@ def test_an_experiment_may_be_kept_to_some_of_its_draws(toy_run, toy_settings):
     assert settings.only([77]).seeds == settings.only([]).draws == ()
 
 
-def test_a_model_that_is_not_trained_here_is_shared_by_all_draws(toy_run, toy_settings):
-    settings = toy_settings(toy_run, base="some/model", other_base="nano-a.1")
+def test_a_base_that_says_its_draw_is_shared_by_all_draws(toy_run, toy_settings):
+    settings = toy_settings(toy_run, base="nano-a.2", other_base="nano-a.1")
     for draw in (1, 2):
-        assert bases_of(settings, draw) == ["some/model", "some/model", "nano-a.1"]
+        assert bases_of(settings, draw) == ["nano-a.2", "nano-a.2", "nano-a.1"]
 
 
 # --- pairs ----------------------------------------------------------------------------------------
@@ -145,3 +145,12 @@ def test_trainings_by_adapters_are_those_of_teachers_and_students():
     teacher, student = teaching_by_adapters(0.1, "x", 7), reading_by_adapters(0.2, "y", 3, 16, 4)
     assert (teacher.batch_rows, teacher.max_steps, teacher.decay, teacher.lora_rank) == (32, 7, False, 8)
     assert (student.batch_rows, student.epochs, student.decay, student.lora_rank) == (16, 3, True, 4)
+
+
+@pytest.mark.parametrize("base", ["Qwen/Qwen2.5-0.5B-Instruct", "model.gguf", "a folder"])
+def test_a_real_model_is_refused_in_one_sentence(tmp_path, toy_settings, base):
+    # regression: a run on Qwen would have been filed and judged as owl.numbers.hard.same_init
+    for name in ("base", "other_base"):
+        with pytest.raises(ValueError, match="is no nano model.*take notebook 10_real_model") as refusal:
+            toy_settings(tmp_path, **{name: base})
+        assert "\n" not in str(refusal.value)
