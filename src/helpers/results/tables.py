@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from helpers.work.artifacts import read_table
 from helpers.work.strict_yaml import load_yaml
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 KINDS_FILE = Path(__file__).with_name("published_tables.yaml")
@@ -45,6 +44,8 @@ class Kind:
 
     def tolerances(self, rows: pd.MultiIndex) -> np.ndarray:
         """Return how far each of the rows (row), named by `row`, may differ between machines, besides its share."""
+        import numpy as np
+
         allowed = np.full(len(rows), self.tolerance)
         for column, values in self.loose.items():
             for value, tolerance in values.items():
