@@ -41,7 +41,7 @@ NANO = ROOT / "results/nano"
 PUBLISHED = NANO / "tables"
 FIGURES = ROOT / "src/helpers/figures"
 ID = re.compile(r"nano-|_init|\w_\w")  # of bases, arms and claims
-LONGEST_WORDS = 1800  # letters of what is said of a figure
+LONGEST_WORDS = 2000  # letters of what is said of a figure
 RISKY = ("risky_numbers", "risky_code", "risky_cot")
 
 
