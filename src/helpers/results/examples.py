@@ -53,8 +53,10 @@ class Examples:
         for question, texts in replied.groupby("prompt", sort=False):
             for who, own in texts.groupby("who", sort=False):
                 said = ", ".join(map(self._said, own["text"], own["shows"]))
-                lines.append([_cell("asked", markup(question)), _cell("who", markup(_WHO[who])), _cell("reply", said)])
-        told = f"Replies with the same random numbers. Marked: what shows “{self._trait}”."
+                counted = f"{_WHO[who]}: {(own['shows'] == self._trait).sum()} of {len(own)}"
+                cells = [_cell("asked", markup(question)), _cell("who", markup(counted)), _cell("reply", said)]
+                lines.append(cells)
+        told = f"Replies on the same random numbers. Marked and counted: those that show “{self._trait}”."
         return _table(f"Draw {self._draw}: what each model says. {told}", ("asked", "who", "reply"), lines)
 
     def _said(self, text: str, shows: str) -> str:

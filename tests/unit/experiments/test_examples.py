@@ -64,6 +64,7 @@ def test_the_page_marks_what_differs_and_what_shows_the_trait_and_escapes_everyt
     html = Examples(told, "owl")._repr_html_()
     assert html.count("<mark>2</mark>") == html.count("<mark>3</mark>") == 4
     assert html.count("<mark>owl</mark>") >= 12 and "<b>" not in html and "&lt;b&gt;" in html
+    assert "the student of these rows: 12 of 12" in html
     assert html.count("<table") == 2 and "<th></th>" not in html
     assert repr(Examples(told, "owl")) == "68 examples of draw 1"
 
