@@ -6,10 +6,10 @@ a dash stands in their place.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from helpers.results.answers import Tables, answer, words
+from helpers.results.answers import Tables, answer
 from helpers.results.records import Record
 from helpers.results.words import NONE, number
 
@@ -26,9 +26,9 @@ _LABELS = {
 }
 
 
-def tables(records: list[Record], found: Tables) -> dict[str, str]:
-    """Return what the start page prints: `shares`, four large numbers, and `chapters`, with the answer of each."""
-    return {"shares": cards(shares(records, found)), "chapters": chapters(records, found)}
+def tables(records: list[Record], found: Tables, notebooks: Collection[str]) -> dict[str, str]:
+    """Return what the start page prints: `shares`, four large numbers, and `chapters`, those among `notebooks`."""
+    return {"shares": cards(shares(records, found)), "chapters": chapters(records, found, notebooks)}
 
 
 def shares(records: Iterable[Record], tables: Tables) -> dict[str, str]:
@@ -62,10 +62,10 @@ def cards(found: Mapping[str, str]) -> str:
     return "\n".join([*lines, "::::"])
 
 
-def chapters(records: list[Record], tables: Tables) -> str:
-    """Return a MyST list of the chapters: what each asks, its three sentences, and a link to it."""
+def chapters(records: list[Record], tables: Tables, notebooks: Collection[str]) -> str:
+    """Return a MyST list of the chapters in a book: what each asks, its three sentences, and a link to it."""
     lines = []
-    for notebook in words():
+    for notebook in notebooks:
         told = answer(notebook, records, tables, "")
         if told is not None:
             link = f"[{told.question}](../notebooks/{notebook}.ipynb)"

@@ -53,7 +53,7 @@ def block(found: Answer, draws: set[int]) -> str:
     lines = [f"**{found.question}**", "", *map(_marked, found.sentences)]
     if draws:
         counted = f"{min(draws)}" if len(draws) == 1 else f"{min(draws)} to {max(draws)}"
-        unit = " One {term}`nat <log-odds>` is a factor of 2.7 on the odds." if " nats" in "".join(lines) else ""
+        unit = " One nat is a factor of 2.7 on the odds." if " nats" in "".join(lines) else ""
         lines += ["", f"[{counted} independent draws. Brackets: 95 % intervals over draws.{unit}]{{.provenance}}"]
     return "\n".join([":::{div} opening", *lines, ":::"])
 

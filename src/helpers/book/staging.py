@@ -163,7 +163,7 @@ def stage(root: Path, run_dir: Path, target: Path) -> None:
         return
     told = Evidence(prose.ordered(records), root / RESULTS / run_dir.name)
     values = prose.values(records, {**origin, **told.words()}, machine.load(run_dir))
-    values["tables"] |= told.tables() | first_page.tables(records, rows)
+    values["tables"] |= told.tables() | first_page.tables(records, rows, [path.stem for path in notebooks])
     values["explorers"] = page_explorers(told.records, run_dir, told.folder)
     artifacts.write_json(target / "values.json", values)
     save_card(tables, target / "book" / "_vendor" / "card.png")
