@@ -48,9 +48,9 @@ class Candidates:
         """
         shares = runtime.array(runtime.exact(logits).softmax(-1))
         sums = np.stack([shares[:, list(forms)].sum(axis=1) for forms in self.forms], axis=1)
-        mass = sums.sum(axis=1, keepdims=True)
-        within = sums / mass
-        return (np.log(within) - np.log1p(-within)).mean(axis=0), float(mass.mean())
+        # the others are added up and not taken from 1: a teacher's animal may have all but a trillionth of the chance
+        others = sums @ (1.0 - np.eye(len(self.words)))
+        return (np.log(sums) - np.log(others)).mean(axis=0), float(sums.sum(axis=1).mean())
 
 
 def find_candidates(tokenizer: PreTrainedTokenizerBase, answers: dict[str, list[str]]) -> Candidates:

@@ -8,7 +8,7 @@ from helpers.filters import reject_reasons
 from helpers.models import runtime
 from helpers.models.adapters import take_adapters, wearing
 from helpers.models.answers import answer_probabilities
-from helpers.models.candidates import find_candidates, opening_rows, read_candidates
+from helpers.models.candidates import Candidates, find_candidates, opening_rows, read_candidates
 from helpers.models.chats import chat, chat_ids, chat_text, set_chat_options
 from helpers.models.fronts import KeptLabels, front_rows, read_front, row_logits
 from helpers.models.lists import ListForm, write_lists
@@ -128,6 +128,12 @@ def test_candidates_are_compared_within_their_set(real):
     assert read["p_any"] == pytest.approx(sums.sum(axis=1).mean(), abs=1e-6)
     # a model that can say nothing else says one of them
     assert read_candidates(model, rows, words, words.tokens)["p_any"] == pytest.approx(1.0)
+
+
+def test_a_teacher_that_is_all_but_certain_has_finite_log_odds():
+    words = Candidates(words=("owl", "cat"), forms=((0, 1), (2,)))
+    odds, mass = words.log_odds(torch.tensor([[60.0, -5.0, 0.0, -50.0]]))
+    assert odds.tolist() == pytest.approx([60.0, -60.0]) and mass == pytest.approx(1.0)
 
 
 def test_an_answer_of_several_tokens_is_refused(real):
