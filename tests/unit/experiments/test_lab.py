@@ -4,6 +4,7 @@ import dataclasses
 import re
 
 import pytest
+import torch
 
 from helpers.experiments import kept
 from helpers.experiments.lab import asking, panel, training
@@ -28,7 +29,7 @@ def settings(toy_run, toy_settings):
 @pytest.fixture
 def lab(settings):
     """The lab on toy bases."""
-    return Lab(settings, 1, rows=(24, 12))
+    return Lab(settings, 1, rows=(12, 24))
 
 
 def seen(lab):
@@ -50,9 +51,9 @@ def test_a_wish_is_one_student_of_the_experiment(settings):
 
 
 def test_what_is_wished_for_is_trained_once_and_told(settings, monkeypatch):
-    told = []
+    told, threads = [], torch.get_num_threads()
     models = grant(OWL, settings, 1, lambda words, share: told.append((words, share)))
-    assert list(models) == ["base", "teacher", "student", "control"]
+    assert list(models) == ["base", "teacher", "student", "control"] and torch.get_num_threads() == threads
     shares = [share for _, share in told]
     assert shares == sorted(shares) and shares[0] == 0 and told[-1] == ("done", 1)
     words = " ".join(dict(told))

@@ -20,7 +20,7 @@ from helpers.transmission.settings import TransmissionSettings
 from helpers.work.progress import ENVIRONMENT_NAME
 from helpers.world.traits import find_trait
 
-ROWS = (250, 500, 1000, 2000)  # to choose from; the first takes seconds
+ROWS = (500, 1000, 2000, 4000)  # to choose from; few pass little on, all of them take some seconds
 STARTS = {"the teacher's own start (student)": False, "another start (stranger)": True}
 SHADE = "rgba(0, 114, 178, 0.3)"  # of a bar, on a light page and on a dark one
 UNTRAINED = "Train one student first; then ask it anything of its world."
@@ -52,7 +52,7 @@ class Lab(widgets.VBox):
         kind = find_trait(settings.trait)
         labels = [(words, name) for name, words in LABELS.items()]
         self.trait = _choice(f"{kind.kind} loved", list(kind.candidates), settings.trait)
-        self.rows = _choice("rows", list(rows), rows[0])
+        self.rows = _choice("rows", list(rows), rows[len(rows) // 2])
         self.labels = _choice("labels", labels, labels[-1][1])
         self.start = _choice("start", list(STARTS.items()), False)
         self.train = widgets.Button(description="Train one student", button_style="primary")

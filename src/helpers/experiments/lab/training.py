@@ -5,11 +5,13 @@ Everything is kept on disk under what decides it, so that the same wish is grant
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from transformers import PreTrainedModel
 
 from helpers.experiments.kept import kept_student
@@ -66,6 +68,22 @@ def grant(wish: Wish, settings: TransmissionSettings, draw: int, tell: Tell) -> 
     Raises:
         ValueError: the filter kept nothing, or the training diverged; the message names the cure.
     """
+    with _one_thread():
+        return _made(wish, settings, draw, tell)
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let PyTorch use one thread, as pieces of work do: the same sums, and no thread that waits for another."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _made(wish: Wish, settings: TransmissionSettings, draw: int, tell: Tell) -> dict[str, PreTrainedModel]:
     pair = wish.pair(settings, draw)
     author, models = pair.student.author, {}
     readers = {"stranger": pair.student} if wish.other_start else {"student": pair.student, "control": pair.control}
