@@ -16,6 +16,7 @@ from pathlib import Path
 
 from helpers import __version__
 from helpers.chain import run
+from helpers.chain.clusters import read_cluster
 from helpers.chain.draws import read_choice
 from helpers.chain.profiles import Profile, load_profile, profile_names
 from helpers.work.artifacts import RESULTS, RUNS
@@ -63,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--fresh", action="store_true", help="forget earlier work of this profile first")
     words = "draws to compute here: one (default), all, none, new, or seeds such as 701,702; others come from results/"
     run.add_argument("--draws", default="one", metavar="DRAWS", help=words)
+    words = "compute on a Dask cluster: tcp://HOST:PORT of its scheduler, or a file such as clusters/slurm.yaml"
+    run.add_argument("--cluster", default="", metavar="CLUSTER", help=words)
     book = add("book", _book, "build the book of a finished run into _build/html")
     book.add_argument("--pdf", action="store_true", help="print it to PDF as well, beside the pages (needs Chromium)")
     ledger = add("ledger", _ledger, "show the measured claims; exit 1 if one is missing or unsound")
@@ -107,7 +110,9 @@ def _run(given: argparse.Namespace) -> int:
     # a scheduler ends a job with SIGTERM: stop as cleanly as after Ctrl-C
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     choice = read_choice(given.draws)
-    run.run_chain(load_profile(given.profile), [Path(name).stem for name in given.only], given.fresh, choice)
+    cluster = read_cluster(given.cluster) if given.cluster else None
+    only = [Path(name).stem for name in given.only]
+    run.run_chain(load_profile(given.profile), only, given.fresh, choice, cluster)
     return 0
 
 

@@ -11,17 +11,15 @@ Design choices:
 from __future__ import annotations
 
 import ast
-import importlib.metadata
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from helpers.work.errors import CurableError
 from helpers.work.keys import Sources, content_key
+from helpers.work.libraries import library_versions
 
-LIBRARIES = ("numpy", "scipy", "tokenizers", "torch", "transformers", "peft")
 FORMAT = 4  # of notebook files; older ones have no cells at the top
 
 
@@ -165,17 +163,6 @@ def check_parameters(notebook: Notebook, values: dict[str, Any], profile_name: s
             raise NotebookError(
                 f"{where}: parameter `{name}` must be {least}, not {number}; its default is {known[name].default}"
             )
-
-
-def library_versions() -> dict[str, str | None]:
-    """Versions of Python and of the libraries that compute results (None: absent); imports none of them."""
-    versions: dict[str, str | None] = {"python": ".".join(map(str, sys.version_info[:3]))}
-    for name in LIBRARIES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            versions[name] = None
-    return versions
 
 
 def notebook_key(

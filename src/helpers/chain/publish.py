@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helpers.chain.notebooks import library_versions
 from helpers.chain.profiles import Profile
 from helpers.chain.steps import ChainError, Step, plan, read_marker
 from helpers.results.bundles import PLACE
@@ -23,6 +22,7 @@ from helpers.results.tables import tables_of
 from helpers.transmission.settled import FILE as CLOSE_CALLS
 from helpers.transmission.settled import calls_of_run, joined
 from helpers.work.artifacts import RESULTS, SEALS, read_bytes, read_table, write_bytes, write_json, write_table
+from helpers.work.libraries import library_versions
 
 if TYPE_CHECKING:
     import pandas as pd

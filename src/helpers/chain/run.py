@@ -19,8 +19,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from helpers.chain import draws
+from helpers.chain.clusters import Cluster, joined
 from helpers.chain.draws import Choice
-from helpers.chain.notebooks import library_versions
 from helpers.chain.profiles import Profile
 from helpers.chain.report import Report
 from helpers.chain.steps import NOTEBOOKS, ChainError, Step, plan, read_marker, unfinished, with_needs
@@ -28,6 +28,7 @@ from helpers.results.records import rebuild
 from helpers.work.artifacts import RUNS, explained, read_object, remove_leftovers, write_json
 from helpers.work.forks import ForkServer
 from helpers.work.keys import Sources
+from helpers.work.libraries import library_versions
 from helpers.work.pieces import DEVICE_VARIABLE
 
 __all__ = ["NOTEBOOKS", "RUNS", "ChainError", "plan", "run_chain", "unfinished"]
@@ -36,15 +37,21 @@ LIBRARIES = "libraries.json"  # in a run's folder: versions of what its finished
 
 
 def run_chain(
-    profile: Profile, only: Sequence[str] = (), fresh: bool = False, choice: Choice | None = None
+    profile: Profile,
+    only: Sequence[str] = (),
+    fresh: bool = False,
+    choice: Choice | None = None,
+    cluster: Cluster | None = None,
 ) -> list[str]:
     """Run what changed, and return the names of the notebooks that ran; call it from the repository's root.
 
     `only` limits the run to these notebooks and what they need; `fresh` forgets earlier work first (all of
     the profile's, or with `only` the named notebooks' and the cached pieces); `choice` says which draws are
-    computed (default: one). Raises ChainError at the first failure.
+    computed (default: one); `cluster` computes the pieces (default: this machine). Raises ChainError at the first
+    failure.
     """
-    _choose_device(profile)
+    if cluster is None:
+        _choose_device(profile)
     steps = with_needs(plan(profile, choice or Choice()), only)
     ran = []
     with _alone(profile.name):
@@ -54,7 +61,8 @@ def run_chain(
         _require_same_libraries(RUNS / profile.name)
         todo = [step for step in steps if not step.is_fresh()]
         remove_leftovers(RUNS / profile.name)
-        with Report(profile, steps, todo) as report, _Kernels(steps, profile.offline) as kernels:
+        elsewhere = joined(cluster if todo else None, profile.device)
+        with elsewhere, Report(profile, steps, todo) as report, _Kernels(steps, profile.offline) as kernels:
             for step in steps:
                 # a notebook that was fresh is so no more when one that it needs just left other files
                 if step in todo or not step.is_fresh():

@@ -14,6 +14,7 @@ from helpers.models.foreign import load_foreign
 from helpers.models.nano import CONTEXT_TOKENS, INITIAL_STD, NANO, PREFIX, NanoSpec, build_nano, drawn, every_draw
 from helpers.models.nano_files import SUFFIX, base_facts, base_file, read_base, save_base
 from helpers.work.artifacts import RESULTS, ArtifactError
+from helpers.work.elsewhere import at_hand
 from helpers.work.keys import content_key
 from helpers.world.tokenizer import build_tokenizer
 
@@ -110,7 +111,7 @@ def _nano_file(name: str, bases: Path) -> Path:
     """Return the file of a nano base in a run's folder, or else among the published ones; ArtifactError for none."""
     published = published_bases(bases.parent)
     for folder in (bases, published):
-        if base_file(folder, name).exists():
+        if at_hand(base_file(folder, name)).exists():
             return base_file(folder, name)
     where = f"{bases} and {published.as_posix()} hold" if published.exists() else f"{bases} holds"
     raise ArtifactError(f"{where} no nano base {name!r}; {_cure(name)}")

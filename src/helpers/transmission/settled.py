@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.models.close_calls import Place
 from helpers.work.artifacts import RESULTS, read_object, read_table
+from helpers.work.elsewhere import at_hand
 from helpers.work.keys import content_key, source_key
 
 if TYPE_CHECKING:
@@ -35,12 +36,15 @@ def author_mark(settings: dict[str, Any]) -> str:
 
 def known_calls(author: Author) -> dict[Place, int]:
     """Return how the published run settled the close calls of an author; nothing where it has none of it."""
-    published = RESULTS / Path(author.base.run_dir).name / FILE
-    return _published(published).get(author_mark(dataclasses.asdict(author)), {}) if published.exists() else {}
+    published = at_hand(RESULTS / Path(author.base.run_dir).name / FILE)
+    if not published.exists():
+        return {}
+    calls = _published(published, published.stat().st_mtime_ns)
+    return calls.get(author_mark(dataclasses.asdict(author)), {})
 
 
-@functools.cache
-def _published(file: Path) -> dict[str, dict[Place, int]]:
+@functools.lru_cache(maxsize=2)
+def _published(file: Path, changed: int) -> dict[str, dict[Place, int]]:  # a worker sees files of several callers
     authors: dict[str, dict[Place, int]] = {}
     for author, prompt, position, token in read_table(file)[list(COLUMNS)].itertuples(index=False):
         authors.setdefault(author, {})[int(prompt), int(position)] = int(token)

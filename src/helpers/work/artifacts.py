@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from helpers.work.elsewhere import at_hand
 from helpers.work.keys import ArtifactError, content_key, plain, source_key
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ class Store:
 
     def path(self, kind: str, key: str, suffix: str = "") -> Path:
         """Where the piece of this kind and key lies (or will lie): `<root>/<kind>/<key><suffix>`."""
-        return Path(self.root) / kind / f"{key}{suffix}"
+        return at_hand(Path(self.root) / kind / f"{key}{suffix}")
 
     def json(
         self, kind: str, settings: dict[str, Any], compute: Callable[[], dict[str, Any]]

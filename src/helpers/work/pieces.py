@@ -3,26 +3,31 @@
 A piece is a function of plain settings that returns a plain result; the result file is written in one step,
 so a sweep that was killed repeats at most the pieces then in work. Workers use one thread each: for models
 this small, two processes do nearly twice the work of one process with two threads, and the sums come out
-the same however many workers there are.
+the same however many workers there are. On a cluster other machines compute, and this process stores all the same.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from helpers.work import cluster
 from helpers.work.artifacts import Store
+from helpers.work.errands import DEVICE_VARIABLE
 from helpers.work.keys import ArtifactError, content_key, loaded_code, source_key
 from helpers.work.progress import bar, quiet
 from helpers.work.workers import ForkedWorkers, start_workers
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 Piece = Callable[[Any], dict[str, Any]]  # of a dict or a frozen dataclass; its result is a dict of JSON values
 _pools: dict[int, ForkedWorkers | ProcessPoolExecutor] = {}  # by number of workers; kept for the next sweep
-DEVICE_VARIABLE = "SUBLIMINAL_DEVICE"  # environment variable that names the device of language models, see `runtime`
 
 
 def run_pieces(
@@ -33,6 +38,7 @@ def run_pieces(
     kind: str,
     workers: int = 0,
     label: str = "",
+    client: Client | None = None,
 ) -> list[dict[str, Any]]:
     """Return ``work(settings[i])`` for every i, in order, computing only what the store does not hold.
 
@@ -43,12 +49,14 @@ def run_pieces(
         settings: the pieces, each a dict or a frozen dataclass of JSON values (dataclasses may nest).
         store: where results are kept.
         kind: folder of the results within the store.
-        workers: processes at once; 0 means one a core, 1 runs in this process.
+        workers: processes at once; 0 means one a core, 1 runs in this process. A cluster has its own number.
         label: name of the progress bar; pieces computed inside another piece have none.
+        client: of a Dask cluster whose workers compute; by default that of the run, if it has one and `workers` is
+            not 1.
 
     Raises:
         ValueError: a negative number of workers.
-        ArtifactError: a worker was killed, or found other code than this process works with.
+        ArtifactError: a worker was killed, found other code than this process works with, or cannot be reached.
     """
     if workers < 0:
         raise ValueError(f"workers must be 0 (one for each core) or a number of processes, not {workers}")
@@ -58,8 +66,15 @@ def run_pieces(
         path = store.path(kind, content_key(piece), ".json")
         if not path.exists():
             pending[path] = piece  # equal pieces have one path and are computed once
+    if client is None and pending and workers != 1:
+        client = cluster.client_of_run()
     with bar(len(pending), label) if label else quiet() as shown:
-        _compute(work, list(pending.values()), store, kind, side_by_side(workers), shown)
+        if client is None:
+            _compute(work, list(pending.values()), store, kind, side_by_side(workers), shown)
+        else:
+            for piece, result in cluster.compute(client, work, list(pending.values()), store.root):
+                store.json(kind, piece, functools.partial(dict, result))
+                shown.update()
     return [store.json(kind, piece, _absent) for piece in keyed]
 
 
