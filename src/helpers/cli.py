@@ -19,6 +19,7 @@ from helpers.chain import run
 from helpers.chain.clusters import read_cluster
 from helpers.chain.draws import read_choice
 from helpers.chain.profiles import Profile, load_profile, profile_names
+from helpers.chain.steps import with_needs
 from helpers.work.artifacts import RESULTS, RUNS
 from helpers.work.errors import CurableError
 
@@ -66,6 +67,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--draws", default="one", metavar="DRAWS", help=words)
     words = "compute on a Dask cluster: tcp://HOST:PORT of its scheduler, or a file such as clusters/slurm.yaml"
     run.add_argument("--cluster", default="", metavar="CLUSTER", help=words)
+    plan = add("plan", _plan, "what a run will take, before anything starts: rows, tokens, FLOPs, memory, hours")
+    plan.add_argument("--only", nargs="+", default=[], metavar="NOTEBOOK", help="these and what they need")
+    plan.add_argument("--draws", default="one", metavar="DRAWS", help="draws to compute, as for run")
+    plan.add_argument("--workers", type=int, default=0, metavar="N", help="side by side (default: one a core)")
+    plan.add_argument("--price", type=float, default=0.0, metavar="MONEY", help="of one worker for an hour")
     book = add("book", _book, "build the book of a finished run into _build/html")
     book.add_argument("--pdf", action="store_true", help="print it to PDF as well, beside the pages (needs Chromium)")
     ledger = add("ledger", _ledger, "show the measured claims; exit 1 if one is missing or unsound")
@@ -113,6 +119,15 @@ def _run(given: argparse.Namespace) -> int:
     cluster = read_cluster(given.cluster) if given.cluster else None
     only = [Path(name).stem for name in given.only]
     run.run_chain(load_profile(given.profile), only, given.fresh, choice, cluster)
+    return 0
+
+
+def _plan(given: argparse.Namespace) -> int:
+    from helpers.chain.planning import lines, plan_run
+
+    profile, only = load_profile(given.profile), [Path(name).stem for name in given.only]
+    steps = with_needs(run.plan(profile, read_choice(given.draws)), only)
+    print("\n".join(lines(plan_run(profile, steps, given.workers), given.price)))
     return 0
 
 
