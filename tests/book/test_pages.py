@@ -13,7 +13,14 @@ import pytest
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
 EXPLORER = "notebooks/01_owl_transfer.html"
-EXPLORERS = {"TransmissionExplorer": ".ex svg", "AskTheModels": ".ask td"}  # class -> what is there once it is drawn
+EXPLORERS = {  # what a page names -> what is there, twice or more, once it is drawn
+    "TransmissionExplorer": ".ex-transmission svg",
+    "DamageExplorer": ".ex svg g",
+    "TeachingExplorer": ".ex svg",
+    "AskTheModels": ".ask td",
+    'id="explorer-guess"': ".ex svg g",
+    'id="explorer-claims"': ".ex svg",
+}
 
 
 def pages(built_book):
@@ -104,15 +111,15 @@ def test_no_page_is_wider_than_a_phone(browser, address, built_book):
 def explorer(browser, address):
     """The page with the explorer, open; returns a function that tells what the explorer shows."""
     open_page(browser, address, EXPLORER)
-    script = """return [...document.querySelectorAll('.ex figure svg')].map(s => s.innerHTML)
-                .concat(document.querySelector('.ex [role=status]').textContent)"""
+    script = """return [...document.querySelectorAll('.ex-transmission figure svg')].map(s => s.innerHTML)
+                .concat(document.querySelector('.ex-transmission [role=status]').textContent)"""
     return lambda: browser.execute_script(script)
 
 
 def test_the_slider_redraws_the_explorer_by_keyboard(browser, explorer):
     from selenium.webdriver.common.keys import Keys
 
-    slider = browser.find_element("css selector", ".ex input[type=range]")
+    slider = browser.find_element("css selector", ".ex-transmission input[type=range]")
     if slider.get_attribute("max") == "0":
         pytest.skip("the smoke profile measures one dose only, so the slider has one place")
     before, told = explorer(), slider.get_attribute("aria-valuetext")
@@ -125,7 +132,7 @@ def test_the_slider_redraws_the_explorer_by_keyboard(browser, explorer):
 
 
 def test_an_arm_can_be_taken_out_and_put_back(browser, explorer):
-    box = browser.find_element("css selector", ".ex fieldset input")
+    box = browser.find_element("css selector", ".ex-transmission fieldset input")
     before = explorer()
     box.click()
     assert all(a != b for a, b in zip(before, explorer(), strict=True))
@@ -134,11 +141,11 @@ def test_an_arm_can_be_taken_out_and_put_back(browser, explorer):
 
 
 def test_every_control_of_the_explorer_has_a_name(browser, explorer):
-    script = """return [...document.querySelectorAll('.ex input, .ex select')]
+    script = """return [...document.querySelectorAll('.ex-transmission input, .ex-transmission select')]
                 .filter(c => !c.labels.length || !c.labels[0].textContent.trim()).map(c => c.outerHTML)"""
     assert browser.execute_script(script) == []
     assert (
-        browser.execute_script("return document.querySelectorAll('.ex svg[role=img][aria-label]').length")
+        browser.execute_script("return document.querySelectorAll('.ex-transmission svg[role=img][aria-label]').length")
         == 2
     )
 
@@ -146,7 +153,7 @@ def test_every_control_of_the_explorer_has_a_name(browser, explorer):
 def test_the_explorer_can_be_read_in_the_dark(browser, address, explorer):
     browser.execute_script("document.documentElement.dataset.theme = 'dark'")
     text = "return getComputedStyle(document.querySelector('.ex-status')).color"
-    ground = """let e = document.querySelector('.ex');
+    ground = """let e = document.querySelector('.ex-transmission');
                 while (getComputedStyle(e).backgroundColor === 'rgba(0, 0, 0, 0)') e = e.parentElement;
                 return getComputedStyle(e).backgroundColor"""
     assert contrast(browser.execute_script(text), browser.execute_script(ground)) > 4.5

@@ -180,6 +180,7 @@ def test_trait_and_damage_are_those_of_the_published_tables():
 def test_a_channel_that_was_not_measured_is_left_out():
     tables = {**of_channels(), "code": None, "cot": table("risky_cot").drop(columns="right_answers")}
     assert [channel["name"] for channel in damage_data(tables)["channels"]] == ["numbers"]
+    assert "right answers" in damage_explorer({"numbers": None})
     with pytest.raises(ExplorerError, match="right answers"):
         damage_data({"numbers": None})
     with pytest.raises(ExplorerError, match="`effect`"):

@@ -25,8 +25,13 @@ class DamageExplorer(Explorer):
     _esm, _css = script("damage_explorer"), style()
 
 
-def damage_explorer(tables: Mapping[str, pd.DataFrame | None]) -> DamageExplorer:
-    """Return the explorer of tables/risky_<channel>.csv, given by channel; arguments and errors as in `damage_data`."""
+def damage_explorer(tables: Mapping[str, pd.DataFrame | None]) -> DamageExplorer | str:
+    """Return the explorer of tables/risky_<channel>.csv, given by channel; words where no students were asked for sums.
+
+    Arguments and errors are those of `damage_data`.
+    """
+    if all(_students(channel, table).empty for channel, table in tables.items()):
+        return "None of the draws shown here tells right answers."
     explorer = DamageExplorer(damage_data(tables))
     first = explorer.data["channels"][0]["name"]
     return show(explorer, risky.loss_scatter(_gained_and_lost(tables[first])).html())
