@@ -239,7 +239,7 @@ export default explorer({
   mend,
   controls: (data) => [
     choice({ key: "aux", label: "Auxiliary outputs", options: () => data.aux.map((aux) => [aux, String(aux)]) }),
-    choice({ key: "overlap", label: "Likeness of the two starts", options: () => data.overlaps.map((value) => [value, value === 1 ? "1 (same)" : value === 0 ? "0 (another)" : String(value), `ex-${look(value)}`]) }),
+    choice({ key: "overlap", label: "Likeness of the two starts", options: () => data.overlaps.map((value) => [value, value === 1 ? "1 (same)" : value === 0 ? "0 (another)" : String(value), { kind: look(value), shape: "circle" }]) }),
     select({ key: "kind", label: "Images for the student", options: () => Object.entries(data.kinds) }),
     button({ words: (view) => (running(view) ? "Stop" : "Train"), press: (view) => (running(view) ? stop(view) : train(view)) }),
     button({ words: () => "Other random numbers", press: (view) => view.set({ seed: 1 + view.state.seed % 9999 }) }),
