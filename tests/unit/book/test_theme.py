@@ -13,6 +13,7 @@ def test_each_fault_is_mended_once():
     assert mended(ICON) == ICON.replace(' title="Light"', "")
     assert mended(SIDE).startswith('<div role="navigation" aria-label="Chapters" id=')
     assert mended(CITED).endswith('id="id2" role="listitem">')
+    assert mended('<summary aria-label="Toggle hidden content">') == "<summary>"
     for text in (BUTTON, ICON, SIDE, CITED):
         assert mended(mended(text)) == mended(text)
 
