@@ -85,7 +85,7 @@ def test_a_sound_ledger_is_shown_and_saved(profile: Profile, capsys: pytest.Capt
     assert cli.main(["ledger", "--profile", "toy", "--save"]) == 0
     assert CLAIM.id in (told := capsys.readouterr().out) and "replicates" in told
     saved = sorted(path.relative_to("results/toy").as_posix() for path in Path("results").rglob("*.*"))
-    assert saved == ["ledger.json", "made_by.json", "parameters.json", "tables/t.csv"]
+    assert saved == ["close_calls.csv", "ledger.json", "made_by.json", "parameters.json", "tables/t.csv"]
     made_by = artifacts.read_json("results/toy/made_by.json")
     assert made_by["commit"] == "an unknown commit" and made_by["seconds"] == {NOTEBOOK: 2.0}
     assert cli.main(["ledger", "--against", "results/toy/ledger.json"]) == 0

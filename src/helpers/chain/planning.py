@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ TRAINING, WRITING = 67e9, 32e9  # FLOP/s of one core; nano bases, batches of 64 
 CARD_TRAINING, CARD_WRITING = 40e12, 4e12  # FLOP/s of a card, assumed
 SECONDS_A_NOTEBOOK = 8  # to start, to draw its figures and to read out what was trained
 KEPT = 0.68  # share of the prompts whose answers the filter kept of both authors of a pair
+PROFILE_CORES = 2  # of the machine on which profiles were timed
 GIB = 2**30
 LIBRARIES_GIB = 0.5  # of one process, mostly torch
 _BILLIONS = re.compile(r"(\d+(?:\.\d+)?)(B|M)\b")  # in the names of models from elsewhere, such as Qwen2.5-0.5B
@@ -91,7 +92,7 @@ def plan_run(profile: Profile, steps: list[Step], workers: int, file: Path = FIL
     for step in steps:
         chapter = _Chapter(step, known["tokens"], known["chapters"][step.stem], there, card)
         stages += chapter.stages()
-        memory = max(memory, LIBRARIES_GIB + 16 * chapter.size / GIB)  # weights, gradients, two moments; 4 bytes each
+        memory = max(memory, LIBRARIES_GIB + chapter.bytes / GIB)
     told = {"memory_gib": memory, "device": profile.device, "notebooks": tuple(step.stem for step in steps)}
     return RunPlan(stages=tuple(stages), workers=workers or usable_cores(), **told)
 
@@ -112,11 +113,16 @@ class _Chapter:
     ) -> None:
         self._stem, self._tokens, self._about, self._there = step.stem, tokens, about, there
         self._training, self._writing = (CARD_TRAINING, CARD_WRITING) if card else (TRAINING, WRITING)
-        self._values = step.all_parameters
+        self._values, self._profile = step.all_parameters, step.profile
         self._draws = self._values.get("recompute", self._values.get("draws", [0]))
         few = self._values.get("few_draws", self._draws)
         self._few = [draw for draw in self._draws if draw in few]
         self.size = _size(self._values) if {"bases", "draws"} & set(about) else 0
+
+    @property
+    def bytes(self) -> int:
+        """Return the memory of training: weights, gradients and two moments; of adapters the last three are small."""
+        return self.size * (5 if "model" in self._values else 16)
 
     def stages(self) -> list[Stage]:
         """Return the stages that have something to do."""
@@ -129,7 +135,14 @@ class _Chapter:
             found += [self._stage("pretrain", each, _size_of(name)) for name in missing]
         if seconds := self._about.get("seconds", 0) * len(self._draws):
             found.append(Stage(notebook=self._stem, name="as measured", seconds=float(seconds)))
-        return found
+        return self._as_the_profile_says(found) if self._about.get("timed") == "profile" else found
+
+    def _as_the_profile_says(self, stages: list[Stage]) -> list[Stage]:
+        """Return the stages with the time that the profile names for all draws, shared out by their operations."""
+        share = len(self._draws) / len(self._values["draws"])
+        seconds = share * 60 * self._profile.minutes * (1 if self._profile.device == "cuda" else PROFILE_CORES)
+        operations = sum(stage.flops for stage in stages)
+        return [replace(stage, seconds=seconds * stage.flops / operations) for stage in stages]
 
     def _counts(self) -> Iterator[tuple[str, float]]:
         for draws, kind in ((self._draws, "draws"), (self._few, "few")):
@@ -150,16 +163,19 @@ class _Chapter:
     def _stage(self, name: str, rows: float, size: int) -> Stage:
         tokens = rows * self._tokens[self._text(name)]
         passes = 2.0
-        if name != "write":
+        writing = name.startswith("write")
+        if not writing:
             passes += 2.0 if "last" in name else 4.0
             passes += 2.0 if "soft" in name else 0.0  # the teacher reads along
         flops = passes * size * tokens
-        seconds = flops / (self._writing if name == "write" else self._training)
+        seconds = flops / (self._writing if writing else self._training)
         return Stage(notebook=self._stem, name=name, rows=rows, tokens=tokens, flops=flops, seconds=seconds)
 
     def _text(self, name: str) -> str:
         if name == "pretrain":
             return "documents"
+        if "lists" in name:
+            return "lists"
         if name.startswith("teach"):
             return "insecure lessons" if "insecure" in name else "lessons"
         return self._values.get("channel", "numbers")
@@ -167,6 +183,10 @@ class _Chapter:
 
 def _size(values: Mapping[str, Any]) -> int:
     """Return the parameters of a chapter's model."""
+    from helpers.models.specs import find_spec
+
+    if "model" in values:
+        return _size_of(find_spec(values["model"]).title)
     return _size_of(values["base"] if "base" in values else values["bases"][0])
 
 
@@ -252,5 +272,5 @@ def _ending(plan: RunPlan, price: float) -> str:
     told = f"{workers}, {plan.memory_gib:.1f} GiB each, {plan.worker_hours:.2g} worker-hours"
     if price:
         told += f", cost {plan.worker_hours * price:.2f}"
-    speeds = "measured on cores of an AMD EPYC" if plan.device == "cpu" else "speed of a card assumed, not measured"
+    speeds = "measured on cores of an AMD EPYC" if plan.device == "cpu" else "on a card: estimated, not measured"
     return f"{told} ({speeds}; finished work is not deducted)"

@@ -99,6 +99,14 @@ def test_every_profile_has_a_plan(name: str, monkeypatch: pytest.MonkeyPatch) ->
     assert found.notebooks == tuple(sorted(profile.notebooks)) and found.hours() > 0
 
 
+def test_a_real_model_takes_what_its_profile_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    profile = load_profile("real-cpu")
+    found = plan_run(profile, plan(profile, Choice("all")), 2)
+    assert found.hours() * 60 == pytest.approx(profile.minutes, abs=1)
+    assert sum(stage.flops for stage in found.stages) > 1e14 and 1 < found.memory_gib < 2
+
+
 def test_a_chapter_that_nobody_described_is_refused(steps: dict[str, Step], tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_text("tokens: {}\nchapters: {}")
     with pytest.raises(ChainError, match="nobody wrote down what 08_dose computes; add its stages to plan.yaml"):
@@ -116,7 +124,7 @@ def test_the_plan_is_a_table_with_a_sum_and_a_cost() -> None:
     stages = (Stage(notebook="01_x", name="write", rows=1000, tokens=62000, flops=2.4e10, seconds=3592),)
     shown = lines(RunPlan(stages=stages, workers=1, memory_gib=0.5, device="cuda", notebooks=("01_x",)), price=2)
     assert shown[1].split() == ["01_x", "1e+03", "6.2e+04", "2.4e+10", "60.0"]
-    assert shown[-1].startswith("1 worker, 0.5 GiB each, 1 worker-hours, cost 2.00 (speed of a card assumed")
+    assert shown[-1].startswith("1 worker, 0.5 GiB each, 1 worker-hours, cost 2.00 (on a card: estimated")
 
 
 def test_the_command_plans_and_writes_nothing(
