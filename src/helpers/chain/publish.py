@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.chain.profiles import Profile
 from helpers.chain.steps import ChainError, Step, plan, read_marker
+from helpers.models.relatives import RELATIVES
 from helpers.results.bundles import PLACE
 from helpers.results.published import NEUTRAL, PARAMETERS, PublishedRun, seals
 from helpers.results.records import LEDGER, ledger_sha256
@@ -60,7 +61,7 @@ def publish(profile: Profile, origin: Mapping[str, str]) -> Path:
     for file in bundles:
         write_bytes(published.folder / file.relative_to(steps[0].run_dir), read_bytes(file))
     if bases:
-        together = seals(published.folder / "bases") | seals(steps[0].run_dir / "bases")
+        together = seals(published.folder / "bases") | _travelling_seals(steps[0].run_dir)
         write_json(published.folder / "bases" / SEALS, together)
     write_bytes(published.folder / LEDGER, read_bytes(steps[0].run_dir / LEDGER))
     write_json(published.folder / MADE_BY, _made_by(steps, published.folder, origin))
@@ -136,11 +137,21 @@ def _close_calls(steps: list[Step], folder: Path) -> pd.DataFrame:
 def _own_bases(run_dir: Path, folder: Path) -> list[Path]:
     """Return the files of bases that the run has and that are not published as they are."""
     known, files = seals(folder / "bases"), []
-    for name, seal in seals(run_dir / "bases").items():
+    for name, seal in _travelling_seals(run_dir).items():
         file = run_dir / "bases" / f"{name}.safetensors"
         if seal != known.get(name) and file.is_file():
             files.append(file)
     return files
+
+
+def _travelling_seals(run_dir: Path) -> dict[str, str]:
+    """Return name -> seal of the bases of a run that are published, which most relatives are not."""
+    own = {}
+    for name, seal in seals(run_dir / "bases").items():
+        family = name.partition(".")[0]
+        if family not in RELATIVES or RELATIVES[family].travels:
+            own[name] = seal
+    return own
 
 
 def _bundles(run_dir: Path) -> list[Path]:

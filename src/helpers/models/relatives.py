@@ -34,6 +34,7 @@ class Relative:
         continues: the finished base it goes on from, instead of initial weights; "" for none.
         imitates: the finished base whose distribution it then learns to match; "" for none.
         corpus: number of its corpus; 0 is that of nano-a.
+        travels: whether it is published; the others are trained by whoever needs them, as all would be too large.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Relative:
     continues: str = ""
     imitates: str = ""
     corpus: int = 0
+    travels: bool = False
 
     def __post_init__(self) -> None:
         """Refuse shares outside 0 to 1, and an imitation of nothing to go on from."""
@@ -59,7 +61,7 @@ class Relative:
 RELATIVES = {
     relative.name: relative
     for relative in (
-        Relative("nano-a-more", "trained on", continues=FIRST, corpus=1),
+        Relative("nano-a-more", "trained on", continues=FIRST, corpus=1, travels=True),
         Relative("nano-a-order", "same start, other data order", order=1),
         Relative("nano-a-tenth", "same start and first tenth", order=1, branch=0.1),
         Relative("nano-a-half", "same start and first half", order=1, branch=0.5),

@@ -102,13 +102,13 @@ def compare_table(
         return
     found.draws = tuple(sorted({*found.draws, *map(int, here["draw"])}))
     new = _new_rows(kind, here, there, own_bases)
-    _compare_published(kind, here[~new], there, found)
+    _compare_published(kind, here[~new], there[~kind.hang_on_retrained(there)], found)
     _place_new(kind, here[new], there, found)
 
 
 def _new_rows(kind: Kind, here: pd.DataFrame, there: pd.DataFrame, own_bases: Collection[int]) -> pd.Series:
     """Return for each row whether it belongs to a draw that is not the published one."""
-    unpublished = ~here["draw"].isin(there["draw"])
+    unpublished = ~here["draw"].isin(there["draw"]) | kind.hang_on_retrained(here)
     trained_here = here["draw"].isin(list(own_bases))
     if isinstance(kind.bases, Mapping):
         (column, values), *_ = kind.bases.items()

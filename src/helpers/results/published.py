@@ -69,14 +69,14 @@ def with_other_bases(run_dir: Path, published: Path, draws: Iterable[int]) -> se
     """Return those of `draws` whose base models in a run are not the published ones.
 
     A run reads the published bases of a draw unless it has some of its own. The bases of draw 705 have names that end
-    in ".705".
+    in ".705". Relatives that are not published decide nothing.
     """
     own, known = seals(run_dir / "bases"), seals(published / "bases")
     read = known | own
     others = set()
     for draw in draws:
-        names = [name for name in read if name.endswith(f".{draw}")]
-        if not names or any(read[name] != known.get(name) for name in names):
+        names = [name for name in known if name.endswith(f".{draw}")]
+        if not names or any(read[name] != known[name] for name in names):
             others.add(draw)
     return others
 

@@ -34,6 +34,8 @@ class Kind:
     # column -> value -> tolerance of the rows that have it
     loose: dict[str, dict[str, float]] = field(default_factory=dict)
     bases: bool | dict[str, list[str]] = True  # whether a row hangs on base models, or for which values of a column
+    # whether a row hangs on relatives that every machine trains for itself, or for which values of a column it does
+    retrained: bool | dict[str, list[str]] = False
     columns: tuple[str, ...] = ("draw",)  # of a table that was not published yet, where it has no row to show
 
     def __post_init__(self) -> None:
@@ -51,6 +53,14 @@ class Kind:
             for value, tolerance in values.items():
                 allowed[rows.get_level_values(column) == value] = tolerance
         return allowed
+
+
+    def hang_on_retrained(self, rows: pd.DataFrame) -> pd.Series:
+        """Return for each row (row) whether it hangs on models that do not travel with the published run."""
+        if isinstance(self.retrained, dict):
+            (column, values), *_ = self.retrained.items()
+            return rows[column].isin(values)
+        return rows["draw"].isin(rows["draw"] if self.retrained else [])
 
 
 @functools.cache
