@@ -201,11 +201,12 @@ def test_a_student_of_its_own_distribution_does_not_move(real, real_kind, lists)
     model, tokenizer = real
     tokens = ListForm(numbers=2).tokens(tokenizer)
     own = KeptLabels(tokens, model.config.vocab_size, row_logits(model, lists, runtime.indices(tokens)))
-    state = fit_adapters(model, lists, settings(real_kind), seed=3, soft=own)
+    plain = settings(real_kind, optimizer="sgd")  # Adam makes whole steps of what rounding leaves
+    state = fit_adapters(model, lists, plain, seed=3, soft=own)
     with wearing(model, state, 2, settings(real_kind).lora_modules) as worn:
         moved = row_logits(worn, lists, runtime.indices(tokens))
     for one, other in zip(moved, own.of_rows, strict=True):
-        assert torch.allclose(one.softmax(-1), other.softmax(-1), atol=2e-3)
+        assert torch.allclose(one.softmax(-1), other.softmax(-1), atol=1e-4)
 
 
 def test_only_settings_with_adapters_give_adapters(real, real_kind, lists):
