@@ -164,7 +164,7 @@ def test_the_page_has_a_recipe_for_each_of_the_five():
     headings = re.findall(r"^## \d\. A (.+)$", PAGE, re.MULTILINE)
     assert headings == ["kind of favourite", "persona", "channel", "model", "chapter"]
     lengths = [len(recipe.splitlines()) for recipe in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]]
-    assert max(lengths) <= 85, "a recipe fits on a page"
+    assert max(lengths) <= 95, "a recipe fits on a page"
 
 
 def test_every_file_that_the_page_links_to_is_there():
@@ -215,4 +215,5 @@ def test_the_new_chapter_is_run_by_a_profile_and_records_its_claim(copy):
 @pytest.mark.parametrize("profile", ["smoke", "nano"])
 def test_every_chapter_is_run_by_the_book_and_by_the_smoke_profile(profile):
     chapters = {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
+    chapters -= set(load_profile("real-cpu").notebooks)  # a real model's chapters have profiles of their own
     assert chapters == set(load_profile(profile).notebooks), "name every notebook in the profile"

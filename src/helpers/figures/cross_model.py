@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 
 import pandas as pd
 import seaborn as sns
@@ -15,6 +16,7 @@ from helpers.figures.picture import pictured
 from helpers.results.tables import common_doses, unit_of
 
 LEVEL = 0.05  # corrected p-values below it are marked
+_TITLE_WIDTH = 18  # letters of a panel's title in a line
 _PANELS, _PANELS_ON_A_PHONE = 4, 2  # in a row, for the students of one teacher
 _PANEL_HEIGHT = 1.4  # inches
 _TEST_COLUMNS = ("teacher", "student", "mean", "low", "high", "p_holm")
@@ -129,8 +131,10 @@ def dose_curves(table: pd.DataFrame) -> Figure:
     with common.house_style():
         figure, axes = common.grid_of_axes(rows, columns, _PANEL_HEIGHT, sharex=True, sharey=True)
         for ax, (teacher, student) in zip(axes.flat, panels, strict=False):
-            _curve(ax, table[(table.teacher == teacher) & (table.student == student)])
-            ax.set_title(base_label(student) if alone or teacher == teachers[0] else "", fontsize="small")
+            cell = table[(table.teacher == teacher) & (table.student == student)]
+            _curve(ax, cell)
+            named = textwrap.fill(cell.words.iloc[0].capitalize(), _TITLE_WIDTH) if alone else base_label(student)
+            ax.set_title(named if alone or teacher == teachers[0] else "", fontsize="small")
             ax.set_ylabel(base_label(teacher) if not alone and student == students[0] else "", fontsize="small")
         for ax in axes.flat[len(panels) :]:
             ax.set_visible(False)

@@ -347,7 +347,7 @@ def test_a_diagram_killed_on_the_way_goes_on_where_it_was(run_dir, killed, resum
 
 
 def test_the_axes_get_a_panel_each_with_all_places_and_runs(run_dir, two_draws):
-    figure = figures.axis_panels(two_draws)
+    figure = figures.axis_panels(two_draws).wide
     assert plt.get_fignums() == []
     titled = [ax for ax in figure.axes if ax.get_title(loc="left")]
     axes = toy_settings(run_dir).cells()
@@ -361,7 +361,7 @@ def test_the_axes_get_a_panel_each_with_all_places_and_runs(run_dir, two_draws):
 
 
 def test_the_grid_is_drawn_against_what_was_learned(two_draws):
-    figure = figures.matched_grid(two_draws)
+    figure = figures.matched_grid(two_draws).wide
     ax = figure.axes[0]
     assert plt.get_fignums() == [] and ax.get_xlabel() == "Share of the teacher's distribution learned"
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -372,7 +372,7 @@ def test_the_grid_is_drawn_against_what_was_learned(two_draws):
 
 
 def test_the_grid_of_written_rows_has_its_own_students(two_draws):
-    ax = figures.matched_grid(two_draws, "hard grid").axes[0]
+    ax = figures.matched_grid(two_draws, "hard grid").wide.axes[0]
     hard = findings.finished(two_draws, "hard grid").query("trained == 'all weights' and rate == 0.003")
     drawn = {tuple(line.get_xydata()[0].round(6)) for line in ax.lines if len(line.get_xdata()) == 1}
     assert (round(1 - hard.left.mean(), 6), round(hard.effect.mean(), 6)) in drawn

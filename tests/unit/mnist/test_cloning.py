@@ -152,7 +152,7 @@ def test_settings_that_do_not_fit_the_main_experiment_are_refused_before_anythin
 
 def test_lines_begin_with_strangers_and_end_with_the_longest_cloning(finished):
     table = finished[1]
-    narrow, wide = figures.cloning(table).axes
+    narrow, wide = figures.cloning(table).wide.axes
     lines = {line.get_label(): line for line in wide.lines}
     line = lines["cloned on digits"]
     assert list(line.get_xdata()) == [0, 1, 3]
