@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.chain.profiles import Profile
 from helpers.chain.steps import ChainError, Step, plan, read_marker
-from helpers.models.relatives import RELATIVES
+from helpers.models.relatives import RELATIVES, TRAVELLING
 from helpers.results.bundles import PLACE
 from helpers.results.published import NEUTRAL, PARAMETERS, PublishedRun, seals
 from helpers.results.records import LEDGER, ledger_sha256
@@ -149,7 +149,7 @@ def _travelling_seals(run_dir: Path) -> dict[str, str]:
     own = {}
     for name, seal in seals(run_dir / "bases").items():
         family = name.partition(".")[0]
-        if family not in RELATIVES or RELATIVES[family].travels:
+        if family not in RELATIVES or family in TRAVELLING:
             own[name] = seal
     return own
 

@@ -34,7 +34,6 @@ class Relative:
         continues: the finished base it goes on from, instead of initial weights; "" for none.
         imitates: the finished base whose distribution it then learns to match; "" for none.
         corpus: number of its corpus; 0 is that of nano-a.
-        travels: whether it is published; the others are trained by whoever needs them, as all would be too large.
     """
 
     name: str
@@ -46,7 +45,6 @@ class Relative:
     continues: str = ""
     imitates: str = ""
     corpus: int = 0
-    travels: bool = False
 
     def __post_init__(self) -> None:
         """Refuse shares outside 0 to 1, and an imitation of nothing to go on from."""
@@ -61,7 +59,7 @@ class Relative:
 RELATIVES = {
     relative.name: relative
     for relative in (
-        Relative("nano-a-more", "trained on", continues=FIRST, corpus=1, travels=True),
+        Relative("nano-a-more", "trained on", continues=FIRST, corpus=1),
         Relative("nano-a-order", "same start, other data order", order=1),
         Relative("nano-a-tenth", "same start and first tenth", order=1, branch=0.1),
         Relative("nano-a-half", "same start and first half", order=1, branch=0.5),
@@ -71,6 +69,11 @@ RELATIVES = {
         Relative("nano-a-clone", "other start, imitates the base", continues=SECOND, imitates=FIRST, corpus=1),
     )
 }
+
+
+# relatives whose files are published with those of the bases; all of them would be too large, so the others are
+# trained by whoever needs them. No field of `Relative`: these are part of the recipe that a base's file carries
+TRAVELLING = ("nano-a-more",)
 
 
 def find_relative(name: str) -> Relative:
