@@ -9,14 +9,16 @@ never drawn for being known.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor
 
 # share by which the second clock may ring later in a close call; between teachers trained on two kinds of processor
-# chances differ by some 2e-5
+# chances differ by some 2e-5, of some teachers by 3e-4
 CLOSE = 1e-3
+STILL_CLOSE = 2e-2  # the same for a token that another machine is known to have drawn in a close call of its own
 
 Place = tuple[int, int]  # number of the prompt, and the token's position in its completion
 Settle = Callable[[Tensor, Tensor, Tensor, int], Tensor]  # see `CloseCalls.settle`
@@ -49,15 +51,22 @@ class CloseCalls:
             rows: of the batch, those that have not ended yet (row).
             position: of the token in its completion.
         """
-        close = rates >= rates.gather(1, drawn[:, None]) * (1 - CLOSE)
+        first = rates.gather(1, drawn[:, None])
         drawn = drawn.clone()
-        for row in (close.sum(1) > 1).nonzero()[:, 0].tolist():
-            place = self.prompts[int(rows[row])], position
-            known = self.known.get(place)
-            if known is not None and close[row, known]:
+        prompts = [self.prompts[row] for row in rows.tolist()] if position in self._positions else []
+        for row, prompt in enumerate(prompts):
+            known = self.known.get((prompt, position))
+            if known is not None and rates[row, known] >= first[row, 0] * (1 - STILL_CLOSE):
                 drawn[row] = known
-            self.found[place] = int(drawn[row])
+        close = rates >= first * (1 - CLOSE)
+        for row in (close.sum(1) > 1).nonzero()[:, 0].tolist():
+            self.found[self.prompts[int(rows[row])], position] = int(drawn[row])
         return drawn
+
+    @functools.cached_property
+    def _positions(self) -> frozenset[int]:
+        """Positions at which anything is known."""
+        return frozenset(position for _, position in self.known)
 
     def as_rows(self) -> list[list[int]]:
         """Return what was found as [prompt number, position, token id], in order."""

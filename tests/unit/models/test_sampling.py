@@ -317,8 +317,9 @@ def test_noting_close_calls_changes_no_draw(tiny, tokenizer):
 
 
 def test_only_a_close_call_is_settled():
-    rates, drawn = torch.tensor([[1.0, 0.9999, 0.5], [1.0, 0.5, 0.9999]]), torch.tensor([0, 0])
-    known = {(7, 3): 1, (9, 3): 1}  # the second is not close here
-    calls = CloseCalls(known).of([5, 7, 9])
-    assert calls.settle(rates, drawn, torch.tensor([1, 2]), 3).tolist() == [1, 0]
-    assert calls.found == {(7, 3): 1, (9, 3): 0} and drawn.tolist() == [0, 0]
+    rates = torch.tensor([[1.0, 0.9999, 0.5], [1.0, 0.5, 0.9999], [1.0, 0.99, 0.5]])
+    drawn = torch.tensor([0, 0, 0])
+    known = {(7, 3): 1, (9, 3): 1, (8, 3): 1}  # the second is not close here, the third was closer elsewhere
+    calls = CloseCalls(known).of([5, 7, 9, 8])
+    assert calls.settle(rates, drawn, torch.tensor([1, 2, 3]), 3).tolist() == [1, 0, 1]
+    assert calls.found == {(7, 3): 1, (9, 3): 0} and drawn.tolist() == [0, 0, 0]
