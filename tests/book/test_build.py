@@ -103,7 +103,7 @@ def test_a_further_notebook_appears_by_itself(changed):
 
 def test_a_number_that_was_not_recorded_stops_the_build(changed):
     ledger.forget(changed / "_runs/toy", "01_owl_transfer")
-    with pytest.raises(BookError, match=r"book/index\.md prints owl\.numbers\.hard\.cross_init, "):
+    with pytest.raises(BookError, match=r"book/log\.md prints owl\.numbers\.hard\.cross_init, "):
         build("toy", changed)
 
 

@@ -87,11 +87,12 @@ def test_every_chapter_opens_with_its_answer_and_a_figure_on_the_first_screen(br
     assert late == {}, "the answer must end, and the figure begin, well within the first 900 pixels"
 
 
-def test_the_results_have_a_figure_one_can_see(browser, address):
+def test_the_results_have_figures_one_can_see(browser, address):
     open_page(browser, address, EXPLORER)
-    script = "return [...document.querySelectorAll('.cell_output img')].map(i => [i.naturalWidth, i.width])"
+    script = """return [...document.querySelectorAll('.picture-wide svg')].map(
+                    figure => [figure.getBoundingClientRect().width, figure.getBoundingClientRect().height])"""
     sizes = browser.execute_script(script)
-    assert sizes and all(natural > 300 and shown > 200 for natural, shown in sizes)
+    assert sizes and all(width > 200 and height > 80 for width, height in sizes)
 
 
 def test_no_page_is_wider_than_a_phone(browser, address, built_book):
