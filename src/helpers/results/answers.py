@@ -27,8 +27,9 @@ from helpers.results.claims import (
     settle,
 )
 from helpers.results.records import SHARED, Record, load
+from helpers.results.tables import published_table
 from helpers.results.words import interval, number
-from helpers.work.artifacts import RESULTS, read_table
+from helpers.work.artifacts import RESULTS
 from helpers.work.errors import CurableError
 from helpers.work.strict_yaml import load_yaml
 
@@ -158,12 +159,6 @@ def published_answer(notebook: str, folder: Path | None = None) -> Answer | None
     records = load(folder) if (folder / "ledger.json").exists() else []
     source = "The answer of the published run. What is computed below is compared with it at the end."
     return answer(notebook, records, functools.partial(published_table, folder), source)
-
-
-def published_table(folder: Path, name: str) -> pd.DataFrame | None:
-    """Return a published table, or None where the folder has none of that name."""
-    file = folder / "tables" / f"{name}.csv"
-    return read_table(file) if file.exists() else None
 
 
 # --- one sentence -----------------------------------------------------------------------------------

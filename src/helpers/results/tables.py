@@ -79,6 +79,12 @@ def tables_of(chapter: str) -> list[str]:
     return [kind.name for kind in table_kinds().values() if kind.chapter == chapter]
 
 
+def published_table(folder: str | Path, name: str) -> pd.DataFrame | None:
+    """Return a table of a run or of published results, or None where the folder has none of that name."""
+    file = Path(folder) / "tables" / f"{name}.csv"
+    return read_table(file) if file.exists() else None
+
+
 def shown_table(name: str, run_dir: str | Path, published: str | Path) -> pd.DataFrame | None:
     """Return the table `name` as a build of the book shows it; None where neither folder has it.
 
@@ -89,11 +95,9 @@ def shown_table(name: str, run_dir: str | Path, published: str | Path) -> pd.Dat
     """
     import pandas as pd
 
-    files = [Path(folder) / "tables" / f"{name}.csv" for folder in (run_dir, published)]
-    found = [read_table(file) for file in files if file.exists()]
-    if len(found) < 2:
-        return found[0] if found else None
-    own, others = found
+    own, others = published_table(run_dir, name), published_table(published, name)
+    if own is None or others is None:
+        return others if own is None else own
     table = pd.concat([own, others[~others["draw"].isin(own["draw"])]], ignore_index=True)
     return table.sort_values("draw", kind="stable", ignore_index=True)
 
