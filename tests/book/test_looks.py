@@ -26,6 +26,14 @@ const found = [...document.querySelectorAll('article *')].filter(e => e.clientWi
   .map(e => `${e.tagName}.${e.className} is ${e.scrollWidth} wide in ${e.clientWidth}`);
 const page = document.documentElement;
 return page.scrollWidth > page.clientWidth ? [`the page is ${page.scrollWidth} wide`, ...found] : found"""
+# colours that move from one theme to the other would be judged on their way
+AT_ONCE = """
+const style = document.createElement('style');
+style.textContent = '*, *::before, *::after { transition: none !important }';
+document.head.append(style)"""
+REACHED = """
+return [...document.querySelectorAll('pre, .cell_output > .output')].every(e =>
+  (e.tabIndex === 0) === (e.scrollWidth > e.clientWidth || e.scrollHeight > e.clientHeight))"""
 LETTERS = """
 return [...document.querySelectorAll('.picture svg text')].filter(t => t.getBoundingClientRect().width > 0)
   .map(t => parseFloat(getComputedStyle(t).fontSize) * t.ownerSVGElement.getBoundingClientRect().width
@@ -37,12 +45,16 @@ return [...document.querySelectorAll('.verdict')].filter(v => v.getBoundingClien
 @pytest.fixture
 def screen(browser):
     """A function that makes the browser's page as wide as a screen, in a theme."""
+    from selenium.webdriver.support.ui import WebDriverWait
 
     def show(name, theme):
         width, height = SCREENS[name]
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": name == "phone"}
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        browser.execute_script(AT_ONCE)
         browser.execute_script(f"document.documentElement.dataset.theme = '{theme}'")
+        # the theme lets the keyboard reach what scrolls, three tenths of a second after the page has its new width
+        WebDriverWait(browser, 5).until(lambda page: page.execute_script(REACHED))
 
     yield show
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

@@ -45,15 +45,16 @@ def answered_text(tokenizer: PreTrainedTokenizerBase, messages: list[Message]) -
     """
     if tokenizer.chat_template == CHAT_TEMPLATE:
         return chat_text(tokenizer, messages)
-    before = chat_text(tokenizer, messages[:-1], generation=True) + _gap(tokenizer)
-    return before + messages[-1]["content"] + answer_end(tokenizer)
+    asked, answer = chat_text(tokenizer, messages[:-1], generation=True), messages[-1]["content"]
+    gap = _gap_before(answer, chat_text(tokenizer, messages).removeprefix(asked))
+    return asked + gap + answer + answer_end(tokenizer)
 
 
-def _gap(tokenizer: PreTrainedTokenizerBase) -> str:
-    """Return the white space that a template writes between the assistant's mark and the answer, most often none."""
-    messages = chat([("?", "ANSWER")])
-    asked = chat_text(tokenizer, messages[:-1], generation=True)
-    between = chat_text(tokenizer, messages).removeprefix(asked).partition("ANSWER")[0]
+def _gap_before(answer: str, written: str) -> str:
+    """Return the white space that a template writes between the assistant's mark and this answer, most often none."""
+    if not answer.strip():
+        return ""
+    between = written.partition(answer.strip())[0]
     return between if between.isspace() else ""
 
 

@@ -100,10 +100,12 @@ def test_the_teachers_of_one_draw_count_as_one():
     assert shown.get_paths()[0].vertices == pytest.approx(expected.get_paths()[0].vertices)
 
 
-def test_students_of_one_teacher_fill_rows_of_four():
-    axes = figures.dose_curves(cells_table(["nano-a"], [f"base-{i}" for i in range(6)])).wide.axes
+def test_students_of_one_teacher_fill_rows_of_four_by_the_words_of_their_relation():
+    names = [f"base-{i}" for i in range(6)]
+    table = cells_table(["nano-a"], names)
+    axes = figures.dose_curves(table.assign(words=table.student.str.replace("base", "relative"))).wide.axes
     assert [ax.get_visible() for ax in axes] == [True] * 6 + [False] * 2
-    assert [ax.get_title(loc="left") for ax in axes[:6]] == [f"base-{i}" for i in range(6)]
+    assert [ax.get_title(loc="left") for ax in axes[:6]] == [name.replace("base", "Relative") for name in names]
 
 
 @pytest.mark.parametrize(
