@@ -109,7 +109,7 @@ def opened_by_its_link(browser):
     browser.get("about:blank")  # an address that differs in its end alone would not load the page again
     browser.get(link)
     wait_for(browser, lambda: said(browser))
-    assert (shown_words(browser), said(browser)) == before
+    wait_for(browser, lambda: (shown_words(browser), said(browser)) == before)
 
 
 def shown_words(browser):

@@ -39,7 +39,7 @@ def finish(profile: Profile, shift: float = 0.0) -> None:
     ledger.record(step.run_dir, step.notebook.stem, CLAIM.id, values, range(5), {}, 1.0)
     artifacts.write_text(step.run_dir / "tables" / "t.csv", "a\n1\n")
     artifacts.write_json(step.output, {"metadata": {}})
-    step.mark_done(["tables/t.csv"], step.read_digest(), 2.0)
+    step.mark_done(["tables/t.csv"], step.read_files(), 2.0)
 
 
 def test_outside_the_repository_the_cure_is_told(

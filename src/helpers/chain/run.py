@@ -174,7 +174,7 @@ def _run_step(step: Step, kernels: _Kernels, report: Report) -> None:
     if step.key_now() != step.key:
         again = "run the same command again, and it runs as it is now (finished notebooks are kept)"
         raise ChainError(f"{_what_decides(step)} was edited after this run began; {again}")
-    started, before, read = time.monotonic(), _states(step.run_dir), step.read_digest()
+    started, before, read = time.monotonic(), _states(step.run_dir), step.read_files()
     report.start(step.stem)
     _execute(step, kernels, report)
     if step.key_now() != step.key or not step.read_is_whole():

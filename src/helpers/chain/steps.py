@@ -5,14 +5,15 @@ Design choices:
   it reads; a change there makes it run again.
 - Everything is checked (names, types, needs) before anything runs.
 - `executed/<notebook>.key` is written last. It holds the key, a hash of the executed notebook and of each file that
-  the notebook left, and a hash of what it read of the notebooks it needs; it alone means success. A file that was
-  changed since, by hand or by a notebook run by hand, makes its notebook run again.
+  the notebook left, and the hashes of what it could read of the notebooks it needs; it alone means success. A file that
+  was changed since, by hand or by a notebook run by hand, makes its notebook run again.
+- Which draws a needed notebook computed is its own affair: more of them add files, and change none that was read.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ from helpers.work.machine import processor
 
 NOTEBOOKS = Path("notebooks")
 _GATHERED = ("ledger.json", f"bases/{SEALS}")  # every notebook that adds something writes the whole of them anew
-_HOLD_TIMES = ("ledger.json", "records/")  # differ between equal runs, so they are no reason to run what follows again
+# What no other notebook reads (tables, pages), or what differs between equal runs (records hold times)
+_UNREAD = ("ledger.json", "records/", "executed/", "tables/")
 
 
 class ChainError(CurableError, RuntimeError):
@@ -42,7 +44,7 @@ class Step:
     profile: Profile
     notebook: Notebook
     parameters: dict[str, Any]
-    needed_keys: dict[str, str]  # by the name of each notebook it needs
+    needed_keys: dict[str, str]  # by the name of each notebook it needs, whatever draws that one computes
     key: str
     choice: Choice = Choice()  # of draws
 
@@ -80,36 +82,33 @@ class Step:
             marker["key"] == self.key
             and _executed_name(self) in marker["files"]
             and marker["files"] == digests(self.run_dir, marker["files"])
-            and marker["read"] == self.read_digest()
+            and marker["read"].items() <= self.read_files().items()
         )
-
-    def read_digest(self) -> str:
-        """Hash of the files that the notebooks it needs have left, as their markers say."""
-        return content_key(self._read_files())
 
     def read_is_whole(self) -> bool:
         """Whether the files of the notebooks it needs still are as those left them."""
-        files = self._read_files()
+        files = self.read_files()
         return files == digests(self.run_dir, files)
 
-    def _read_files(self) -> dict[str, str]:
+    def read_files(self) -> dict[str, str]:
+        """Hashes of the files that the notebooks it needs have left for others, as their markers say."""
         read = {}
         for name in self.notebook.needs:
             marker = self.marker.with_name(f"{name}.key")
             files = read_marker(marker)["files"] if marker.exists() else {}
             for file, digest in files.items():
-                if not file.startswith((*_HOLD_TIMES, "executed/")):
+                if not file.startswith(_UNREAD):
                     read[file] = digest
         return read
 
-    def mark_done(self, written: Iterable[str], read: str, seconds: float) -> None:
-        """Write the marker: the files `written` (names in the run folder), and the digest of what was read before.
+    def mark_done(self, written: Iterable[str], read: Mapping[str, str], seconds: float) -> None:
+        """Write the marker: the files `written` (names in the run folder), and the hashes of what could be read before.
 
         It also notes the seconds that the notebook took, and on what machine.
         """
         files = digests(self.run_dir, sorted({*written, _executed_name(self)}))
         took = {"seconds": round(seconds, 1), "processor": processor()}
-        write_json(self.marker, {"key": self.key, "files": files, "read": read, **took})
+        write_json(self.marker, {"key": self.key, "files": files, "read": dict(read), **took})
 
     def key_now(self) -> str:
         """The key as the files are at this moment; raises NotebookError when the notebook cannot be read."""
@@ -124,7 +123,7 @@ def _executed_name(step: Step) -> str:
 def read_marker(path: Path) -> dict[str, Any]:
     """The marker in `path`; raises ArtifactError when it is damaged."""
     marker = read_object(path, "key", "files")
-    return {"read": "", "seconds": 0.0, "processor": "", **marker}
+    return {"read": {}, "seconds": 0.0, "processor": "", **marker}
 
 
 def digests(run_dir: Path, names: Iterable[str]) -> dict[str, str]:
@@ -149,16 +148,17 @@ def plan(profile: Profile, choice: Choice | None = None) -> list[Step]:
         choices = dict.fromkeys(notebooks, draws.settled(choice, profile, notebooks))
     recompute = draws.recompute(choices, profile, notebooks)
     steps: dict[str, Step] = {}
+    keys: dict[str, str] = {}  # as others see them: without the draws that were computed
     for stem, notebook in notebooks.items():
-        parameters = {"run_dir": (RUNS / profile.name).as_posix()} | profile.notebooks[stem]
-        if stem in recompute:
-            parameters["recompute"] = recompute[stem]
-        check_parameters(notebook, parameters, profile.name)
+        shared = {"run_dir": (RUNS / profile.name).as_posix()} | profile.notebooks[stem]
+        computed = {"recompute": recompute[stem]} if stem in recompute else {}
+        check_parameters(notebook, shared | computed, profile.name)
         if missing := [name for name in notebook.needs if name not in steps]:
             raise ChainError(f"{stem} needs {missing[0]}, which profile {profile.name} does not run before")
-        needed = {name: steps[name].key for name in notebook.needs}
-        key = _key(profile, notebook, parameters, needed, sources)
-        steps[stem] = Step(profile, notebook, parameters, needed, key, choices.get(stem, Choice()))
+        needed = {name: keys[name] for name in notebook.needs}
+        keys[stem] = _key(profile, notebook, shared, needed, sources)
+        key = _key(profile, notebook, shared | computed, needed, sources)
+        steps[stem] = Step(profile, notebook, shared | computed, needed, key, choices.get(stem, Choice()))
     return list(steps.values())
 
 

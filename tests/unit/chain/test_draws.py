@@ -93,6 +93,13 @@ def test_the_choice_is_part_of_a_key_but_only_where_there_are_draws(profile: Pro
     assert keys(profile, "702")["01_b"] == one["01_b"]  # the same draws by another name
 
 
+def test_what_another_notebook_computes_is_its_own_affair(profile: Profile) -> None:
+    """The old code made every chapter anew as soon as one computed more draws, since the bases do so then too."""
+    run.run_chain(profile, choice=read_choice("one"))
+    run.run_chain(profile, ["00_a"], choice=read_choice("all"))
+    assert run.unfinished(profile) == []
+
+
 def test_published_rows_that_are_shown_are_part_of_a_key_and_others_are_not(profile: Profile) -> None:
     before = keys(profile)
     publish(1.0, 9.0, 3.0)  # that of 702, which is computed here

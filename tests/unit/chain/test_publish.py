@@ -50,7 +50,7 @@ def finish(profile: Profile, text: str, plus: float = 0.0, scale: float = 1.0) -
     run.draws.keep_choices(step.run_dir, {NOTEBOOK: step.choice})
     artifacts.write_json(step.output, {"metadata": {}})
     left = ["ledger.json", f"records/{NOTEBOOK}.json"] + ["tables/effects.csv"] * bool(chapter.recompute)
-    step.mark_done(left, step.read_digest(), 12.3)
+    step.mark_done(left, step.read_files(), 12.3)
 
 
 def published() -> dict[int, float]:
