@@ -109,20 +109,36 @@ def bag_auroc(scored: Scored, rows: int, stream: np.random.Generator) -> Estimat
     The rows of a bag are drawn at random from one author's. The interval draws prompts with replacement,
     `RESAMPLES` times, and bags from their rows.
     """
-    value = _of_bags(scored.first, scored.second, rows, BAGS, stream)
+    value = auroc_of_bags(scored.first, scored.second, rows, stream)
     clusters = _Clusters.of(scored)
     drawn = []
     for _ in range(RESAMPLES):
         first, second = clusters.resampled(stream)
         if first.size and second.size:
-            drawn.append(_of_bags(first, second, rows, RESAMPLED_BAGS, stream))
+            drawn.append(auroc_of_bags(first, second, rows, stream, RESAMPLED_BAGS))
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     edge = _edge(clusters.fewest())  # where no bag was ever out of order
     low, high = min(low, edge) if low == 1 else low, max(high, 1 - edge) if high == 0 else high
     return Estimate(value, min(value, float(low)), max(value, float(high)))
 
 
-def _of_bags(first: NDArray, second: NDArray, rows: int, bags: int, stream: np.random.Generator) -> float:
+def auroc_of_bags(
+    first: NDArray[np.float64],
+    second: NDArray[np.float64],
+    rows: int,
+    stream: np.random.Generator,
+    bags: int = BAGS,
+) -> float:
+    """Return the AUROC of bags of `rows` rows of two authors, scored by their sum; rows are drawn with replacement.
+
+    Args:
+        first, second: scores of rows.
+        rows: of a bag; the AUROC of single rows is taken from all of them, without a draw.
+        stream: draws the rows.
+        bags: of each author.
+    """
+    if rows == 1:
+        return auroc(first, second)
     sums = [scores[stream.integers(scores.size, size=(bags, rows))].sum(axis=1) for scores in (first, second)]
     return auroc(*sums)
 

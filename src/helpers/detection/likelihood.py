@@ -74,18 +74,21 @@ def _read(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Pair]
 ) -> dict[str, list]:
     """Return ``logs`` and ``tokens`` of some rows, in their order."""
-    rows = _rows(tokenizer, pairs)
+    found = read_rows(model, _rows(tokenizer, pairs))
+    return {"logs": found.logs.tolist(), "tokens": found.tokens.tolist()}
+
+
+def read_rows(model: PreTrainedModel, rows: Rows) -> Likelihoods:
+    """Return the log-probability of the labelled tokens of each row, all together, and how many they are."""
     longest = getattr(model.config, "max_position_embeddings", None) or 2**20
     counts = rows.label_counts()
     sizes = np.array([len(ids) for ids in rows.ids])
     readable = np.flatnonzero((sizes <= longest) & (counts > 0))
-    logs = np.zeros(len(pairs))
+    logs = np.zeros(len(rows))
     most = min(BATCH_TOKENS, BATCH_LOGITS // model.config.get_text_config().vocab_size)
     for batch in _batches(readable[np.argsort(sizes[readable], kind="stable")], sizes, most):
         logs[batch] = _of_batch(model, rows, batch)
-    tokens = np.zeros(len(pairs), dtype=np.int64)
-    tokens[readable] = counts[readable]
-    return {"logs": logs.tolist(), "tokens": tokens.tolist()}
+    return Likelihoods(logs, np.where(np.isin(np.arange(len(rows)), readable), counts, 0))
 
 
 def _batches(places: NDArray[np.int64], sizes: NDArray[np.int64], most: int) -> list[NDArray[np.int64]]:
