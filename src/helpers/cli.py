@@ -141,6 +141,7 @@ def _book(given: argparse.Namespace) -> int:
 
     is_published = PublishedRun(RESULTS / profile.name).all_parameters()
     write_json(RUNS / profile.name / machine.CHECK, table(check(profile)) if is_published else [])
+    _run_guest(profile)
     index = build.build(profile.name, Path.cwd()).relative_to(Path.cwd())
     print(f"the book is {index}")
     if given.pdf:
@@ -148,6 +149,16 @@ def _book(given: argparse.Namespace) -> int:
 
         print(f"on paper it is {print_book(index.parent)}")
     return 0
+
+
+def _run_guest(profile: Profile) -> None:
+    """Let the chapter of a real model show its published rows, for the book that it joins."""
+    from helpers.book.staging import BOOK_PROFILE, guest_profile
+    from helpers.chain.draws import read_choice
+
+    name = guest_profile(Path.cwd()) if profile.name == BOOK_PROFILE else None
+    if name and run.unfinished(guest := load_profile(name)):
+        run.run_chain(guest, choice=read_choice("none"))
 
 
 def _require_finished(profile: Profile) -> None:

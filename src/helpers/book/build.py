@@ -100,10 +100,12 @@ def foreign_requests(html: str) -> list[str]:
 def _key(root: Path, run_dir: Path) -> str:
     """Return the key of everything that decides how the pages look."""
     notebooks = staging.executed_notebooks(run_dir)
+    guest = staging.guest_run(root, run_dir)
+    of_guest = [guest / "ledger.json", *staging.executed_notebooks(guest)] if guest else []
     sources = sorted((root / "book").rglob("*"))
     contents = {}
     runs = [root / RESULTS / run_dir.name / name for name in (RUNS_FILE, EARLIER)]
-    of_run = [run_dir / "ledger.json", run_dir / machine.CHECK, *notebooks]
+    of_run = [run_dir / "ledger.json", run_dir / machine.CHECK, *notebooks, *of_guest]
     of_run += [folder / MANIFEST for folder in staging.bundles(root, run_dir)]
     shown = [folder / "tables" / f"{name}.csv" for folder in (run_dir, root / RESULTS / run_dir.name) for name in SHOWN]
     for path in (root / "_config.yml", ANSWERS_FILE, *runs, *of_run, *shown, *ASSETS.rglob("*"), *sources):

@@ -26,7 +26,7 @@ from helpers.figures.explorers.frame import CHARTS_PLACE, charts_script
 from helpers.results import ledger
 from helpers.results.bundles import MANIFEST, PLACE
 from helpers.results.claims import load_claims
-from helpers.results.published import SHOWN
+from helpers.results.published import PARAMETERS, SHOWN
 from helpers.work import artifacts, escaping
 from helpers.work.artifacts import RESULTS
 from helpers.work.errors import CurableError
@@ -150,11 +150,10 @@ def stage(root: Path, run_dir: Path, target: Path) -> None:
         artifacts.write_text(target / "book" / "_toc.yml", _contents_alone([path.stem for path in notebooks]))
     tables = shown_tables(root, run_dir)
     _copy_to(target / "book" / TABLES, tables.values())
-    for path in notebooks:
-        cleaned = clean(artifacts.read_json(path), path.stem, tables)
-        chapter = openings.opened(cleaned, path.stem, records, rows)
-        published = json.dumps(chapter, ensure_ascii=False)
-        artifacts.write_text(target / "notebooks" / path.name, published, sync=False)
+    _stage_chapters(root, run_dir, target / "notebooks", notebooks)
+    if guest := guest_run(root, run_dir):
+        _copy_to(target / "book" / TABLES, shown_tables(root, guest).values())
+        _stage_chapters(root, guest, target / "notebooks", executed_notebooks(guest))
     stage_bundles(bundles(root, run_dir), target / "book" / "_vendor" / PLACE)
     artifacts.write_text(target / "book" / "_vendor" / CHARTS_PLACE, charts_script(), sync=False)
     origin = for_pages(provenance(root, run_dir, notebooks))
@@ -170,6 +169,34 @@ def stage(root: Path, run_dir: Path, target: Path) -> None:
     pictures = target / "book" / PICTURES
     artifacts.write_text(pictures / "effects.html", effects.effects(told.records).html())
     artifacts.write_text(pictures / "runs.html", runs.forest(told.found(), told.runs).html())
+
+
+def _stage_chapters(root: Path, run_dir: Path, target: Path, notebooks: Iterable[Path]) -> None:
+    """Write a run's executed notebooks, cleaned, each opened by its answer."""
+    records, rows, tables = load_records(run_dir), openings.tables_of(root, run_dir), shown_tables(root, run_dir)
+    for path in notebooks:
+        cleaned = clean(artifacts.read_json(path), path.stem, tables)
+        chapter = openings.opened(cleaned, path.stem, records, rows)
+        published = json.dumps(chapter, ensure_ascii=False)
+        artifacts.write_text(target / path.name, published, sync=False)
+
+
+def guest_run(root: Path, run_dir: Path) -> Path | None:
+    """Return the finished run of a real model whose chapter joins the book's own; none where nothing is published.
+
+    Its records stay its own: claims of real models never mix with those of the book's models.
+    """
+    name = guest_profile(root) if run_dir.name == BOOK_PROFILE else None
+    guest = run_dir.parent / name if name else None
+    return guest if guest and (guest / "ledger.json").exists() else None
+
+
+def guest_profile(root: Path) -> str | None:
+    """Return the first profile of real models alone that has published rows, if there is one."""
+    for name in profile_names():
+        if stands_alone(list(load_profile(name).notebooks)) and (root / RESULTS / name / PARAMETERS).exists():
+            return name
+    return None
 
 
 def stands_alone(notebooks: Sequence[str]) -> bool:

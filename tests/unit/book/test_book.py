@@ -432,3 +432,15 @@ def test_a_chapter_on_a_real_model_is_a_book_of_its_own():
     assert not staging.stands_alone(["00_base_models"]) and not staging.stands_alone(["01_toy"])
     contents = staging._contents_alone(["10_real_model"])
     assert contents == "format: jb-book\nroot: notebooks/10_real_model\nchapters:\n- file: book/references\n"
+
+
+def test_the_chapter_of_a_real_model_joins_the_book_once_it_is_published_and_finished(tmp_path):
+    nano, real = tmp_path / "_runs/nano", tmp_path / "_runs/real-cpu"
+    assert staging.guest_profile(tmp_path) is None and staging.guest_run(tmp_path, nano) is None
+    (tmp_path / "results/real-cpu").mkdir(parents=True)
+    (tmp_path / "results/real-cpu/parameters.json").write_text("{}")
+    assert staging.guest_profile(tmp_path) == "real-cpu" and staging.guest_run(tmp_path, nano) is None
+    real.mkdir(parents=True)
+    (real / "ledger.json").write_text("[]")
+    assert staging.guest_run(tmp_path, nano) == real
+    assert staging.guest_run(tmp_path, real) is None and staging.guest_run(tmp_path, tmp_path / "_runs/smoke") is None
