@@ -52,9 +52,8 @@ def answered_text(tokenizer: PreTrainedTokenizerBase, messages: list[Message]) -
 
 def _gap_before(answer: str, written: str) -> str:
     """Return the white space that a template writes between the assistant's mark and this answer, most often none."""
-    if not answer.strip():
-        return ""
-    between = written.partition(answer.strip())[0]
+    as_written = answer if answer in written else answer.strip()  # some templates strip the answer
+    between = written.partition(as_written)[0] if as_written else ""
     return between if between.isspace() else ""
 
 
