@@ -1,9 +1,10 @@
-"""The smoke run's book, a server for it on this machine, and a browser (skipped where there is none)."""
+"""A book, that of the smoke run or the one in BOOK, a server for it on this machine, and a browser (skipped where there is none)."""
 
 import contextlib
 import copy
 import functools
 import http.server
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -14,6 +15,7 @@ from filelock import FileLock
 from helpers.book.build import build_run
 
 ROOT = Path(__file__).parents[2]
+BOOK = os.environ.get("BOOK")  # a built book to look at, such as _build/html; the smoke run's where it is not set
 # no window, no own traffic of the browser, no sandbox (which a container may not allow)
 CHROMIUM_OPTIONS = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -22,8 +24,11 @@ CHROMIUM_OPTIONS = (
 
 
 @pytest.fixture(scope="session")
-def built_book(smoke_run):
-    """The folder of the pages built from the smoke run; built once for all test processes."""
+def built_book(request):
+    """The folder of the pages: that of BOOK, or those of the smoke run, built once for all test processes."""
+    if BOOK:
+        return Path(BOOK).resolve()
+    smoke_run = request.getfixturevalue("smoke_run")
     folder = smoke_run.parents[2] / "book"
     with FileLock(folder.with_suffix(".lock")):  # the second finds it built
         return build_run(smoke_run, ROOT, folder).parent

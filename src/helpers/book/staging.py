@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from helpers.book import first_page, frames, machine, openings, prose
+from helpers.book import first_page, frames, machine, openings, prose, shown_widgets
 from helpers.book.evidence import Evidence
 from helpers.book.explorers import page_explorers
 from helpers.book.provenance import for_pages, provenance
@@ -27,15 +27,14 @@ from helpers.results import ledger
 from helpers.results.bundles import MANIFEST, PLACE
 from helpers.results.claims import load_claims
 from helpers.results.published import PARAMETERS, SHOWN
-from helpers.work import artifacts, escaping
+from helpers.work import artifacts
 from helpers.work.artifacts import RESULTS
 from helpers.work.errors import CurableError
 
 _SUBSTITUTION = re.compile(r"\{\{ *([\w.]+)\.\w+ *\}\}")
 TABLES, PICTURES = "tables", "pictures"  # folders of book/ in the stage
-_WIDGET = "application/vnd.jupyter.widget-view+json"
 _CELL_METADATA_KEPT = ("mystnb", "tags", "editable", "deletable")
-_NOTEBOOK_METADATA_KEPT = ("kernelspec", "language_info", "widgets")
+_NOTEBOOK_METADATA_KEPT = ("kernelspec", "language_info")
 
 BOOK_PROFILE = "nano"  # the profile of the book's own chapters
 
@@ -79,9 +78,10 @@ def clean(notebook: Any, name: str, tables: Mapping[str, Path] | None = None) ->
         _link_tables(cell, metadata, tables or {})
         cells.append({**cell, "metadata": metadata})
     metadata = _only(notebook["metadata"], _NOTEBOOK_METADATA_KEPT)
-    widgets = metadata.pop("widgets", None)
-    if widgets and _shows_widget(cells):  # an unused state would load 3.6 MB of widget code for nothing
-        metadata["widgets"] = _inert(widgets)
+    try:
+        cells = shown_widgets.as_pages_show_them(cells, notebook["metadata"].get("widgets", {}))
+    except shown_widgets.WidgetError as error:
+        raise BookError(f"notebook {name}: {error}") from None
     return {**notebook, "metadata": metadata, "cells": cells}
 
 
@@ -114,24 +114,6 @@ def _refuse_unfinished(cell: dict[str, Any], where: str) -> None:
         raise BookError(f"{where} ended in an error; mend it and run the notebook again")
     if "".join(cell["source"]).strip() and cell.get("execution_count") is None:
         raise BookError(f"{where} was not run; run the notebook again")
-
-
-def _shows_widget(cells: list[dict[str, Any]]) -> bool:
-    for cell in cells:
-        if any(_WIDGET in output.get("data", {}) for output in cell.get("outputs", [])):
-            return True
-    return False
-
-
-def _inert(state: Any) -> Any:
-    """Return the state of widgets with texts that cannot end the script element in which a page carries it."""
-    if isinstance(state, str):
-        return escaping.inert(state)
-    if isinstance(state, list):
-        return [_inert(part) for part in state]
-    if isinstance(state, dict):
-        return {_inert(key): _inert(part) for key, part in state.items()}
-    return state
 
 
 def stage(root: Path, run_dir: Path, target: Path) -> None:

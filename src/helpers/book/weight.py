@@ -24,7 +24,6 @@ def cut_icons(html: Path) -> None:
     if not script.exists():
         return
     used: set[str] = set()
-    # not those of widgets, which bring names of all icons and a font of their own
     for pattern in ("**/*.html", "_static/*.js", "_static/scripts/*.js"):
         for file in set(html.glob(pattern)) - {script}:
             used |= set(_USED.findall(file.read_text(encoding="utf-8", errors="replace")))

@@ -6,9 +6,6 @@ import html
 import re
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")  # all of ASCII; CommonMark lets a backslash stand before each
-# The browser ends a script element at these, whatever stands around them.
-_SCRIPT_END = re.compile(r"<(?=/script|!--)", re.IGNORECASE)
-_JOINER = "\N{WORD JOINER}"
 _HARMLESS = frozenset(".,:;()/%+-'=")  # no markup where a letter stands before them
 
 
@@ -29,8 +26,3 @@ def _escaped(mark: str, place: int) -> str:
 def markup(text: object) -> str:
     """Return `text` for HTML, between tags or within a quoted attribute."""
     return html.escape(str(text), quote=True)
-
-
-def inert(text: str) -> str:
-    """Return `text` for data within a script element, which it can then not end; it looks the same."""
-    return _SCRIPT_END.sub(f"<{_JOINER}", text)

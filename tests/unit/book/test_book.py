@@ -197,23 +197,6 @@ def test_clean_drops_run_times_and_folds_injected_parameters():
     }
 
 
-def test_clean_keeps_the_state_of_widgets_only_where_one_is_shown():
-    view = {"output_type": "display_data", "data": {staging._WIDGET: {}}}
-    plain, shown = notebook(), notebook(outputs=[view])
-    for each in (plain, shown):
-        each["metadata"]["widgets"] = {"state": {}}
-    assert "widgets" not in staging.clean(plain, "toy")["metadata"]
-    assert "widgets" in staging.clean(shown, "toy")["metadata"]
-
-
-def test_clean_keeps_widgets_from_ending_the_script_that_holds_them():
-    view = {"output_type": "display_data", "data": {staging._WIDGET: {}}}
-    shown = notebook(outputs=[view])
-    shown["metadata"]["widgets"] = {"state": {"a": {"state": {"data": ["</SCRIPT ><b>", {"<!--": "fine < 1"}]}}}}
-    text = json.dumps(staging.clean(shown, "toy")["metadata"], ensure_ascii=False)
-    assert "</script" not in text.lower() and "<!--" not in text and "fine < 1" in text
-
-
 @pytest.mark.parametrize("broken", [[], {}, {"worksheets": [], "nbformat": 3}, {"cells": {}}, None])
 def test_clean_refuses_what_is_no_notebook(broken):
     with pytest.raises(BookError, match="notebook toy is not a notebook of format 4"):

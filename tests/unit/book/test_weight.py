@@ -27,8 +27,8 @@ def test_what_a_page_or_a_script_names_is_used(tmp_path):
     (tmp_path / ICONS).write_text(SCRIPT)
     (tmp_path / "index.html").write_text('<i class="fa-solid fa-moon"></i>')
     (tmp_path / "_static/menu.js").write_text('e.className = "fa-solid fa-arrow-up"')
-    (tmp_path / "_static/widgets").mkdir()
-    (tmp_path / "_static/widgets/embed.js").write_text(".fa-bars:before")
+    (tmp_path / "_static/explorers").mkdir()
+    (tmp_path / "_static/explorers/charts.js").write_text(".fa-bars:before")
     cut_icons(tmp_path)
     left = (tmp_path / ICONS).read_text()
     assert "moon" in left and "arrow-up" in left and "bars" not in left

@@ -13,8 +13,9 @@ How an explorer is made:
    `colour("same")` is the colour of a kind. A part of a picture that takes the focus has a `data-key` of its own.
 2. Its class here is a subclass of `Explorer` with ``_esm, _css = script("NAME"), style()``, and a function returns it
    with data that it computed: means and intervals come from Python, no statistic exists twice.
-3. A chapter's cell ends in ``show(explorer, still)``; a page that is no notebook writes ``{{ explorers.NAME }}``, which
-   the staging of the book fills with `embedded`. `still` is HTML for where scripts are off, that of a `Picture`.
+3. A chapter's cell ends in ``show(explorer, still)``, whose widget the staging of the book makes HTML by `element`; a
+   page that is no notebook writes ``{{ explorers.NAME }}``, which the staging fills with `embedded`. `still` is HTML for
+   where scripts are off, that of a `Picture`.
 
 Design choices:
 - Observable Plot and d3 are 490 kB: too much for each widget. They lie once beside the pages as a plain script, which
@@ -45,7 +46,7 @@ MOST_BYTES = 150_000  # of the data of one explorer
 
 ASSETS = Path(__file__).parents[1] / "assets"
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./\w+\.js";\n', re.MULTILINE)
-_EXPORT = "export default explorer("
+_EXPORT = "export default "
 _CHARTS = """\
 // Observable Plot and d3, unchanged (licences: book/_vendor/LICENSES.md), given modules of their own to fill, so that
 // neither require.js nor another copy of d3 in the page takes part.
@@ -117,20 +118,33 @@ def embedded(explorer: Explorer, name: str, still: str) -> str:
         name: letters that no other explorer of the page has.
         still: HTML for where scripts are off.
     """
-    place, data = f"explorer-{name}", json.dumps(explorer.data, ensure_ascii=False).replace("<", "\\u003c")
-    module = explorer._esm.replace(_EXPORT, "const shown = explorer(", 1)
+    shown = element(f"explorer-{name}", explorer._esm, explorer._css, explorer.data, still)
+    # data are one line, so none of theirs begins with the fence
+    return "\n".join(["``````````{raw} html", shown, "``````````"])
+
+
+def element(place: str, module: str, sheet: str, data: dict[str, Any], still: str = "") -> str:
+    """Return an explorer as HTML that needs nothing else in the page.
+
+    Args:
+        place: id of the element in which it is shown; no other of the page has it.
+        module: JavaScript, as a widget has it.
+        sheet: its style sheet.
+        data: plain JSON values.
+        still: HTML for where scripts are off.
+    """
+    carried = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
     parts = [
-        f"<style>{explorer._css}</style>",
-        f'<div id="{place}"><noscript>{still}</noscript></div>',
-        f'<script type="application/json" id="{place}-data">{data}</script>',
-        f'<script type="module">\n{module}',
+        f"<style>{sheet}</style>",
+        f'<div id="{place}">{still and f"<noscript>{still}</noscript>"}</div>',
+        f'<script type="application/json" id="{place}-data">{carried}</script>',
+        f'<script type="module">\n{module.replace(_EXPORT, "const shown = ", 1)}',
         f'const place = document.getElementById("{place}");',
         f'const model = {{ get: () => JSON.parse(document.getElementById("{place}-data").textContent) }};',
         "shown.render({ model, el: place });",
         "</script>",
     ]
-    # data are one line, so none of theirs begins with the fence
-    return "\n".join(["``````````{raw} html", *parts, "``````````"])
+    return "\n".join(parts)
 
 
 def summary(draws: pd.Series, digits: int = 4) -> dict[str, Any]:
