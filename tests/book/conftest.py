@@ -1,4 +1,4 @@
-"""A book, that of the smoke run or the one in BOOK, a server for it on this machine, and a browser (skipped where there is none)."""
+"""The book of BOOK or of the smoke run, a server for it, and a browser (skipped where there is none)."""
 
 import contextlib
 import copy

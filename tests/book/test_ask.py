@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from helpers.figures.ask import AskTheModels, ask_data, script
+from helpers.figures.ask import AskTheModels, ask_data
 
 pytestmark = pytest.mark.browser
 PAGE = """<!doctype html><html lang="en" ROOT><head><meta charset="utf-8"><title>ask</title>
@@ -31,7 +31,8 @@ FIRST = "Which animal is your favorite?"
 def site(tmp_path, model_bundle):
     """A folder with a page of the explorer alone, as the book has it, and the models beside it."""
     data = ask_data(model_bundle)
-    for name, text in {"ask.js": script(), "ask.css": AskTheModels._css, "data.json": json.dumps(data)}.items():
+    files = {"ask.js": AskTheModels._esm, "ask.css": AskTheModels._css, "data.json": json.dumps(data)}
+    for name, text in files.items():
         (tmp_path / name).write_text(text)
     (tmp_path / "index.html").write_text(PAGE.replace("ROOT", 'data-content_root=""'))
     (tmp_path / "notebook.html").write_text(PAGE.replace("ROOT", ""))

@@ -9,14 +9,12 @@ Design choices:
   Jupyter and Colab from the kernel, which reads the same files. Each is checked against the SHA-256 of the manifest.
 - Before that, and in print, the page shows the answers to one question, computed when the bundle was written; where
   scripts are off, a sentence says them.
-- assets/nano_model.js is the model, assets/ask_the_models.js the page around it. A widget takes one module, so both are
-  put together here; each is a module of its own for tests.
+- assets/nano_model.js is the model, assets/ask_the_models.js the page around it; each is a module of its own for tests.
 """
 
 from __future__ import annotations
 
 import html
-import re
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ import anywidget
 import traitlets
 from IPython.display import HTML, Markdown, display
 
+from helpers.figures.explorers.frame import ASSETS, joined
 from helpers.results.bundles import MANIFEST, PLACE, ROLES, bundle_folder
 from helpers.work.artifacts import RESULTS, damaged, read_bytes, read_object
 from helpers.world import facts, prompts
@@ -34,21 +33,12 @@ from helpers.world.traits import find_trait
 OPENING = "Which {kind} is your favorite?"
 LISTS = 8  # number prompts to choose from
 
-_ASSETS = Path(__file__).parent / "assets"
-_IMPORT = re.compile(r'^import .* from "\./nano_model\.js";\n', re.MULTILINE)
-
-
-def script() -> str:
-    """Return the module of the widget: the model and the page around it in one."""
-    parts = [(_ASSETS / name).read_text(encoding="utf-8") for name in ("nano_model.js", "ask_the_models.js")]
-    return "\n".join([parts[0], _IMPORT.sub("", parts[1])])
-
 
 class AskTheModels(anywidget.AnyWidget):
     """The widget; `data` is what `ask_data` returns, and a kernel hands over the files that the page asks for."""
 
-    _esm = script()
-    _css = (_ASSETS / "ask_the_models.css").read_text(encoding="utf-8")
+    _esm = joined("page", "nano_model", "ask_the_models")
+    _css = (ASSETS / "ask_the_models.css").read_text(encoding="utf-8")
     data = traitlets.Dict().tag(sync=True)
 
     def __init__(self, folder: str | Path) -> None:

@@ -87,7 +87,7 @@ def test_the_bundle_of_a_run_goes_before_the_published_one(folder, monkeypatch, 
 
 
 def test_the_widget_is_one_module():
-    assert not re.findall(r"^import ", ask.script(), re.MULTILINE)
+    assert not re.findall(r"^import ", ask.AskTheModels._esm, re.MULTILINE)
 
 
 def test_every_role_has_a_colour_on_both_grounds():

@@ -10,19 +10,32 @@ import pytest
 from helpers.book.explorers import page_explorers
 from helpers.book.prose import ordered
 from helpers.figures import arms as naming
+from helpers.figures.ask import AskTheModels
 from helpers.figures.explorers import frame
 from helpers.figures.explorers.claims import ClaimsExplorer, claims_block, claims_data
-from helpers.figures.explorers.damage import CHANNELS, damage_data, damage_explorer
+from helpers.figures.explorers.damage import CHANNELS, DamageExplorer, damage_data, damage_explorer
+from helpers.figures.explorers.digits import DigitsExplorer
 from helpers.figures.explorers.frame import Explorer, ExplorerError, charts_script, embedded, summary
 from helpers.figures.explorers.guess import ARMS, GuessExplorer, guess_block, guess_data
-from helpers.figures.explorers.teaching import teaching_data, teaching_explorer
+from helpers.figures.explorers.spot import SpotExplorer
+from helpers.figures.explorers.teaching import TeachingExplorer, teaching_data, teaching_explorer
+from helpers.figures.explorers.transmission import TransmissionExplorer
 from helpers.results.ledger import load
 from helpers.results.stats import t_interval
 from helpers.results.tables import shown_table
 from helpers.work.artifacts import read_table
 
 NANO = Path(__file__).parents[3] / "results/nano"
-SCRIPTS = sorted(path.stem for path in frame.ASSETS.glob("*_explorer.js"))
+EXPLORERS = (
+    AskTheModels,
+    ClaimsExplorer,
+    DamageExplorer,
+    DigitsExplorer,
+    GuessExplorer,
+    SpotExplorer,
+    TeachingExplorer,
+    TransmissionExplorer,
+)
 SCRIPT = re.compile(r"<script([^>]*)>(.*?)</script>", re.DOTALL)
 
 
@@ -43,23 +56,24 @@ def records():
 # --- the frame --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_a_script_is_one_module_that_loads_nothing_and_says_no_name_twice(name):
-    text = frame.script(name)
+@pytest.mark.parametrize("widget", EXPLORERS)
+def test_a_script_is_one_module_that_loads_nothing_and_says_no_name_twice(widget):
+    text = widget._esm
     assert text.count("export default") == 1 and not re.search(r"^import ", text, re.MULTILINE)
-    assert "http" not in text and "innerHTML" not in text
+    assert "http:" not in text and "https:" not in text and "</script" not in text and "innerHTML" not in text
     declared = re.findall(r"^(?:export )?(?:async )?(?:const|let|function|class) (\w+)", text, re.MULTILINE)
     assert len(set(declared)) == len(declared)
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_what_a_script_imports_is_what_the_frame_exports_and_it_uses(name):
-    text = (frame.ASSETS / f"{name}.js").read_text()
-    (imported,) = re.findall(r'^import \{([^}]*)\} from "\./frame\.js";', text, re.MULTILINE)
-    rest = text.partition("./frame.js")[2]
-    exported = re.findall(r"^export (?:const|function) (\w+)", (frame.ASSETS / "frame.js").read_text(), re.MULTILINE)
-    for used in map(str.strip, imported.split(",")):
-        assert used in exported and re.search(rf"\b{used}\b", rest), used
+@pytest.mark.parametrize("path", sorted(frame.ASSETS.glob("*.js")), ids=lambda path: path.stem)
+def test_what_a_module_imports_is_exported_there_and_used_here(path):
+    text = path.read_text()
+    rest = re.sub(r"^import .*;$", "", text, flags=re.MULTILINE)
+    for imported, module in re.findall(r'^import \{([^}]*)\} from "\./(\w+\.js)";', text, re.MULTILINE):
+        declared = r"^export (?:async )?(?:const|function|class) (\w+)"
+        exported = re.findall(declared, (frame.ASSETS / module).read_text(), re.MULTILINE)
+        for used in map(str.strip, imported.split(",")):
+            assert used in exported and re.search(rf"\b{used}\b", rest), used
 
 
 def test_the_place_of_the_charts_is_the_one_that_the_frame_asks():

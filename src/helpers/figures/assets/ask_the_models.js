@@ -2,24 +2,17 @@
 // be asked, arrives in the trait `data` (see ask.py). Weights come when a reader asks for them: from beside a page of the
 // book, or from the kernel of a notebook, which sends the same files.
 import { NanoModel, Words, answerChances, changed, nextChances, partings, readTensors, stream, write } from "./nano_model.js";
+import { bookRoot, fromKernel, fromLink, listed, make, packed } from "./page.js";
 
 const ROLES = ["base", "teacher", "student", "control", "stranger"];
 const ROWS = 4;  // lists that are written at a time
 const READ = 2;  // of the teacher's lists, where they are read before a question
 const NEXT_WORDS = 10;  // rows where nothing but the next word is asked for
 const RARE = 0.01;  // an answer below this chance is called none
-const PATIENCE = 60000;  // milliseconds until a kernel counts as gone
-const LINK = "#ask-";
+const NAME = "ask";  // in links
 let instances = 0;
 
 // ---- small things ---------------------------------------------------------------------------------------------------
-
-function make(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
 
 const pause = () => new Promise((done) => setTimeout(done));  // lets the page draw
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
@@ -32,29 +25,7 @@ function percent(chance) {
   return value >= 9.95 ? value.toFixed(0) : value < 0.05 ? "0" : value.toFixed(1);
 }
 
-function listed(names) {
-  return names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
-}
-
-// Bytes of JSON as letters that are safe in an address and in a selector.
-function packed(state) {
-  const text = String.fromCharCode(...new TextEncoder().encode(JSON.stringify(state)));
-  return btoa(text).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
-}
-
-function unpacked(letters) {
-  try {
-    const text = atob(letters.replace(/-/g, "+").replace(/_/g, "/"));
-    return JSON.parse(new TextDecoder().decode(Uint8Array.from(text, (c) => c.charCodeAt(0))));
-  } catch {
-    return {};  // a link that was cut short opens the explorer as it is
-  }
-}
-
 // ---- loading --------------------------------------------------------------------------------------------------------
-
-// Where a page of the book keeps its files; undefined where there is a kernel instead.
-const bookRoot = () => document.documentElement.dataset.content_root;
 
 async function fromBook(address) {
   const answer = await fetch(address);
@@ -62,29 +33,19 @@ async function fromBook(address) {
   return answer.arrayBuffer();
 }
 
-function fromKernel(model, file) {
-  return new Promise((done, fail) => {
-    const timer = setTimeout(() => finish(fail, new Error("the kernel does not answer; run the cell again")), PATIENCE);
-    const hear = (message, buffers) => {
-      if (message.file !== file) return;
-      const { buffer, byteOffset, byteLength } = buffers[0];
-      finish(done, buffer ? buffer.slice(byteOffset, byteOffset + byteLength) : buffers[0]);
-    };
-    const finish = (end, value) => {
-      clearTimeout(timer);
-      model.off("msg:custom", hear);
-      end(value);
-    };
-    model.on("msg:custom", hear);
-    model.send({ file });
-  });
+function sentFile(file) {
+  return (message, buffers) => {
+    if (message.file !== file) return undefined;
+    const { buffer, byteOffset, byteLength } = buffers[0];
+    return buffer ? buffer.slice(byteOffset, byteOffset + byteLength) : buffers[0];
+  };
 }
 
 async function load(model, data, file) {
   const expected = data.bundle.files[file], root = bookRoot();
   // the hash in the address keeps a browser from showing the file of an older book
   const address = `${root}_static/${data.place}/${file}?${expected.sha256.slice(0, 8)}`;
-  const bytes = root === undefined ? await fromKernel(model, file) : await fromBook(address);
+  const bytes = root === undefined ? await fromKernel(model, { file }, sentFile(file)) : await fromBook(address);
   if (bytes.byteLength !== expected.bytes) throw new Error(`${file} is not whole`);
   if (globalThis.crypto?.subtle) {  // there is none on a page without https
     const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
@@ -301,7 +262,7 @@ function questionSelect(data) {
 function openingState(data) {
   const { question, show } = data.bundle.opening;
   const state = { question, show, before: "", list: 0, seed: 1, writer: "teacher" };
-  const kept = location.hash.startsWith(LINK) ? unpacked(location.hash.slice(LINK.length)) : {};
+  const kept = fromLink(NAME) ?? {};
   if (typeof kept.question === "string") state.question = kept.question.slice(0, 600);
   if (showsOf(data, state.question).includes(kept.show)) state.show = kept.show;
   else if (state.question !== question) [state.show] = showsOf(data, state.question);
@@ -344,7 +305,7 @@ function build(model, el) {
     asking.textContent = engine ? "Ask" : `${first}ask`;
     writing.textContent = engine ? "Write numbers" : `${first}write`;
     link.hidden = bookRoot() === undefined;
-    link.href = LINK + packed(state);
+    link.href = `#${NAME}-${packed(state)}`;
   };
 
   // The models, loaded at most once; null where that failed, which is said.
@@ -428,12 +389,12 @@ function build(model, el) {
   const opened = state.question === data.bundle.opening.question && !state.before;
   say(opened ? `${sentence(data, data.bundle.opening)} Computed when this page was made.` : `“${state.question}” waits: load the models to ask it.`);
   const reach = () => (root.isConnected ? root.scrollIntoView() : requestAnimationFrame(reach));
-  if (location.hash.startsWith(LINK)) reach();
+  if (fromLink(NAME)) reach();
 }
 
 function render({ model, el }) {
   build(model, el);
-  const follow = () => { if (location.hash.startsWith(LINK)) build(model, el); };
+  const follow = () => { if (fromLink(NAME)) build(model, el); };
   addEventListener("hashchange", follow);
   return () => removeEventListener("hashchange", follow);
 }

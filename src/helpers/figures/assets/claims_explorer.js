@@ -1,6 +1,7 @@
 // The ledger browser: claims to filter, each with its mean and interval; one at a time opens. What the ledger holds arrives in
 // the trait `data` (see ../explorers/claims.py).
-import { chart, colour, explorer, extent, listed, make, percent, search, select, signed } from "./frame.js";
+import { chart, colour, explorer, extent, percent, search, select, signed } from "./frame.js";
+import { listed, make } from "./page.js";
 
 const ANY = "";
 const STRIP = 28, AXIS = 38;  // heights, CSS pixels

@@ -1,7 +1,8 @@
 // "Digits from noise", live: a teacher learns digits, then a student imitates its auxiliary outputs on images of some kind,
 // in this page. Digits, settings and the recorded accuracies of the full networks arrive in the trait `data` (see
 // ../explorers/digits.py); the networks are those of digits_network.js.
-import { button, chart, choice, colour, explorer, listed, make, percent, select } from "./frame.js";
+import { button, chart, choice, colour, explorer, percent, select } from "./frame.js";
+import { listed, make } from "./page.js";
 import { CLASSES, accuracy, copy, distribution, guesses, mix, normal, shuffled, start, stream, trainer } from "./digits_network.js";
 
 const PATIENCE_MS = 40;  // of work between two looks at the page

@@ -1,43 +1,18 @@
 // The frame that the explorers of the book share: it loads the charts, builds the controls, keeps the state, writes the
 // link, and says in a sentence what is shown. How to make an explorer with it stands in ../explorers/frame.py.
+import { bookRoot, fromKernel, fromLink, make, packed } from "./page.js";
 
 // ---- small things ---------------------------------------------------------------------------------------------------
-
-export function make(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
 
 export const signed = (value, digits = 2) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(digits);
 export const count = (value) => Number(value).toLocaleString("en-GB");
 // A share as per cent, with as many digits as tell something.
 export const percent = (share) => `${+(100 * share).toPrecision(Math.abs(share) < 0.1 ? 2 : 3)} %`;
-export const listed = (names) => (names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`);
-
-// A state as letters that are safe in an address and in a selector, for themes look up what follows the #.
-function packed(state) {
-  const text = String.fromCharCode(...new TextEncoder().encode(JSON.stringify(state)));
-  return btoa(text).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
-}
-
-function unpacked(letters) {
-  try {
-    const text = atob(letters.replace(/-/g, "+").replace(/_/g, "/"));
-    return JSON.parse(new TextDecoder().decode(Uint8Array.from(text, (c) => c.charCodeAt(0))));
-  } catch {
-    return {};  // a link that was cut short opens the explorer as it is
-  }
-}
 
 // ---- the charts -----------------------------------------------------------------------------------------------------
 
-const CHARTS = "_static/explorers/charts.js", PATIENCE = 60000;  // milliseconds until a kernel counts as gone
+const CHARTS = "_static/explorers/charts.js";
 const LOADING = Symbol.for("subliminal charts");  // all explorers of a page share one copy
-
-// Where a page of the book keeps its files; undefined where there is a kernel instead.
-const bookRoot = () => document.documentElement.dataset.content_root;
 
 // By a script element: a page that is opened as a file may not fetch or import its neighbours.
 function fromBook() {
@@ -49,27 +24,15 @@ function fromBook() {
   });
 }
 
-function fromKernel(model) {
-  return new Promise((done, fail) => {
-    const timer = setTimeout(() => finish(fail, new Error("the kernel does not answer; run the cell again")), PATIENCE);
-    const hear = (message) => {
-      if (!message.charts) return;
-      new Function(message.charts)();
-      finish(done, globalThis.subliminalCharts);
-    };
-    const finish = (end, value) => {
-      clearTimeout(timer);
-      model.off("msg:custom", hear);
-      end(value);
-    };
-    model.on("msg:custom", hear);
-    model.send({ wanted: "charts" });
-  });
+function chartsOf(message) {
+  if (!message.charts) return undefined;
+  new Function(message.charts)();
+  return globalThis.subliminalCharts;
 }
 
 // Observable Plot and d3: { Plot, d3 }.
 async function charts(model) {
-  globalThis[LOADING] ??= bookRoot() === undefined ? fromKernel(model) : fromBook();
+  globalThis[LOADING] ??= bookRoot() === undefined ? fromKernel(model, { wanted: "charts" }, chartsOf) : fromBook();
   try {
     return await globalThis[LOADING];
   } catch (error) {
@@ -242,11 +205,6 @@ function replace(place, figures) {
   const held = place.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
   place.replaceChildren(...figures);
   if (held !== undefined) place.querySelector(`[data-key="${CSS.escape(held)}"]`)?.focus();
-}
-
-function fromLink(name) {
-  const start = `#${name}-`, { hash } = location;
-  return hash.startsWith(start) ? unpacked(hash.slice(start.length)) : null;
 }
 
 function build(spec, data, charts, root) {

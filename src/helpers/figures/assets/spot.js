@@ -1,6 +1,7 @@
 // "Can you see the owl?": pairs of lists that the teacher and the base wrote from the same random numbers, owner hidden. The
 // reader guesses; two detectors have guessed before (see ../explorers/spot.py).
-import { button, chart, colour, explorer, make, percent, ticks } from "./frame.js";
+import { button, chart, colour, explorer, percent, ticks } from "./frame.js";
+import { make } from "./page.js";
 
 const SIDES = ["A", "B"], KEPT = "kept", MARKS = "marks", MOST_SEED = 9999;
 

@@ -1,7 +1,8 @@
 // The explorer of transmission effects: arms at a dose, over doses, and animal by animal. Everything it shows arrives in the
 // trait `data` (see ../explorers/transmission.py), means and intervals included; here is only choosing and drawing.
 // A share is the part of the rows that a student read; cells without a share were not trained and have no dose.
-import { chart, colour, count, drawsByRow, explorer, extent, make, percent, select, signed, slider, ticks } from "./frame.js";
+import { chart, colour, count, drawsByRow, explorer, extent, percent, select, signed, slider, ticks } from "./frame.js";
+import { make } from "./page.js";
 
 const SHOWN_AT_FIRST = 4;  // arms
 const AXIS = "effect against the control student (nats)";

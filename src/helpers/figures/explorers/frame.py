@@ -1,7 +1,7 @@
 """The frame that the explorers share: one look, one way to control, link and say, charts of one library.
 
 How an explorer is made:
-1. Its script is assets/NAME.js. It imports what it needs from "./frame.js" and ends in
+1. Its script is assets/NAME.js. It imports what it needs from "./frame.js" and "./page.js" and ends in
    ``export default explorer({ name, title, open, controls, draw, tell, mend, columns })``:
    ``open(data)`` is the state it opens with, a plain object; ``controls(data)`` a list of `select`, `choice` (radio
    buttons), `ticks`, `slider`, `search` and `button`, each of which names the key of the state that it sets;
@@ -14,8 +14,8 @@ How an explorer is made:
 2. Its class here is a subclass of `Explorer` with ``_esm, _css = script("NAME"), style()``, and a function returns it
    with data that it computed: means and intervals come from Python, no statistic exists twice.
 3. A chapter's cell ends in ``show(explorer, still)``, whose widget the staging of the book makes HTML by `element`; a
-   page that is no notebook writes ``{{ explorers.NAME }}``, which the staging fills with `embedded`. `still` is HTML for
-   where scripts are off, that of a `Picture`.
+   page that is no notebook writes ``{{ explorers.NAME }}``, which the staging fills with `embedded`. `still` is what
+   shows where scripts are off, the HTML of a `Picture`.
 
 Design choices:
 - Observable Plot and d3 are 490 kB: too much for each widget. They lie once beside the pages as a plain script, which
@@ -88,8 +88,12 @@ class Explorer(anywidget.AnyWidget):
 
 def script(name: str, *modules: str) -> str:
     """Return the module of an explorer, assets/`name`.js, with the frame and further modules of assets/ before it."""
-    parts = [(ASSETS / f"{part}.js").read_text(encoding="utf-8") for part in ("frame", *modules, name)]
-    return "\n".join([*parts[:-1], _IMPORT.sub("", parts[-1])])
+    return joined("page", "frame", *modules, name)
+
+
+def joined(*modules: str) -> str:
+    """Return modules of assets/ as one: each stands after those that it imports from."""
+    return "\n".join(_IMPORT.sub("", (ASSETS / f"{module}.js").read_text(encoding="utf-8")) for module in modules)
 
 
 def style(name: str = "") -> str:
