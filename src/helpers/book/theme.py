@@ -7,6 +7,7 @@ does no harm; the browser tests of the book tell when one is wanting.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from helpers.work import artifacts
@@ -25,14 +26,27 @@ _MENDED = (
     (re.compile(r'(<div class="citation" id="[^"]*") role="doc-biblioentry"'), r'\1 role="listitem"'),
 )
 
+_CHATTER = re.compile(r"\bconsole\.(log|info|debug)\(")  # what goes well needs no word in the console of every page
+
 
 def mend(html: Path) -> None:
-    """Mend every page below `html`."""
+    """Mend every page below `html`, and the theme's scripts."""
     for page in html.rglob("*.html"):
-        before = page.read_text(encoding="utf-8")
-        after = mended(before)
-        if after != before:
-            artifacts.write_text(page, after, sync=False)
+        _rewrite(page, mended)
+    for script in html.glob("_static/scripts/*theme.js"):
+        _rewrite(script, silenced)
+
+
+def _rewrite(file: Path, change: Callable[[str], str]) -> None:
+    before = file.read_text(encoding="utf-8")
+    after = change(before)
+    if after != before:
+        artifacts.write_text(file, after, sync=False)
+
+
+def silenced(script: str) -> str:
+    """Return a script of the theme that reports errors and nothing else; its messages are worked out and dropped."""
+    return _CHATTER.sub("void(", script)
 
 
 def mended(page: str) -> str:

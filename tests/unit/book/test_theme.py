@@ -1,6 +1,6 @@
 """The theme's faults are mended, each once, and only they."""
 
-from helpers.book.theme import mend, mended
+from helpers.book.theme import mend, mended, silenced
 
 BUTTON = '<button class="btn search-button-field pst-js-only" title="Search" aria-label="Search" data-x="1">'
 ICON = '<i class="theme-switch fa-solid fa-sun  fa-lg" data-mode="light" title="Light"></i>'
@@ -24,3 +24,13 @@ def test_other_pages_stay_as_they_are(tmp_path):
     mend(tmp_path)
     assert (tmp_path / "a.html").read_text() == "<p title='Light' aria-label='Search'>"
     assert 'role="navigation"' in (tmp_path / "b.html").read_text()
+
+
+def test_scripts_of_the_theme_report_errors_alone(tmp_path):
+    spoken = 'return void console.log(`[PST]: ${a}`);console.error(e);console.debug("b"),console.info("c")'
+    assert silenced(spoken) == 'return void void(`[PST]: ${a}`);console.error(e);void("b"),void("c")'
+    script = tmp_path / "_static/scripts/pydata-sphinx-theme.js"
+    script.parent.mkdir(parents=True)
+    script.write_text(spoken)
+    mend(tmp_path)
+    assert script.read_text() == silenced(spoken)
