@@ -21,6 +21,8 @@ pytestmark = pytest.mark.skipif(not NOTEBOOKS, reason="there are no notebooks ye
 
 HEADINGS = ["Question", "What the paper found", "Prediction", "Setup", "Run", "Result", "Verdict", "Limits",
             "Try it"]  # fmt: skip
+EXERCISED = [path for path in NOTEBOOKS if "01" <= path.stem[:2] <= "09"]  # the book's main chapters
+EXERCISE = re.compile(r"^\*\*Exercise (\d)\.\*\*", re.MULTILINE)
 REAL = {"real-cpu", "colab-t4", "colab-l4", "a100"}  # profiles of models that were not made for this book
 # the answer of the published run, which the book replaces by that of its own
 ANSWER = 'from helpers.results.answers import published_answer\n\npublished_answer("{}")'
@@ -164,6 +166,30 @@ def test_exactly_one_cell_is_tagged_parameters_and_holds_typed_literals(path):
     values = {line.target.id: ast.literal_eval(line.value) for line in lines}
     assert values["run_dir"].removeprefix("_runs/") in profiles_of(path.stem) & {"nano", "real-cpu"}
     assert all("#" in line for line in tagged[0].source.splitlines()), "say what each parameter means"
+
+
+@pytest.mark.parametrize("path", EXERCISED, ids=lambda path: path.stem)
+def test_a_chapter_ends_in_two_or_three_exercises_with_folded_solutions(path):
+    cells = read(path).cells
+    last = cells[[cell.id for cell in cells].index("exercises") :]
+    words = "\n".join(cell.source for cell in last if cell.cell_type == "markdown")
+    asked = EXERCISE.findall(words)
+    assert words.startswith("### Exercises\n") and words[:99] in section(path, "Try it")
+    assert asked in (["1", "2"], ["1", "2", "3"])
+    solved = {cell.id.removeprefix("solution-") for cell in last if cell.cell_type == "code"}
+    _, *parts = EXERCISE.split(words)
+    texts = zip(parts[::2], parts[1::2], strict=True)
+    solved |= {number for number, text in texts if "\n:::{dropdown} Solution\n" in text}
+    assert sorted(solved) == asked
+
+
+@pytest.mark.parametrize("path", EXERCISED, ids=lambda path: path.stem)
+def test_a_solution_follows_its_exercise_and_is_folded(path):
+    cells = read(path).cells
+    for before, cell in itertools.pairwise(cells):
+        if cell.id.startswith("solution-"):
+            assert EXERCISE.findall(before.source)[-1:] == [cell.id.removeprefix("solution-")]
+            assert "hide-cell" in tags(cell) and cell.metadata.mystnb.code_prompt_show == "Solution"
 
 
 # --- length and rhythm --------------------------------------------------------------------------
