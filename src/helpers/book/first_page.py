@@ -71,3 +71,13 @@ def chapters(records: list[Record], tables: Tables, notebooks: Collection[str]) 
             link = f"[{told.question}](../notebooks/{notebook}.ipynb)"
             lines.append(f"- **{link}** {' '.join(sentence.text for sentence in told.sentences)}")
     return "\n".join(lines)
+
+
+def elsewhere(records: list[Record], tables: Tables, notebooks: Collection[str]) -> str:
+    """Return what the first of these chapters on a real model found first; "" where none has an answer."""
+    for notebook in notebooks:
+        told = answer(notebook, records, tables, "")
+        if told is not None:
+            link = f"[model that others made](../notebooks/{notebook}.ipynb)"
+            return f"We asked a {link} as well. {told.sentences[0].text}"
+    return ""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.book.prose import mark
-from helpers.results.answers import Answer, Tables, Told, answer, words
+from helpers.results.answers import Answer, OfClaim, Tables, Told, answer, words
 from helpers.results.records import Record
 from helpers.results.tables import shown_table
 from helpers.work.artifacts import RESULTS
@@ -43,7 +43,9 @@ def opened(notebook: dict[str, Any], name: str, records: Sequence[Record], table
     rest = [cell for cell in notebook["cells"][1:] if cell.get("id") != CELL]
     figure, rest = _moved_figure(rest, words()[name].figure)
     examples, rest = _moved_examples(rest)
-    draws = {record.n_runs for record in records if record.notebook == name}
+    # of the claims that answer: others may have units that are no draws
+    decisive = {sentence.claim for sentence in words()[name].sentences if isinstance(sentence, OfClaim)}
+    draws = {record.n_runs for record in records if record.id in decisive}
     opening = [title, _markdown(CELL, block(found, draws)), *figure, *introduction, *examples]
     return {**notebook, "cells": [*opening, *rest]}
 

@@ -133,7 +133,8 @@ def stage(root: Path, run_dir: Path, target: Path) -> None:
     tables = shown_tables(root, run_dir)
     _copy_to(target / "book" / TABLES, tables.values())
     _stage_chapters(root, run_dir, target / "notebooks", notebooks)
-    if guest := guest_run(root, run_dir):
+    guest = guest_run(root, run_dir)
+    if guest:
         _copy_to(target / "book" / TABLES, shown_tables(root, guest).values())
         _stage_chapters(root, guest, target / "notebooks", executed_notebooks(guest))
     stage_bundles(bundles(root, run_dir), target / "book" / "_vendor" / PLACE)
@@ -143,8 +144,11 @@ def stage(root: Path, run_dir: Path, target: Path) -> None:
         artifacts.write_json(target / "values.json", prose.values(records, origin, machine.load(run_dir)))
         return
     told = Evidence(prose.ordered(records), root / RESULTS / run_dir.name)
-    values = prose.values(records, {**origin, **told.words()}, machine.load(run_dir))
+    real = _guest_words(root, guest)
+    words = {**origin, **told.words(), "real_model": real["first"]}
+    values = prose.values(records, words, machine.load(run_dir))
     values["tables"] |= told.tables() | first_page.tables(records, rows, [path.stem for path in notebooks])
+    values["tables"]["chapters"] += real["chapters"]
     values["explorers"] = page_explorers(told.records, run_dir, told.folder)
     artifacts.write_json(target / "values.json", values)
     save_card(tables, target / "book" / "_vendor" / "card.png")
@@ -161,6 +165,16 @@ def _stage_chapters(root: Path, run_dir: Path, target: Path, notebooks: Iterable
         chapter = openings.opened(cleaned, path.stem, records, rows)
         published = json.dumps(chapter, ensure_ascii=False)
         artifacts.write_text(target / path.name, published, sync=False)
+
+
+def _guest_words(root: Path, guest: Path | None) -> dict[str, str]:
+    """Return what the start page says of a real model: `first`, what was found first, and `chapters`, its chapter."""
+    if guest is None:
+        return {"first": "", "chapters": ""}
+    records, rows = load_records(guest), openings.tables_of(root, guest)
+    named = [path.stem for path in executed_notebooks(guest)]
+    chapter = first_page.chapters(records, rows, named)
+    return {"first": first_page.elsewhere(records, rows, named), "chapters": f"\n{chapter}"}
 
 
 def guest_run(root: Path, run_dir: Path) -> Path | None:

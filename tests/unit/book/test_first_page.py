@@ -68,3 +68,11 @@ def test_no_sentence_of_a_page_holds_more_than_three_numbers(page):
     sentences = re.split(r"(?<=[.:?!])[\"*)]*\s+(?=[A-Z*\-])", text)
     crowded = [" ".join(sentence.split()) for sentence in sentences if len(NUMBER.findall(sentence)) > 3]
     assert crowded == []
+
+
+def test_what_a_real_model_showed_is_said_in_one_sentence_with_its_link():
+    real = ROOT / "results/real-cpu"
+    told = first_page.elsewhere(ledger.load(real), openings.tables_of(ROOT, ROOT / "_runs/real-cpu"), ["10_real_model"])
+    assert told.startswith("We asked a [model that others made](../notebooks/10_real_model.ipynb) as well. ")
+    assert 1 <= len(NUMBER.findall(told.rpartition("as well.")[2])) <= 3
+    assert first_page.elsewhere([], TABLES, ["11_without_words"]) == ""

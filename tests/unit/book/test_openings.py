@@ -72,3 +72,13 @@ def test_examples_follow_the_introduction_where_there_are_any(html, moved):
     assert ("opening-examples" in ids) == moved and openings.EXAMPLES in ids
     assert ids[:4] == ["title", "answer", "opening-main-arms", "introduction"]
     assert not moved or ids[4] == "opening-examples"
+
+
+def test_the_draws_are_those_of_the_claims_that_answer():
+    """The old code counted animals, the units of another claim of the same chapter, among the draws."""
+    path = ROOT / "notebooks/10_real_model.ipynb"
+    records = ledger.load(ROOT / "results/real-cpu")
+    assert len({record.n_runs for record in records}) > 1
+    tables = openings.tables_of(ROOT, ROOT / "_runs/real-cpu")
+    cells = openings.opened(executed(path), path.stem, records, tables)["cells"]
+    assert "[5 independent draws." in cells[1]["source"]
