@@ -63,6 +63,7 @@ def screen(browser):
 def test_no_page_breaks_a_rule_of_axe(browser, address, built_book, screen):
     if not AXE.exists():
         pytest.skip(f"no axe-core at {AXE} (npm install axe-core@4.14.1, or set AXE_CORE)")
+    browser.set_script_timeout(300)  # the longest pages take their time on a busy machine
     asked = "axe.run(document, { resultTypes: ['violations'] }).then(found => arguments[0](found.violations))"
     problems = []
     for name in pages(built_book):
