@@ -6,7 +6,7 @@ The paper reports 95 % t-intervals across runs; so does every number of this boo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,6 +91,21 @@ def ratio_of_means(parts: ArrayLike, wholes: ArrayLike) -> list[float]:
         raise StatsError("the wholes sum to 0, so there is nothing to take a share of; add seeds")
     ratio, others = part.sum() / whole.sum(), (part.sum() - part) / without
     return (part.size * ratio - (part.size - 1) * others).tolist()
+
+
+def jackknife(units: Sequence[int], statistic: Callable[[Sequence[int]], float]) -> list[float]:
+    """Return the jackknife's pseudo-values, one a unit, of a statistic of some of the units.
+
+    Their mean is the statistic of all units, less its bias to first order, and their t-interval is its interval.
+
+    Raises:
+        StatsError: fewer than two units.
+    """
+    if len(units) < 2:
+        raise StatsError(f"a jackknife leaves out one unit of several, got {len(units)}; add seeds")
+    whole = statistic(units)
+    without = [statistic([*units[:place], *units[place + 1 :]]) for place in range(len(units))]
+    return [len(units) * whole - (len(units) - 1) * other for other in without]
 
 
 def paired_permutation(

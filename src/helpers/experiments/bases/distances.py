@@ -61,10 +61,11 @@ def measure_distance(piece: Distance) -> dict[str, Any]:
     origin, tokenizer = piece.origin.load()
     other, _ = piece.other.load()
     probe = DriftProbe(origin, tokenizer, find_channel(piece.channel), 0)
-    return {"cosine": _cosine(origin, other), "divergence": probe.drift(other)}
+    return {"cosine": weight_cosine(origin, other), "divergence": probe.drift(other)}
 
 
-def _cosine(one: PreTrainedModel, other: PreTrainedModel) -> float | None:
+def weight_cosine(one: PreTrainedModel, other: PreTrainedModel) -> float | None:
+    """Return the cosine of all weight matrices of two models as one vector; None where their shapes differ."""
     if _shapes(one) != _shapes(other):
         return None
     return float(torch.nn.functional.cosine_similarity(_matrices(one), _matrices(other), dim=0))

@@ -1,0 +1,1 @@
+"""Transfer predicted before any student is trained, from one gradient step at its start."""

@@ -1,0 +1,1 @@
+"""What small models take over that are made from a larger one before, or after, it was taught."""

@@ -1,0 +1,162 @@
+"""Ways to a small model: each made once a draw from the larger base, and cuts from each of its teachers as well.
+
+A small model is kept as a file of its own beside the bases of a run. What a cut damages is healed by training on some
+documents of the corpus. A distilled model begins afresh and matches the larger one's distributions on such documents;
+the independent one has the same start and reads the same documents, but learns their own words.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedModel
+
+from helpers.experiments.bases.distances import weight_cosine
+from helpers.experiments.bases.documents import Corpus, corpus_rows, keep_corpus
+from helpers.experiments.bases.making import training_seed
+from helpers.models import shrinking
+from helpers.models.bases import Base
+from helpers.models.losses import SoftLabels
+from helpers.models.nano import NanoSpec, build_nano
+from helpers.models.nano_files import base_facts, base_file, save_base
+from helpers.models.training import TrainSettings, fit
+from helpers.transmission.authors import Author, Loaded, author_model
+from helpers.work.keys import content_key
+from helpers.work.pieces import keyed_piece
+from helpers.work.seeds import derive
+
+SAME, INDEPENDENT = "same", "independent"  # the larger base itself, and a small one that has nothing of it
+CUT = EIGHT_BITS, FOUR_BITS, LOW_RANK, LAYERS, WIDTH = ("eight_bits", "four_bits", "low_rank", "layers", "width")
+DISTILLED = "distilled"
+MADE = (*CUT, DISTILLED, INDEPENDENT)  # those cut keep weights of the larger model
+WAYS = (SAME, *MADE)
+HEALED, AFRESH = (LAYERS, WIDTH), (DISTILLED, INDEPENDENT)  # trained on documents, after a cut or from a new start
+FOLDER = "small"  # of a run
+LOOKED_AT = 256  # documents by which units are chosen that stay
+WARM_UP = 20  # parts of a training in which its rate rises
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shrinking:
+    """How small models are made, whichever model they are made from.
+
+    Attributes:
+        hidden, heads: units of the residual stream and heads of a narrower model.
+        layers: numbers of the blocks that a thinned-out model keeps.
+        rank_share: share of a layer's numbers that its two factors hold.
+        small: size of a model that begins afresh, distilled or independent: units of the stream, blocks, heads.
+        heal_steps, heal_rate: steps and peak rate by which a cut model is healed on the corpus.
+        distil_steps, distil_rate: the same for one that begins afresh.
+        batch_rows: documents a step.
+        corpus_seed: of the bases' corpus; these are other documents of its kind.
+    """
+
+    hidden: int = 48
+    heads: int = 3
+    layers: tuple[int, ...] = (1,)
+    rank_share: float = 0.5
+    small: tuple[int, int, int] = (48, 2, 3)
+    heal_steps: int = 120
+    heal_rate: float = 2e-3
+    distil_steps: int = 400
+    distil_rate: float = 6e-3
+    batch_rows: int = 64
+    corpus_seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Take lists of a notebook as tuples, and refuse trainings without a step."""
+        for name in ("layers", "small"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        if min(self.heal_steps, self.distil_steps) < 1:
+            raise ValueError("heal_steps and distil_steps must be 1 at least, or what they make is no sound model")
+
+    @property
+    def corpus(self) -> Corpus:
+        """Return the documents that small models read."""
+        steps = max(self.heal_steps, self.distil_steps)
+        return Corpus(documents=steps * self.batch_rows, seed=derive(self.corpus_seed, "corpus", "small"))
+
+    def training(self, way: str) -> TrainSettings:
+        """Return how the model of a way is trained on the corpus."""
+        healed = way in HEALED
+        steps, rate = (self.heal_steps, self.heal_rate) if healed else (self.distil_steps, self.distil_rate)
+        return TrainSettings(
+            learning_rate=rate, batch_rows=self.batch_rows, max_steps=steps, warmup_steps=steps // WARM_UP
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Small:
+    """A small model to make.
+
+    Attributes:
+        source: the untouched base or a teacher, whose model is made smaller.
+        way: one of `MADE`.
+        draw: decides the start of a distilled model and the order of documents.
+        shrinking: how.
+    """
+
+    source: Author
+    way: str
+    draw: int
+    shrinking: Shrinking
+
+    def __post_init__(self) -> None:
+        """Refuse a way that is not known."""
+        if self.way not in MADE:
+            raise ValueError(f"unknown way to a small model {self.way!r}; choose one of {', '.join(MADE)}")
+
+    @property
+    def file(self) -> Path:
+        """Return where the model is kept."""
+        key = content_key(keyed_piece(make_small, self))[:16]
+        return base_file(Path(self.source.base.run_dir) / FOLDER, f"{self.way}.{self.draw}-{key}")
+
+    def base(self) -> Base:
+        """Return the model as a base that students start from; ArtifactError where it was not made yet."""
+        return Base(run_dir=self.source.base.run_dir, name=str(self.file), seal=base_facts(self.file).seal)
+
+
+def make_small(piece: Small) -> dict[str, Any]:
+    """Make a small model and keep it.
+
+    Returns:
+        ``seal``, and ``weights``: the cosine of its weight matrices with those that it was cut from (of the whole model
+        where their shapes are the same), None for one that began afresh.
+    """
+    model, _ = loaded = author_model(piece.source)
+    smaller = _untrained(piece, loaded)
+    cut_from = copy.deepcopy(smaller) if piece.way in HEALED else model
+    if piece.way in (*HEALED, *AFRESH):
+        training = piece.shrinking.training(piece.way)
+        rows = corpus_rows(piece.shrinking.corpus, piece.source.base.run_dir)
+        soft = SoftLabels(model, None) if piece.way == DISTILLED else None
+        smaller = fit(smaller, rows, training, training_seed(piece.draw), soft=soft)
+    seal = save_base(smaller, piece.file.parent, piece.file.stem, {"way": piece.way, "draw": piece.draw})
+    return {"weights": weight_cosine(smaller, cut_from), "seal": seal}
+
+
+def _untrained(piece: Small, loaded: Loaded) -> PreTrainedModel:
+    """Return what the way makes of the source's model, before any training on documents."""
+    model, tokenizer = loaded
+    how = piece.shrinking
+    if piece.way in AFRESH:
+        spec = NanoSpec("afresh", "llama", *how.small)
+        return build_nano(spec, tokenizer, derive(piece.draw, "small"))
+    if piece.way == WIDTH:
+        rows = corpus_rows(how.corpus, piece.source.base.run_dir)
+        ids, _ = rows.batch(range(min(LOOKED_AT, len(rows))), pad=0)
+        return shrinking.narrower(model, tokenizer, how.hidden, how.heads, [ids])
+    if piece.way == LAYERS:
+        return shrinking.without_layers(model, tokenizer, how.layers)
+    if piece.way == LOW_RANK:
+        return shrinking.of_low_rank(model, how.rank_share)
+    return shrinking.in_few_bits(model, 8 if piece.way == EIGHT_BITS else 4)
+
+
+def prepare(how: Shrinking, run_dir: str) -> None:
+    """Keep the documents that small models read, so that workers do not all begin by making them."""
+    keep_corpus(how.corpus, run_dir)
