@@ -123,11 +123,14 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _plan(given: argparse.Namespace) -> int:
+    from helpers.chain.fits import require_fit
     from helpers.chain.planning import lines, plan_run
+    from helpers.work.machine import find_card
 
     profile, only = load_profile(given.profile), [Path(name).stem for name in given.only]
     steps = with_needs(run.plan(profile, read_choice(given.draws)), only)
     print("\n".join(lines(plan_run(profile, steps, given.workers), given.price)))
+    require_fit(profile, find_card())  # after the plan, which may be for another machine
     return 0
 
 

@@ -17,7 +17,8 @@ FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 
 LONGEST_MODULE, LONGEST_FUNCTION, NINE_IN_TEN, MEDIAN = 300, 50, 30, 10
 DRAWERS = {"utils.py", "util.py", "common_utils.py", "helpers.py", "misc.py"}
-MAY_PRINT = {"cli.py", "report.py"}  # the command, and the report it gives while the chain runs
+# the command, the report it gives while the chain runs, what the first cell says, and the tool that writes that cell
+MAY_PRINT = {"cli.py", "report.py", "hosted.py", "colab_cell.py"}
 GLOBAL_RANDOMNESS = re.compile(
     r"(torch|np|numpy)\.manual_seed\(|(np|numpy)\.random\.(seed|rand|randn|randint|choice|normal|shuffle)\("
     r"|\brandom\.(seed|random|choice|choices|shuffle|randint|sample)\(|\bset_seed\("

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from helpers.book.colab_cell import LINKS
 from helpers.book.prose import mark
 from helpers.results.answers import Answer, OfClaim, Tables, Told, answer, words
 from helpers.results.records import Record
@@ -25,7 +26,7 @@ _Cell = dict[str, Any]
 
 
 def opened(notebook: dict[str, Any], name: str, records: Sequence[Record], tables: Tables) -> dict[str, Any]:
-    """Return a cleaned notebook with its question, answer and main figure after the title.
+    """Return a cleaned notebook with links, question, answer and main figure after the title.
 
     Args:
         notebook: as `staging.clean` leaves it; its first cell holds the title, and perhaps an introduction.
@@ -40,13 +41,14 @@ def opened(notebook: dict[str, Any], name: str, records: Sequence[Record], table
     if found is None:
         return notebook
     title, introduction = _parted(notebook["cells"][0])
-    rest = [cell for cell in notebook["cells"][1:] if cell.get("id") != CELL]
+    rest = [cell for cell in notebook["cells"][1:] if cell.get("id") not in (CELL, LINKS)]
+    links = [cell for cell in notebook["cells"] if cell.get("id") == LINKS]
     figure, rest = _moved_figure(rest, words()[name].figure)
     examples, rest = _moved_examples(rest)
     # of the claims that answer: others may have units that are no draws
     decisive = {sentence.claim for sentence in words()[name].sentences if isinstance(sentence, OfClaim)}
     draws = {record.n_runs for record in records if record.id in decisive}
-    opening = [title, _markdown(CELL, block(found, draws)), *figure, *introduction, *examples]
+    opening = [title, *links, _markdown(CELL, block(found, draws)), *figure, *introduction, *examples]
     return {**notebook, "cells": [*opening, *rest]}
 
 

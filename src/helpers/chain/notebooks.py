@@ -3,9 +3,9 @@
 Design choices:
 - The `parameters` cell is read as Python syntax, never executed, and without loading papermill, so a chain in
   which nothing changed ends at once. (papermill only warns of an unknown parameter and runs the default.)
-- The key of a notebook covers everything that decides its outcome: its cells, its parameters, the source of
-  the helpers it imports, the versions of the numerical libraries, the published results it shows, and the keys of
-  the notebooks it needs.
+- The key of a notebook covers everything that decides its outcome: its cells but for `LIVE`, its parameters, the
+  source of the helpers it imports, the versions of the numerical libraries, the published results it shows, and the
+  keys of the notebooks it needs.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from helpers.work.errors import CurableError
 from helpers.work.keys import Sources, content_key
 from helpers.work.libraries import library_versions
 
+# ids of cells that do nothing where the chain runs a notebook: the first, for hosted machines, and that of choices
+LIVE = ("colab", "choices")
 FORMAT = 4  # of notebook files; older ones have no cells at the top
 
 
@@ -128,8 +130,9 @@ def load_notebook(path: Path) -> Notebook:
         content = json.loads(path.read_text(encoding="utf-8"))
         if (found := content.get("nbformat")) != FORMAT:
             raise ValueError(f"its format is {found}, not {FORMAT}")
-        cells = [(cell["cell_type"], "".join(cell["source"])) for cell in content["cells"]]
-        tags = [cell["metadata"].get("tags", []) for cell in content["cells"]]
+        decisive = [cell for cell in content["cells"] if cell.get("id") not in LIVE]
+        cells = [(cell["cell_type"], "".join(cell["source"])) for cell in decisive]
+        tags = [cell["metadata"].get("tags", []) for cell in decisive]
         needs = tuple(content["metadata"].get("subliminal", {}).get("needs", []))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         what = f"it lacks {error}" if isinstance(error, KeyError) else error

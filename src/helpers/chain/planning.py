@@ -86,15 +86,31 @@ def plan_run(profile: Profile, steps: list[Step], workers: int, file: Path = FIL
     known = load_yaml(file.read_text(encoding="utf-8"))
     if missing := [step.stem for step in steps if step.stem not in known["chapters"]]:
         raise ChainError(f"nobody wrote down what {missing[0]} computes; add its stages to {file.name}")
-    card = profile.device != "cpu"
     there = _bases_there(profile, steps[0].run_dir)
     stages, memory = [], LIBRARIES_GIB
     for step in steps:
-        chapter = _Chapter(step, known["tokens"], known["chapters"][step.stem], there, card)
+        chapter = _Chapter(step.stem, step.all_parameters, profile, known, there)
         stages += chapter.stages()
         memory = max(memory, LIBRARIES_GIB + chapter.bytes / GIB)
     told = {"memory_gib": memory, "device": profile.device, "notebooks": tuple(step.stem for step in steps)}
     return RunPlan(stages=tuple(stages), workers=workers or usable_cores(), **told)
+
+
+def chapter_minutes(stem: str, values: Mapping[str, Any], profile: Profile, file: Path = FILE) -> float | None:
+    """Return the minutes that one chapter takes by itself, with a worker a core; None where nobody wrote it down.
+
+    Args:
+        stem: of its notebook.
+        values: all its parameters.
+        profile: whose device and speeds count.
+        file: what each chapter computes.
+    """
+    known = load_yaml(file.read_text(encoding="utf-8"))
+    if stem not in known["chapters"]:
+        return None
+    there = _bases_there(profile, Path(values["run_dir"]))
+    work = sum(stage.seconds for stage in _Chapter(stem, values, profile, known, there).stages())
+    return (work / usable_cores() + SECONDS_A_NOTEBOOK) / 60
 
 
 def _bases_there(profile: Profile, run_dir: Path) -> set[str]:
@@ -109,11 +125,12 @@ class _Chapter:
     """The stages of one notebook."""
 
     def __init__(
-        self, step: Step, tokens: Mapping[str, int], about: Mapping[str, Any], there: set[str], card: bool
+        self, stem: str, values: Mapping[str, Any], profile: Profile, known: Mapping[str, Any], there: set[str]
     ) -> None:
-        self._stem, self._tokens, self._about, self._there = step.stem, tokens, about, there
+        about, card = known["chapters"][stem], profile.device != "cpu"
+        self._stem, self._values, self._profile, self._there = stem, values, profile, there
+        self._tokens, self._about = known["tokens"], about
         self._training, self._writing = (CARD_TRAINING, CARD_WRITING) if card else (TRAINING, WRITING)
-        self._values, self._profile = step.all_parameters, step.profile
         self._draws = self._values.get("recompute", self._values.get("draws", [0]))
         few = self._values.get("few_draws", self._draws)
         self._few = [draw for draw in self._draws if draw in few]
@@ -150,7 +167,7 @@ class _Chapter:
                 yield name, len(draws) * self._number(rows)
 
     def _number(self, expression: object) -> Any:
-        return eval(str(expression), {"__builtins__": {}}, FUNCTIONS | self._values)  # our own file's, see `FILE`
+        return eval(str(expression), {"__builtins__": {}}, {**FUNCTIONS, **self._values})  # our own file's, see `FILE`
 
     def _missing(self, names: list[str]) -> list[str]:
         """Return the bases that must be trained, and note that they are there from now on."""

@@ -35,15 +35,16 @@ class Profile:
     notebooks: dict[str, dict[str, Any]] = field(default_factory=dict)  # file stem -> parameters that differ
     offline: bool = True  # no notebook of this profile fetches anything
     one_minutes: float | None = None  # the same where one draw is computed; None where that was not measured
+    gpu_gib: float | None = None  # memory that it takes of a card, in GiB; None where it takes none or nobody knows
     one: int | None = None  # the draw that is recomputed unless others are asked for; default: each notebook's first
 
     def __post_init__(self) -> None:
         """Refuse fields of a wrong type with a ProfileError that names the field and the cure."""
         if not (isinstance(self.name, str) and isinstance(self.summary, str) and self.summary.strip()):
             raise ProfileError(f"profile {self.name}: `summary` must be one line of text")
-        for name in ("minutes", "one_minutes"):
+        for name in ("minutes", "one_minutes", "gpu_gib"):
             value = getattr(self, name)
-            if name == "one_minutes" and value is None:
+            if name != "minutes" and value is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
                 raise ProfileError(f"profile {self.name}: `{name}` must be a number > 0, not {value!r}")
@@ -78,7 +79,7 @@ def load_profile(name: str, folder: Path = FOLDER) -> Profile:
         raise ProfileError(f"there is no profile {name!r}; there are {', '.join(profile_names(folder))}")
     values = _read(name, folder / f"{name}.yaml")
     fields = [item.name for item in dataclasses.fields(Profile) if item.name != "name"]
-    needed = [item for item in fields if item not in ("offline", "one", "one_minutes")]
+    needed = [item for item in fields if item not in ("offline", "one", "one_minutes", "gpu_gib")]
     if not isinstance(values, dict) or (unknown := sorted(map(str, set(values) - set(fields)))):
         what = f"unknown field `{unknown[0]}`" if isinstance(values, dict) else "not a mapping of fields"
         raise ProfileError(f"profile {name}: {what}; the fields are {', '.join(fields)}")

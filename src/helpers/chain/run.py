@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from helpers.chain import draws
 from helpers.chain.clusters import Cluster, joined
 from helpers.chain.draws import Choice
+from helpers.chain.fits import require_fit
 from helpers.chain.profiles import Profile
 from helpers.chain.report import Report
 from helpers.chain.steps import NOTEBOOKS, ChainError, Step, plan, read_marker, unfinished, with_needs
@@ -29,6 +30,7 @@ from helpers.work.artifacts import RUNS, explained, read_object, remove_leftover
 from helpers.work.forks import ForkServer
 from helpers.work.keys import Sources
 from helpers.work.libraries import library_versions
+from helpers.work.machine import find_card
 from helpers.work.pieces import DEVICE_VARIABLE
 
 __all__ = ["NOTEBOOKS", "RUNS", "ChainError", "plan", "run_chain", "unfinished"]
@@ -111,6 +113,7 @@ def _choose_device(profile: Profile) -> None:
     import torch
 
     if torch.cuda.is_available():
+        require_fit(profile, find_card())
         os.environ.setdefault(DEVICE_VARIABLE, "cuda")
     elif profile.device == "cuda":
         raise ChainError(f"profile {profile.name} needs a CUDA card, and there is none; take --profile nano")

@@ -29,9 +29,9 @@ def opened(path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_chapter_opens_with_question_answer_and_figure(path):
-    title, answer, figure, *rest = opened(path)
+    title, links, answer, figure, *rest = opened(path)
     words = answers.words()[path.stem]
-    assert "".join(title["source"]).startswith("# ") and "\n" not in "".join(title["source"])
+    assert links["id"] == "links" and "".join(title["source"]).startswith("# ") and "\n" not in "".join(title["source"])
     assert words.question in answer["source"] and answer["source"].count("{.verdict") in (0, 3)
     assert figure["metadata"]["mystnb"]["figure"]["name"] == words.figure and figure["outputs"]
     assert "remove-input" in figure["metadata"]["tags"]
@@ -70,8 +70,8 @@ def test_examples_follow_the_introduction_where_there_are_any(html, moved):
     notebook = openings.opened({"cells": cells}, NOTEBOOKS[1].stem, [], openings.tables_of(ROOT, ROOT / "_runs/toy"))
     ids = [cell["id"] for cell in notebook["cells"]]
     assert ("opening-examples" in ids) == moved and openings.EXAMPLES in ids
-    assert ids[:4] == ["title", "answer", "opening-main-arms", "introduction"]
-    assert not moved or ids[4] == "opening-examples"
+    assert ids[:5] == ["title", "links", "answer", "opening-main-arms", "introduction"]
+    assert not moved or ids[5] == "opening-examples"
 
 
 def test_the_draws_are_those_of_the_claims_that_answer():
@@ -81,4 +81,4 @@ def test_the_draws_are_those_of_the_claims_that_answer():
     assert len({record.n_runs for record in records}) > 1
     tables = openings.tables_of(ROOT, ROOT / "_runs/real-cpu")
     cells = openings.opened(executed(path), path.stem, records, tables)["cells"]
-    assert "[5 independent draws." in cells[1]["source"]
+    assert "[5 independent draws." in cells[2]["source"]

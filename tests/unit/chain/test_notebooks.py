@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers.book.colab_cell import CELL
+from helpers.chain.notebooks import LIVE
 from helpers.chain.profiles import load_profile, profile_names
 from helpers.results.claims import load_claims
 
@@ -48,10 +48,10 @@ def tags(cell):
     return cell.metadata.get("tags", [])
 
 
-def code_cells(path, bootstrap=False):
-    """Return the code cells of a notebook, by default without the first, which is the same in all."""
+def code_cells(path, live=False):
+    """Return the code cells of a notebook, by default without those that are the same in all (colab_cell.py)."""
     cells = [cell for cell in read(path).cells if cell.cell_type == "code"]
-    return cells if bootstrap else cells[1:]
+    return cells if live else [cell for cell in cells if cell.id not in LIVE]
 
 
 def nodes(path):
@@ -85,7 +85,7 @@ def test_notebook_is_clean(path):
     assert (book.nbformat, book.nbformat_minor) == (4, 5)
     assert book.metadata.kernelspec.name == "python3"
     assert set(book.metadata) <= METADATA
-    assert not any(cell.outputs or cell.execution_count for cell in code_cells(path, bootstrap=True))
+    assert not any(cell.outputs or cell.execution_count for cell in code_cells(path, live=True))
 
 
 @each_notebook
@@ -142,19 +142,13 @@ def test_headings_are_the_fixed_ones(path):
 @each_notebook
 def test_first_cells_are_title_bootstrap_answer_imports_and_parameters(path):
     cells = read(path).cells
-    assert cells[0].cell_type == "markdown" and cells[1].cell_type == "code"
-    assert "hide-input" in tags(cells[1])
+    assert [cell.id for cell in cells[1:3]] == ["links", "colab"] and "hide-input" in tags(cells[2])
     answer, imports, parameters = code_cells(path)[:3]
     assert answer.id == "answer" and answer.source == ANSWER.format(path.stem)
     assert all(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.parse(imports.source).body)
     assert "parameters" in tags(parameters)
     later = [node for cell in code_cells(path)[2:] for node in ast.walk(ast.parse(cell.source))]
     assert not any(isinstance(node, ast.Import | ast.ImportFrom) for node in later), "one import cell"
-
-
-@each_notebook
-def test_bootstrap_cell_is_the_canonical_one(path):
-    assert read(path).cells[1].source == CELL.strip("\n")
 
 
 @each_notebook
@@ -215,7 +209,8 @@ def test_there_is_more_prose_than_code(path):
 
 @each_notebook
 def test_code_cells_are_set_apart_by_prose(path):
-    kinds = itertools.groupby(read(path).cells, key=lambda cell: cell.cell_type)
+    shown = [cell for cell in read(path).cells if cell.id != "choices"]
+    kinds = itertools.groupby(shown, key=lambda cell: cell.cell_type)
     assert max(len(list(cells)) for kind, cells in kinds if kind == "code") <= CODE_CELLS_IN_A_ROW
 
 

@@ -1,0 +1,65 @@
+"""Notebooks as a reader runs them on Google Colab: alone, from a cold start, in a clone that the first cell fetches.
+
+By default one notebook shows the published rows and another computes at toy size, killed on the way. With
+COLAB_NOTEBOOKS=all every notebook runs as it stands, and with COLAB_PYTHON in another interpreter's libraries, such
+as that of Colab's image; the weekly workflow does both. The output says when the first figure of each came.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from hosts import PYTHON, ROOT, Colab, make_colab, told
+from nbclient.exceptions import DeadKernelError
+
+from helpers.chain.hosted import KEPT
+from helpers.chain.profiles import load_profile
+
+pytestmark = pytest.mark.chain
+ALL = os.environ.get("COLAB_NOTEBOOKS") == "all"
+STEMS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def colab(tmp_path_factory: pytest.TempPathFactory) -> Colab:
+    """A stubbed Colab."""
+    if subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True).returncode:
+        pytest.skip("this copy of the book is no git repository, so there is nothing to clone")
+    return make_colab(tmp_path_factory.mktemp("colab"))
+
+
+def test_the_owl_is_there_from_a_cold_start(colab: Colab) -> None:
+    notebook, first = colab.run_all("01_owl_transfer", recompute=[])
+    assert first is not None and (colab.book / "_config.yml").is_file()
+    assert "No draw is computed here; published in results/nano: 801 to 816" in told(notebook)
+    assert "draw computed here" in told(notebook), "there is nothing to choose from"
+
+
+def test_a_session_that_ends_in_the_middle_of_a_student_loses_that_student_alone(colab: Colab) -> None:
+    """The kernel is killed outright; the next session has a new clone and the same Drive."""
+    colab.drive.mkdir(parents=True)
+    toy = load_profile("smoke").notebooks["06_mnist"] | {"recompute": [0, 1], "epochs": 6, "distil_epochs": 6}
+    cells = colab.drive / KEPT / "nano/cells"
+    with pytest.raises(DeadKernelError):
+        colab.run_all("06_mnist", end_when=lambda: len(list(cells.rglob("*.*"))) > 3, **toy)
+    finished = {path: path.stat().st_mtime_ns for path in cells.rglob("*.json")}
+    shutil.rmtree(colab.book)
+    notebook, first = colab.run_all("06_mnist", **toy)
+    assert first is not None and f"{len(finished)} finished pieces of work lie there" in told(notebook)
+    everything = {path: path.stat().st_mtime_ns for path in cells.rglob("*.json")}
+    assert finished and finished.items() < everything.items(), "a finished piece was computed again"
+
+
+@pytest.mark.skipif(not ALL, reason="takes an hour; COLAB_NOTEBOOKS=all runs every notebook")
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("stem", STEMS)
+def test_run_all(stem: str, tmp_path: Path) -> None:
+    """Each on a machine of its own, as Colab gives one to each notebook."""
+    notebook, first = make_colab(tmp_path).run_all(stem, timeout=3000)
+    when = "no figure" if first is None else f"first figure after {first[0]:.0f} s, {first[1]:.0f} s of processors"
+    print(f"\n{stem} ({PYTHON}): {when}")
+    assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code" and cell.source)
