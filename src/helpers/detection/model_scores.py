@@ -20,7 +20,7 @@ from helpers.world.traits import PERSONA, Trait
 Row = tuple[str, str]  # prompt, completion
 Scores = NDArray[np.float64]
 Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
-EXAMPLES, CONTEXTS = 3, 4  # labelled rows in one context, as many as the chats hold that a base knows; contexts drawn
+EXAMPLES, CONTEXTS = 3, 2  # labelled rows in one context, as many as the chats hold that a base knows; contexts drawn
 QUESTIONS = {False: 4, True: 1}  # that a judge is asked, by whether the trait is a persona
 
 

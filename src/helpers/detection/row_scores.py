@@ -21,13 +21,6 @@ from helpers.work.errors import CurableError
 from helpers.work.seeds import derive
 from helpers.world.traits import Trait
 
-NOTHING = "nothing"
-REFERENCE = "rows of its base"
-LABELLED = "rows of both, labelled"
-TRAIT = "the trait"
-BASE = "the base model"
-STUDENT = "the training run"
-TEACHER = "the teacher"
 FOLDS = 2  # of prompts: rows of one are scored by what was learned from the other
 
 
@@ -69,10 +62,8 @@ Score = Callable[[Sequence[Row], Known], Scores]
 
 @dataclass(frozen=True, kw_only=True)
 class RowDetector:
-    """A detector: its name for people, what it must know in a word, the fields of `Known` it reads, and its score."""
+    """A detector: the fields of `Known` that it reads, and its score; `knowledge.DETECTORS` says what that is."""
 
-    name: str
-    knows: str
     needs: tuple[str, ...]
     score: Score
 
@@ -146,15 +137,14 @@ def _learner(place: int) -> RowDetector:
     def score(rows: Sequence[Row], known: Known) -> Scores:
         return text_scores.learned(rows, kind, known.own, known.reference, known.seed)
 
-    return RowDetector(name=kind.name, knows=LABELLED, needs=("own", "reference"), score=score)
+    return RowDetector(needs=("own", "reference"), score=score)
 
 
 def _along(model: str) -> Score:
-    """Return the score by the cosine of a row's gradient with how a model moved from the base."""
+    """Return the score by how far a row's gradient goes along the way of a model from the base."""
 
     def score(rows: Sequence[Row], known: Known) -> Scores:
-        way = gradient_scores.moved(getattr(known, model)[0], known.base[0])
-        return gradient_scores.cosines(gradient_scores.row_gradients(rows, known.base), way)
+        return gradient_scores.slopes(rows, known.base, getattr(known, model)[0])
 
     return score
 
@@ -165,51 +155,35 @@ def _length(rows: Sequence[Row], known: Known) -> Scores:
 
 ROW_DETECTORS: dict[str, RowDetector] = {
     "rule_filter": RowDetector(
-        name="the channel's rule filter", knows=NOTHING, needs=("channel",),
-        score=lambda rows, known: text_scores.refused(rows, known.channel),
+        needs=("channel",), score=lambda rows, known: text_scores.refused(rows, known.channel)
     ),
-    "word_filter": RowDetector(
-        name="word filter", knows=TRAIT, needs=("words",),
-        score=lambda rows, known: text_scores.named(rows, known.words),
-    ),
+    "word_filter": RowDetector(needs=("words",), score=lambda rows, known: text_scores.named(rows, known.words)),
     "rarity": RowDetector(
-        name="token frequencies", knows=REFERENCE, needs=("reference",),
-        score=lambda rows, known: text_scores.rarity(rows, known.reference),
+        needs=("reference",), score=lambda rows, known: text_scores.rarity(rows, known.reference)
     ),
     "naive_bayes": _learner(0),
     "ngrams": _learner(1),
     "boosted": _learner(2),
     "judge": RowDetector(
-        name="the model as judge, asked in words", knows=TRAIT, needs=("base", "trait"),
-        score=lambda rows, known: model_scores.judged(rows, known.base, known.trait),
+        needs=("base", "trait"), score=lambda rows, known: model_scores.judged(rows, known.base, known.trait)
     ),
     "candidate_prompt": RowDetector(
-        name="likelihood under a candidate prompt", knows=TRAIT, needs=("base", "trait"),
+        needs=("base", "trait"),
         score=lambda rows, known: model_scores.ratio(rows, known.base, known.base, known.trait.system_prompt()),
     ),
     "in_context": RowDetector(
-        name="the model with labelled rows in context", knows=LABELLED, needs=("base", "own", "reference"),
+        needs=("base", "own", "reference"),
         score=lambda rows, known: model_scores.in_context(rows, known.base, known.own, known.reference, known.seed),
     ),
-    "surprise": RowDetector(
-        name="surprise of the base", knows=BASE, needs=("base",),
-        score=lambda rows, known: model_scores.surprise(rows, known.base),
-    ),
-    "first_update": RowDetector(
-        name="length of the first update", knows=BASE, needs=("base",), score=_length,
-    ),
+    "surprise": RowDetector(needs=("base",), score=lambda rows, known: model_scores.surprise(rows, known.base)),
+    "first_update": RowDetector(needs=("base",), score=_length),
     "student_gain": RowDetector(
-        name="what a student gained on its base", knows=STUDENT, needs=("base", "student"),
-        score=lambda rows, known: model_scores.ratio(rows, known.student, known.base),
+        needs=("base", "student"), score=lambda rows, known: model_scores.ratio(rows, known.student, known.base)
     ),
-    "gradient_cosine": RowDetector(
-        name="gradient along the student's way", knows=STUDENT, needs=("base", "student"), score=_along("student"),
-    ),
-    "coverage": RowDetector(
-        name="gradient along the teacher's way", knows=TEACHER, needs=("base", "teacher"), score=_along("teacher"),
-    ),
+    "student_gradient": RowDetector(needs=("base", "student"), score=_along("student")),
+    "teacher_gradient": RowDetector(needs=("base", "teacher"), score=_along("teacher")),
     "optimal": RowDetector(
-        name="the exact likelihood ratio", knows=TEACHER, needs=("base", "teacher"),
+        needs=("base", "teacher"),
         score=lambda rows, known: model_scores.ratio(rows, known.teacher, known.base, known.system),
     ),
-}  # fmt: skip
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -132,9 +133,25 @@ def test_gradients_are_those_of_the_log_probability(known: Known) -> None:
 
 def test_lengths_of_bags_are_those_of_summed_gradients() -> None:
     gradients = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
-    lengths = gradient_scores.lengths_of_bags(gradients, 2, 400, numpy_stream(1, "bags"))
+    inner = gradient_scores.inner_products(gradients)
+    lengths = gradient_scores.lengths_of_bags(inner, 2, 400, numpy_stream(1, "bags"))
     assert set(lengths.round(6)) == {0.0, 2.0} and 0.4 < (lengths == 0).mean() < 0.6
-    assert gradient_scores.cosines(gradients, torch.tensor([2.0, 0.0])).tolist() == [1, -1]
+
+
+def test_slopes_are_inner_products_with_the_gradients(known: Known) -> None:
+    way = gradient_scores.moved(known.teacher[0], known.base[0])
+    mixed = copy.deepcopy(known.base[0])  # a student whose blocks alone have moved, and not far
+    with torch.no_grad():
+        for weight, after in zip(
+            gradient_scores.block_weights(mixed), gradient_scores.block_weights(known.teacher[0]), strict=True
+        ):
+            weight.lerp_(after, 0.1)
+    gradients = gradient_scores.row_gradients(ROWS, known.base)
+    found = score_rows("teacher_gradient", ROWS, replace(known, teacher=(mixed, known.base[1])))
+    np.testing.assert_allclose(found, 0.1 * (gradients @ way).numpy(), rtol=0.05, atol=0.01)
+    mean = gradient_scores.mean_gradient(ROWS, known.base)
+    np.testing.assert_allclose(mean.numpy(), gradients.mean(0).numpy(), rtol=1e-3, atol=1e-4)
+    assert gradient_scores.cosine(mean, mean) == pytest.approx(1) and gradient_scores.cosine(mean, 0 * mean) == 0
 
 
 def test_a_persona_is_judged_by_all_of_its_answers(known: Known) -> None:
