@@ -33,7 +33,7 @@ def mend(html: Path) -> None:
     """Mend every page below `html`, and the theme's scripts."""
     for page in html.rglob("*.html"):
         _rewrite(page, mended)
-    for script in html.glob("_static/scripts/*theme.js"):
+    for script in (*html.glob("_static/scripts/*theme.js"), *html.glob("_static/togglebutton.js")):
         _rewrite(script, silenced)
 
 
