@@ -31,7 +31,7 @@ _SCORECARD_HEAD = """\
 | :-- | :-- | :-- | :-- |
 """
 _CHANGES_HEAD = """\
-| from run | to run | predictions | verdicts that changed | means | outside the old interval | expected by chance |
+| from run | to run | predictions | changed verdicts | means | outside the old interval | by chance |
 | --: | --: | --: | --: | --: | --: | --: |
 """
 _SPACE = "\N{NO-BREAK SPACE}"
