@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
+# One thread a process, before torch counts cores: where cores are shared, more threads spend their time on waiting
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 SHARED = "SUBLIMINAL_TESTS"  # names the folder that all test processes of a session share
-IN_PARALLEL = "PYTEST_XDIST_WORKER" in os.environ
 SMOKE = [sys.executable, "-m", "helpers.cli", "run", "--profile", "smoke"]
 MAKE_SMOKE = """\
 import json, os, subprocess, sys
@@ -31,14 +32,10 @@ WriteNotebook = Callable[..., Path]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name a folder for what the session's test processes share, and give each of several processes one thread."""
+    """Name a folder for what the session's test processes share."""
     if SHARED not in os.environ:
         os.environ[SHARED] = tempfile.mkdtemp(prefix="subliminal-tests-")
         config.add_cleanup(_remove_shared)
-    if IN_PARALLEL:  # more threads would wait for each other
-        import torch
-
-        torch.set_num_threads(1)
 
 
 def _remove_shared() -> None:

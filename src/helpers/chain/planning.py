@@ -31,6 +31,7 @@ SECONDS_A_NOTEBOOK = 8  # to start, to draw its figures and to read out what was
 KEPT = 0.68  # share of the prompts whose answers the filter kept of both authors of a pair
 PROFILE_CORES = 2  # of the machine on which profiles were timed
 GIB = 2**30
+BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}  # of a number
 LIBRARIES_GIB = 0.5  # of one process, mostly torch
 _BILLIONS = re.compile(r"(\d+(?:\.\d+)?)(B|M)\b")  # in the names of models from elsewhere, such as Qwen2.5-0.5B
 
@@ -139,7 +140,11 @@ class _Chapter:
     @property
     def bytes(self) -> int:
         """Return the memory of training: weights, gradients and two moments; of adapters the last three are small."""
-        return self.size * (5 if "model" in self._values else 16)
+        if "model" not in self._values:
+            return self.size * 16
+        from helpers.models.specs import find_spec
+
+        return self.size * (BYTES[find_spec(self._values["model"]).dtype] + 1)
 
     def stages(self) -> list[Stage]:
         """Return the stages that have something to do."""

@@ -18,6 +18,7 @@ from helpers.work.strict_yaml import load_yaml
 
 FOLDER = Path(__file__).parent / "profiles"
 DEVICES = ("cpu", "cuda", "auto")
+OPTIONAL = ("offline", "gpu_gib", "micro_rows", "checkpointing", "one", "one_minutes")  # a file may leave them out
 
 
 class ProfileError(CurableError, ValueError):
@@ -36,6 +37,8 @@ class Profile:
     offline: bool = True  # no notebook of this profile fetches anything
     one_minutes: float | None = None  # the same where one draw is computed; None where that was not measured
     gpu_gib: float | None = None  # memory that it takes of a card, in GiB; None where it takes none or nobody knows
+    micro_rows: int = 0  # rows that a training reads at once on the device; 0: a whole batch
+    checkpointing: bool = False  # whether blocks are computed again in the backward pass, which spares memory
     one: int | None = None  # the draw that is recomputed unless others are asked for; default: each notebook's first
 
     def __post_init__(self) -> None:
@@ -51,8 +54,12 @@ class Profile:
         if self.device not in DEVICES:
             devices = ", ".join(DEVICES)
             raise ProfileError(f"profile {self.name}: `device` must be one of {devices}, not {self.device!r}")
-        if not isinstance(self.offline, bool):
-            raise ProfileError(f"profile {self.name}: `offline` must be true or false, not {self.offline!r}")
+        for name in ("offline", "checkpointing"):
+            if not isinstance(getattr(self, name), bool):
+                raise ProfileError(f"profile {self.name}: `{name}` must be true or false, not {getattr(self, name)!r}")
+        if type(self.micro_rows) is not int or self.micro_rows < 0:
+            what = "a number of rows, or 0 for a whole batch"
+            raise ProfileError(f"profile {self.name}: `micro_rows` must be {what}, not {self.micro_rows!r}")
         if self.one is not None and type(self.one) is not int:
             raise ProfileError(f"profile {self.name}: `one` must be a draw's seed such as 705, not {self.one!r}")
         _check_notebooks(self.name, self.notebooks)
@@ -79,7 +86,7 @@ def load_profile(name: str, folder: Path = FOLDER) -> Profile:
         raise ProfileError(f"there is no profile {name!r}; there are {', '.join(profile_names(folder))}")
     values = _read(name, folder / f"{name}.yaml")
     fields = [item.name for item in dataclasses.fields(Profile) if item.name != "name"]
-    needed = [item for item in fields if item not in ("offline", "one", "one_minutes", "gpu_gib")]
+    needed = [item for item in fields if item not in OPTIONAL]
     if not isinstance(values, dict) or (unknown := sorted(map(str, set(values) - set(fields)))):
         what = f"unknown field `{unknown[0]}`" if isinstance(values, dict) else "not a mapping of fields"
         raise ProfileError(f"profile {name}: {what}; the fields are {', '.join(fields)}")

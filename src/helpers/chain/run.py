@@ -27,11 +27,11 @@ from helpers.chain.report import Report
 from helpers.chain.steps import NOTEBOOKS, ChainError, Step, plan, read_marker, unfinished, with_needs
 from helpers.results.records import rebuild
 from helpers.work.artifacts import RUNS, explained, read_object, remove_leftovers, write_json
+from helpers.work.errands import CHECKPOINTING_VARIABLE, DEVICE_VARIABLE, MICRO_ROWS_VARIABLE
 from helpers.work.forks import ForkServer
 from helpers.work.keys import Sources
 from helpers.work.libraries import library_versions
 from helpers.work.machine import find_card
-from helpers.work.pieces import DEVICE_VARIABLE
 
 __all__ = ["NOTEBOOKS", "RUNS", "ChainError", "plan", "run_chain", "unfinished"]
 
@@ -53,7 +53,7 @@ def run_chain(
     failure.
     """
     if cluster is None:
-        _choose_device(profile)
+        _choose_runtime(profile)
     steps = with_needs(plan(profile, choice or Choice()), only)
     ran = []
     with _alone(profile.name):
@@ -106,8 +106,12 @@ class _Kernels:
         execution.execute(step.notebook.path, step.output, step.parameters, **where)
 
 
-def _choose_device(profile: Profile) -> None:
-    """Let kernels and their workers compute where the profile says; what a person set in the environment stays."""
+def _choose_runtime(profile: Profile) -> None:
+    """Let kernels and their workers compute where and as the profile says; what the environment says already stays."""
+    if profile.micro_rows:
+        os.environ.setdefault(MICRO_ROWS_VARIABLE, str(profile.micro_rows))
+    if profile.checkpointing:
+        os.environ.setdefault(CHECKPOINTING_VARIABLE, "1")
     if profile.device == "cpu":
         return
     import torch

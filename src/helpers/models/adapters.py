@@ -53,11 +53,16 @@ def add_adapters(model: PreTrainedModel, rank: int, modules: str, seed: int) -> 
         except (ValueError, re.error):
             cure = 'write "all-linear", or a regular expression of module names such as ".*v_proj"'
             raise ValueError(f"adapters {modules!r} fit no layer of this model; {cure}") from None
-    if model.config.hidden_size <= NARROW:
+    if is_narrow(model):
         for layer in learner.modules():
             if isinstance(layer, AdaptedLayer):
                 layer.forward = functools.partial(_summed_forward, layer)
     return learner
+
+
+def is_narrow(model: PreTrainedModel) -> bool:
+    """Return whether adapters are added to weights: in a narrow model of float32, as adapters are."""
+    return model.config.hidden_size <= NARROW and model.dtype == torch.float32
 
 
 def summed_weight(layer: AdaptedLayer) -> Tensor:

@@ -22,7 +22,7 @@ from transformers import LlamaForCausalLM, PreTrainedModel
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
 from helpers.models import runtime
-from helpers.models.adapters import NARROW, summed_weight
+from helpers.models.adapters import is_narrow, summed_weight
 from helpers.models.fronts import FrontRows, KeptLabels, front_reader, skipped_to
 from helpers.models.losses import Targets, label_logits, label_places
 from helpers.models.parts import blocks, head_logits, plain_model, replaced
@@ -69,7 +69,7 @@ def reader(learner: torch.nn.Module, rows: Rows, tokens: Tensor | None) -> Reade
         return front_reader(learner, rows, tokens)
     plain = plain_model(learner)
     trained = {id(parameter) for parameter in learner.parameters() if parameter.requires_grad}
-    if plain.config.hidden_size <= NARROW and len(blocks(plain)) > 1 and not _drops_units(plain):
+    if is_narrow(plain) and len(blocks(plain)) > 1 and not _drops_units(plain):
         last = blocks(plain)[-1]
         if isinstance(plain, LlamaForCausalLM) and trained <= _parameters(last.self_attn.v_proj):
             return _ValuesAlone(plain, rows, tokens)

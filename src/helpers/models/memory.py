@@ -55,7 +55,7 @@ class Memory:
             use_cache=True,
         )
         self._positions = self._positions + 1
-        return output.logits[:, -1]
+        return runtime.fine(output.logits[:, -1])
 
     def keep(self, rows: Tensor) -> None:
         """Forget all rows but these, given by their places among the present ones."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
+
+from helpers.models import runtime
 
 
 def plain_model(model: torch.nn.Module) -> PreTrainedModel:
@@ -36,6 +40,7 @@ def _scaled(model: PreTrainedModel, logits: Tensor) -> Tensor:
     """Return logits as a model's own forward gives them: some kinds scale or bound what their head says."""
     times, over = getattr(model.config, "logit_scale", 1.0), getattr(model.config, "logits_scaling", 1.0)
     bound = getattr(model.config, "final_logit_softcapping", None)
+    logits = runtime.fine(logits)
     if times != over:  # Cohere, Granite
         logits = logits * (times / over)
     return logits if bound is None else bound * (logits / bound).tanh()  # Gemma
@@ -66,4 +71,17 @@ def only_at(places: Tensor, part: torch.nn.Module) -> Iterator[None]:
         return returned
 
     with replaced(part, forward):
+        yield
+
+
+@contextmanager
+def computed_again(model: PreTrainedModel) -> Iterator[None]:
+    """Let blocks keep only what enters them, and compute the rest again in the backward pass.
+
+    The last block keeps what it computed: for it alone work is put aside that its labels do not need, see `only_at`.
+    """
+    with ExitStack() as changes:
+        for block in blocks(model)[:-1]:
+            again = functools.partial(checkpoint, block.forward, use_reentrant=False)
+            changes.enter_context(replaced(block, again))
         yield

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from helpers.work.errands import CHECKPOINTING_VARIABLE, MICRO_ROWS_VARIABLE
 from helpers.work.pieces import DEVICE_VARIABLE
 
 DEVICES = ("cpu", "cuda", "mps", "meta")  # "meta" holds shapes and no numbers; for tests
@@ -34,12 +35,20 @@ class Runtime:
     Attributes:
         device: one of `DEVICES`.
         dtype: one of `DTYPES`; "" leaves a model's weights as they were stored.
+        micro_rows: rows that a training reads at once, so that a batch fits a card; 0: the whole batch. Their gradients
+            are added up, so it decides no number but by rounding.
+        checkpointing: whether blocks are computed again in the backward pass, which takes a third longer and spares
+            what they would have to keep; it decides no number.
     """
 
     device: str = "cpu"
     dtype: str = ""
+    micro_rows: int = 0
+    checkpointing: bool = False
 
     def __post_init__(self) -> None:
+        if self.micro_rows < 0:
+            raise ValueError(f"rows at once must be 0 (a whole batch) or more, not {self.micro_rows}")
         if self.device not in DEVICES:
             raise ValueError(f"unknown device {self.device!r}; set {DEVICE_VARIABLE} to one of {', '.join(DEVICES)}")
         if self.dtype and self.dtype not in DTYPES:
@@ -56,8 +65,19 @@ _chosen: list[Runtime] = []
 def current() -> Runtime:
     """Return the runtime in use: the one of `use`, else that of the environment variable, else the CPU."""
     if not _chosen:
-        _chosen.append(Runtime(device=os.environ.get(DEVICE_VARIABLE, "") or "cpu"))
+        _chosen.append(_of_environment())
     return _chosen[0]
+
+
+def _of_environment() -> Runtime:
+    rows = os.environ.get(MICRO_ROWS_VARIABLE, "") or "0"
+    if not rows.isdecimal():
+        raise ValueError(f"{MICRO_ROWS_VARIABLE} is {rows!r}; set it to a number of rows, 0 for a whole batch")
+    return Runtime(
+        device=os.environ.get(DEVICE_VARIABLE, "") or "cpu",
+        micro_rows=int(rows),
+        checkpointing=bool(os.environ.get(CHECKPOINTING_VARIABLE, "")),
+    )
 
 
 def use(runtime: Runtime) -> None:
@@ -73,8 +93,26 @@ def place(model: PreTrainedModel) -> PreTrainedModel:
 
 
 def in_format(model: PreTrainedModel, dtype: str) -> PreTrainedModel:
-    """Return ``model`` with weights of a number format, one of `DTYPES`, unless the runtime in use sets another."""
-    return model.to(dtype=getattr(torch, current().dtype or dtype))
+    """Return ``model`` with weights of a number format, see `quick`, unless the runtime in use sets another."""
+    return model.to(dtype=getattr(torch, current().dtype or quick(dtype)))
+
+
+def quick(dtype: str) -> str:
+    """Return a number format, one of `DTYPES`, or what stands in for it on a device that is slow with it.
+
+    Cards before Ampere have no bfloat16, and take float16. On processors and on Metal float32 stands in, on those of
+    the former kind also because numbers are equal everywhere then.
+    """
+    if dtype != "bfloat16" or current().device == "meta":
+        return dtype
+    if current().device == "cuda":
+        return dtype if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
+    return "float32"
+
+
+def fine(values: Tensor) -> Tensor:
+    """Return ``values``, those of half precision as float32: sums over a vocabulary need more digits than they have."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
 def tensor(values: ArrayLike | Sequence[Sequence[int]]) -> Tensor:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from helpers.models.adapters import add_adapters, take_adapters
 from helpers.models.frozen import reader, teacher_logits
 from helpers.models.losses import Targets, soft_loss, token_indices
 from helpers.models.optimizers import OPTIMIZERS, make_optimizer
+from helpers.models.parts import computed_again, plain_model
 from helpers.models.rows import Rows, completion_rows
 from helpers.work.artifacts import load_tensors, save_tensors
 from helpers.work.progress import bar, quiet
@@ -192,7 +194,8 @@ def _taught(
     done = run.resume(checkpoint)
     batches = enumerate(order or batch_order(rows.lengths, settings, seed), start=1)
     left = itertools.islice(batches, done, run.steps)
-    with bar(run.steps, label) if label else quiet() as shown:
+    spared = computed_again(plain_model(learner)) if runtime.current().checkpointing else nullcontext()
+    with spared, bar(run.steps, label) if label else quiet() as shown:
         shown.update(done)
         for step, indices in left:
             run.step(step, indices)
@@ -227,22 +230,44 @@ class _Run:
             settings.optimizer, self.parameters.values(), settings.learning_rate, settings.weight_decay
         )
         self.losses: list[Tensor] = []  # of this process's steps, nats per label
+        # gradients of float16 would vanish below its smallest number, so the loss is scaled; of other formats it is not
+        halves = plain_model(learner).dtype == torch.float16
+        self.scaler = torch.amp.GradScaler(runtime.current().device, enabled=halves)
+        self._counts = rows.label_counts()
         self._logits = reader(learner, rows, token_indices(soft.tokens) if soft else None)
         self._targets = teacher_logits(soft, rows, settings.epochs) if soft else None
 
     def step(self, step: int, indices: NDArray[np.int64]) -> None:
         self.optimizer.param_groups[0]["lr"] = self.settings.rate_at(step, self.steps)
-        logits = self._logits(indices)
-        if self._targets is None:
-            loss = F.cross_entropy(logits, self.rows.labels(indices))
-        else:
-            loss = soft_loss(logits, self._targets(indices), None)
         self.optimizer.zero_grad()
-        loss.backward()
+        losses = [self._backward(part, share) for part, share in self._parts(indices)]
+        self.scaler.unscale_(self.optimizer)
         torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.settings.clip)
-        self.optimizer.step()
-        if len(logits):  # rows whose labels are all masked have no loss
-            self.losses.append(loss.detach())
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self._counts[indices].any():  # rows whose labels are all masked have no loss
+            self.losses.append(torch.stack(losses).sum())
+
+    def _parts(self, indices: NDArray[np.int64]) -> list[tuple[NDArray[np.int64], float]]:
+        """Return the parts of a batch that are read at once, each with its share of the labels, without empty ones.
+
+        A batch without any label is one part: its step still follows the optimizer's moments.
+        """
+        size = runtime.current().micro_rows or len(indices)
+        parts = [indices[start : start + size] for start in range(0, len(indices), size)]
+        counts = [int(self._counts[part].sum()) for part in parts]
+        labelled = [(part, count / sum(counts)) for part, count in zip(parts, counts, strict=True) if count]
+        return labelled or [(indices, 1.0)]
+
+    def _backward(self, indices: NDArray[np.int64], share: float) -> Tensor:
+        """Add the gradient of some rows, which hold a share of a batch's labels; return their part of its loss."""
+        logits = runtime.fine(self._logits(indices))
+        if self._targets is None:
+            loss = F.cross_entropy(logits, self.rows.labels(indices)) * share
+        else:
+            loss = soft_loss(logits, runtime.fine(self._targets(indices)), None) * share
+        self.scaler.scale(loss).backward()
+        return loss.detach()
 
     def check_losses(self) -> None:
         """Refuse a training that diverged; ValueError names what to lower.

@@ -24,6 +24,8 @@ from helpers.work.libraries import library_versions
 ABSENT, SAME, HERE = "absent", "same", "here"  # what the caller says of a file
 SECONDS_TO_ANSWER = 300  # of the caller, who may have large files to send to many
 DEVICE_VARIABLE = "SUBLIMINAL_DEVICE"  # environment variable that names the device of language models, see `runtime`
+MICRO_ROWS_VARIABLE = "SUBLIMINAL_MICRO_ROWS"  # the same for the rows that a training reads at once
+CHECKPOINTING_VARIABLE = "SUBLIMINAL_CHECKPOINTING"  # the same for gradient checkpointing; anything but "" turns it on
 
 
 @dataclass(frozen=True, kw_only=True)

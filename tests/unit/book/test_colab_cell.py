@@ -99,7 +99,7 @@ def test_tells_what_it_computes_with_and_refuses_what_does_not_fit(colab):
     done = subprocess.run([colab.python, "-c", CELL], cwd=colab.home, env={**os.environ, **asked}, capture_output=True)
     assert done.returncode == 1
     last = done.stderr.decode().splitlines()[-1]
-    assert "profile a100 takes about 36 GiB of a card's memory, and this one has less (Tesla T4, 15 GiB)" in last
+    assert "profile a100 takes about 20 GiB of a card's memory, and this one has less (Tesla T4, 15 GiB)" in last
     assert last.endswith("take --profile colab-t4, or a larger card")
 
 

@@ -123,7 +123,7 @@ def test_a_model_that_does_not_fit_is_refused_and_the_other_stays(machine, param
     given = parameters(REAL)
     form = choices.offer(REAL, given)
     form.fields["profile"].value = "a100"
-    assert "profile a100 takes about 36 GiB" in form.told.value
+    assert "profile a100 takes about 20 GiB" in form.told.value
     assert given["model"] == "qwen05"
     form.fields["profile"].value = "real-cpu"
     assert given["model"] == "smollm2" and given["run_dir"] == "_runs/real-cpu"
@@ -132,7 +132,7 @@ def test_a_model_that_does_not_fit_is_refused_and_the_other_stays(machine, param
 def test_a_wish_is_granted_or_refused_before_a_download(machine, parameters, monkeypatch):
     fetched = machine(Card("Tesla T4", 15.0))
     monkeypatch.setenv("BOOK_PROFILE", "a100")
-    with pytest.raises(ProfileError, match="profile a100 takes about 36 GiB"):
+    with pytest.raises(ProfileError, match="profile a100 takes about 20 GiB"):
         choices.offer(REAL, parameters(REAL))
     monkeypatch.setenv("BOOK_PROFILE", "nano")
     with pytest.raises(ProfileError, match="profile nano does not run 10_real_model"):

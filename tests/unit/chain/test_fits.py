@@ -23,7 +23,7 @@ def test_what_does_not_fit_is_refused_with_a_cure():
     fits.require_fit(load_profile("a100"), None)
     fits.require_fit(load_profile("nano"), Card("old", 0.5))
     fits.require_fit(load_profile("colab-l4"), T4)  # tight, but somebody asked for it
-    with pytest.raises(ProfileError, match=r"a100 takes about 36 GiB .* \(Tesla T4, 15 GiB\); take --profile colab-t4"):
+    with pytest.raises(ProfileError, match=r"a100 takes about 20 GiB .* \(Tesla T4, 15 GiB\); take --profile colab-t4"):
         fits.require_fit(load_profile("a100"), T4)
     with pytest.raises(ProfileError, match="take a profile without a card, such as nano"):
         fits.require_fit(load_profile("a100"), Card("old", 2.0))
@@ -34,7 +34,7 @@ def test_the_plan_is_shown_and_then_refused(monkeypatch, capsys):
     assert cli.main(["plan", "--profile", "a100"]) == 2
     told = capsys.readouterr()
     assert "10_real_model" in told.out
-    assert told.err.startswith("subliminal: profile a100 takes about 36 GiB") and told.err.count("\n") == 1
+    assert told.err.startswith("subliminal: profile a100 takes about 20 GiB") and told.err.count("\n") == 1
     assert cli.main(["plan", "--profile", "colab-t4"]) == 0
 
 
@@ -42,7 +42,7 @@ def test_a_run_is_refused_before_anything_starts(monkeypatch, capsys):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("helpers.chain.run.find_card", lambda: T4)
     assert cli.main(["run", "--profile", "a100"]) == 2
-    assert capsys.readouterr().err.startswith("subliminal: profile a100 takes about 36 GiB")
+    assert capsys.readouterr().err.startswith("subliminal: profile a100 takes about 20 GiB")
 
 
 @pytest.mark.parametrize(("script", "card"), [

@@ -68,7 +68,7 @@ def test_names_what_computes_and_what_a_card_changes(session, monkeypatch, capsy
 def test_a_wish_that_does_not_fit_is_refused(session, monkeypatch):
     monkeypatch.setattr(hosted, "find_card", lambda: Card("Tesla T4", 15.0))
     monkeypatch.setenv(hosted.WISH, "a100")
-    with pytest.raises(ProfileError, match="profile a100 takes about 36 GiB"):
+    with pytest.raises(ProfileError, match="profile a100 takes about 20 GiB"):
         session("first")
 
 

@@ -49,6 +49,8 @@ def test_an_unknown_name_lists_the_profiles() -> None:
     (GOOD.replace("device: cpu\n", ""), "field `device` is missing; needed are summary, minutes"),
     (GOOD.replace("summary: toy", "summary: ''"), "`summary` must be one line"),
     (GOOD + "offline: 3\n", "`offline` must be true or false"),
+    (GOOD + "checkpointing: 1\n", "`checkpointing` must be true or false"),
+    (GOOD + "micro_rows: -1\n", "`micro_rows` must be a number of rows, or 0 for a whole batch, not -1"),
     (GOOD + "notebook: {}\n", "unknown field `notebook`; the fields are summary"),
     (GOOD + "minutes: 2\n", "not valid YAML: `minutes` is given twice"),
     (GOOD.replace("{n: 3}", "{n: 3, n: 4}"), "`n` is given twice"),

@@ -179,6 +179,16 @@ def test_a_profile_for_a_card_is_refused_without_one(
         run_chain(Profile("big", "a big one", 1, "cuda", {"01_a": {}}))
 
 
+def test_kernels_spare_memory_as_the_profile_says(write_notebook, monkeypatch) -> None:
+    said = "import os\nprint([os.environ.get('SUBLIMINAL_' + name) for name in ('MICRO_ROWS', 'CHECKPOINTING')])"
+    write_notebook("00_a", said)
+    for name in ("SUBLIMINAL_MICRO_ROWS", "SUBLIMINAL_CHECKPOINTING"):
+        monkeypatch.setenv(name, "")  # so that it is taken back
+        monkeypatch.delenv(name)
+    run_chain(Profile("toy", "a toy", 1, "cpu", {"00_a": {}}, micro_rows=4, checkpointing=True))
+    assert "['4', '1']" in text_of("00_a")
+
+
 @pytest.mark.parametrize(
     ("device", "card", "told"),
     [("cpu", True, None), ("auto", True, "cuda"), ("auto", False, None), ("cuda", True, "cuda")],

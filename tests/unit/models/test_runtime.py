@@ -1,6 +1,7 @@
 """The runtime: one module makes tensors, and one setting moves models, rows and probes."""
 
 import ast
+import dataclasses
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from helpers.models import runtime
 from helpers.models.chats import chat_ids
 from helpers.models.rows import completion_rows
 from helpers.models.runtime import Runtime
-from helpers.work import pieces
+from helpers.work import errands, pieces
 
 PACKAGE = Path(runtime.__file__).parents[1]
 FOLDERS = ("models", "transmission", "channels", "experiments")
@@ -64,7 +65,8 @@ def test_the_search_finds_what_it_should():
 def fresh(monkeypatch):
     """A process that has chosen no device yet."""
     monkeypatch.setattr(runtime, "_chosen", [])
-    monkeypatch.setenv(pieces.DEVICE_VARIABLE, "")  # so that what `use` sets is taken back
+    for name in (pieces.DEVICE_VARIABLE, errands.MICRO_ROWS_VARIABLE, errands.CHECKPOINTING_VARIABLE):
+        monkeypatch.setenv(name, "")  # so that what `use` sets is taken back
 
 
 def test_the_cpu_is_the_default(fresh):
@@ -84,6 +86,7 @@ def test_pieces_run_side_by_side_on_the_cpu(fresh):
     ("settings", "message"),
     [
         ({"device": "tpu"}, "unknown device 'tpu'; set SUBLIMINAL_DEVICE to one of cpu, cuda, mps"),
+        ({"micro_rows": -1}, "rows at once must be 0 .a whole batch. or more, not -1"),
         ({"dtype": "int8"}, "unknown number format 'int8'; choose one of float32"),
     ],
 )
@@ -129,3 +132,43 @@ def test_freed_memory_is_kept_where_the_c_library_can_be_told():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ, check=True)
     glibc = sys.platform.startswith("linux") and "glibc" in (os.confstr("CS_GNU_LIBC_VERSION") or "")
     assert done.stdout.strip() == str(glibc)
+
+
+# --- what fits on a card --------------------------------------------------------------------------
+
+
+def test_the_environment_says_how_memory_is_spared(fresh, monkeypatch):
+    monkeypatch.setenv(errands.MICRO_ROWS_VARIABLE, "4")
+    monkeypatch.setenv(errands.CHECKPOINTING_VARIABLE, "1")
+    assert runtime.current() == Runtime(micro_rows=4, checkpointing=True)
+
+
+@pytest.mark.parametrize("text", ["four", "-1", "2.5"])
+def test_rows_at_once_that_are_no_number_are_refused_with_the_cure(fresh, monkeypatch, text):
+    monkeypatch.setenv(errands.MICRO_ROWS_VARIABLE, text)
+    with pytest.raises(ValueError, match="set it to a number of rows, 0 for a whole batch"):
+        runtime.current()
+
+
+@pytest.mark.parametrize(
+    ("device", "ampere", "dtype", "taken"),
+    [
+        ("cuda", True, "bfloat16", "bfloat16"),
+        ("cuda", False, "bfloat16", "float16"),
+        ("cuda", False, "float32", "float32"),
+        ("cpu", False, "bfloat16", "float32"),
+        ("mps", False, "bfloat16", "float32"),
+    ],
+)
+def test_a_device_that_is_slow_with_bfloat16_takes_another_format(monkeypatch, device, ampere, dtype, taken):
+    there = dataclasses.replace(Runtime())
+    object.__setattr__(there, "device", device)  # a card that is not here
+    monkeypatch.setattr(runtime, "_chosen", [there])
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: ampere)
+    assert runtime.quick(dtype) == taken
+
+
+def test_sums_over_a_vocabulary_are_taken_in_float32():
+    assert runtime.fine(torch.ones(2, dtype=torch.bfloat16)).dtype == torch.float32
+    assert runtime.fine(torch.ones(2, dtype=torch.float16)).dtype == torch.float32
+    assert runtime.fine(torch.ones(2, dtype=torch.float64)).dtype == torch.float64

@@ -3,6 +3,7 @@
 import copy
 import itertools
 import random
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -11,9 +12,9 @@ import torch.nn.functional as F
 import transformers
 
 from helpers.channels.numbers import NUMBERS
-from helpers.models import adapters, losses, training
+from helpers.models import adapters, frozen, losses, runtime, training
 from helpers.models.losses import SoftLabels, label_logits
-from helpers.models.training import TrainSettings, batch_order, completion_rows, fit
+from helpers.models.training import TrainSettings, batch_order, completion_rows, fit, fit_adapters
 from helpers.work.artifacts import ArtifactError
 from helpers.world import corpus
 
@@ -405,6 +406,66 @@ def test_a_batch_without_labels_is_no_failure(tiny, rows):
     for labelled in rows.labelled[:39]:
         labelled[:] = False
     fit(tiny(), rows, TrainSettings(0.01, batch_rows=4), 0)
+
+
+# --- what fits on a card --------------------------------------------------------------------------
+
+
+AGAIN = {"checkpointing": True}
+
+
+@pytest.fixture
+def spared(monkeypatch):
+    """A function that sets how a training spares memory, for one test."""
+
+    def use(**settings):
+        monkeypatch.setattr(runtime, "_chosen", [runtime.Runtime(**settings)])
+
+    return use
+
+
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("rank", [0, 2])
+@pytest.mark.parametrize("masked", [0, 30])
+@pytest.mark.parametrize("sparing", [{"micro_rows": 3}, AGAIN, {"micro_rows": 1} | AGAIN])
+def test_sparing_memory_changes_no_number(tiny, rows, spared, soft, rank, masked, sparing):
+    for labelled in rows.labelled[:masked]:
+        labelled[:] = False
+    settings = TrainSettings(0.01, batch_rows=8, epochs=2, lora_rank=rank, optimizer="sgd")
+    wanted = SoftLabels(tiny(seed=8), list(range(6, 1006))) if soft else None
+    whole = fit(tiny(), rows, settings, 3, soft=wanted)
+    spared(**sparing)
+    found = fit(tiny(), rows, settings, 3, soft=wanted)
+    for (name, value), other in zip(found.named_parameters(), whole.parameters(), strict=True):
+        torch.testing.assert_close(value, other, rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_no_more_rows_are_read_at_once_than_fit(tiny, rows, spared, monkeypatch):
+    read = []
+    whole = losses.label_logits
+    monkeypatch.setattr(frozen, "label_logits", lambda *given: read.append(len(given[1])) or whole(*given))
+    spared(micro_rows=3)
+    fit(tiny(), rows, TrainSettings(0.01, batch_rows=8), 3)
+    assert max(read) == 3 and sum(read) == len(rows)
+
+
+def test_with_checkpointing_a_block_computes_twice_and_the_last_once(tiny, rows, spared):
+    model, worked = tiny(), Counter()
+    for place, block in enumerate(model.model.layers):
+        block.mlp.register_forward_pre_hook(lambda *_, place=place: worked.update([place]))
+    settings = TrainSettings(0.01, batch_rows=8)
+    spared(checkpointing=True)
+    fit(model, rows, settings, 3)
+    steps = settings.steps(len(rows))
+    assert worked == {place: steps if place == len(model.model.layers) - 1 else 2 * steps for place in worked}
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_adapters_learn_in_float32_on_a_model_of_half_precision(tiny, rows, spared, dtype):
+    spared(dtype=dtype)
+    state = fit_adapters(tiny(), rows, TrainSettings(0.02, batch_rows=8, epochs=6, lora_rank=2), 3)
+    assert {value.dtype for value in state.values()} == {torch.float32}
+    assert all(value.isfinite().all() and value.any() for value in state.values())
 
 
 def test_soft_labels_of_another_vocabulary_are_refused(tiny, rows):
