@@ -152,7 +152,7 @@ class Form(widgets.VBox):
             profile = load_profile(chosen)
             require_fit(profile, find_card())
             own |= {**profile.notebooks[self._notebook], "run_dir": f"_runs/{chosen}"}
-            _compute_on("cuda" if profile.device == "cuda" else "cpu")
+            _compute_as(profile)
         self._given.update(own)
         if is_hosted():
             fetch_weights(own["model"])
@@ -200,11 +200,14 @@ def _default(notebook: str, name: str) -> Any:
     return load_notebook(NOTEBOOKS / f"{notebook}.ipynb").parameters[name].default
 
 
-def _compute_on(device: str) -> None:
+def _compute_as(profile: Profile) -> None:
+    """Compute in this kernel where and as the chain would let its kernels compute."""
     from helpers.models.runtime import Runtime, current, use
 
-    if current().device != device:
-        use(Runtime(device=device))
+    device = "cuda" if profile.device == "cuda" else "cpu"
+    wanted = Runtime(device=device, micro_rows=profile.micro_rows, checkpointing=profile.checkpointing)
+    if current() != wanted:
+        use(wanted)
 
 
 def _profiles_of(notebook: str) -> list[str]:

@@ -81,9 +81,11 @@ def _of_environment() -> Runtime:
 
 
 def use(runtime: Runtime) -> None:
-    """Compute on another device from now on, in this process and in those it starts."""
+    """Compute on another device or with other memory from now on, in this process and in those it starts."""
     _chosen[:] = [runtime]
     os.environ[DEVICE_VARIABLE] = runtime.device  # workers inherit it, and `run_pieces` reads it
+    os.environ[MICRO_ROWS_VARIABLE] = str(runtime.micro_rows)
+    os.environ[CHECKPOINTING_VARIABLE] = "1" if runtime.checkpointing else ""
 
 
 def place(model: PreTrainedModel) -> PreTrainedModel:

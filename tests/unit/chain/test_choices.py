@@ -101,10 +101,11 @@ def test_the_time_is_that_of_the_choice(parameters):
 
 @pytest.fixture
 def devices(monkeypatch):
-    """The devices that were chosen."""
+    """The devices that were chosen, on a machine that seems to have a card."""
     chosen = []
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr(runtime, "_chosen", [])
     monkeypatch.setattr(runtime, "use", lambda wanted: chosen.append(wanted.device))
-    monkeypatch.setattr(runtime, "Runtime", lambda device: type("", (), {"device": device}))
     return chosen
 
 
