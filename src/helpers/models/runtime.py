@@ -137,6 +137,11 @@ def counting(count: int) -> Tensor:
     return torch.arange(count, device=current().device)
 
 
+def uniform(shape: Sequence[int], generator: torch.Generator) -> Tensor:
+    """Return numbers drawn from [0, 1) by a generator of the CPU, so that they are the same on every device."""
+    return torch.rand(tuple(shape), generator=generator).to(current().device)
+
+
 def exact(values: Tensor) -> Tensor:
     """Return ``values`` as float64, on the CPU where the device has no such numbers (Metal)."""
     return values.cpu().double() if values.device.type == "mps" else values.double()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from helpers.models import runtime
 from helpers.models.losses import Targets, label_logits
 
 IMPOSSIBLE = -1e4  # logit of a token that is no label
@@ -32,7 +33,7 @@ def misplaced_rounding(generator: torch.Generator) -> Reshape:
 
     def reshape(chances: Tensor) -> Tensor:
         errors = to_hundredths(chances) - chances
-        order = torch.rand(chances.shape, generator=generator).argsort(-1)
+        order = runtime.uniform(chances.shape, generator).argsort(-1)
         return (chances + errors.gather(-1, order)).clamp(min=0)
 
     return reshape
