@@ -39,7 +39,9 @@ return [...document.querySelectorAll('.picture svg text')].filter(t => t.getBoun
   .map(t => parseFloat(getComputedStyle(t).fontSize) * t.ownerSVGElement.getBoundingClientRect().width
     / t.ownerSVGElement.viewBox.baseVal.width)"""
 VERDICTS = """
-return [...document.querySelectorAll('.verdict')].filter(v => v.getBoundingClientRect().right > innerWidth).length"""
+const right = (part) => part.getBoundingClientRect().right;
+return [...document.querySelectorAll('.verdict')]
+  .filter(v => right(v) > right(v.closest('.output, article') ?? document.body) + 1).length"""
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from helpers.work.escaping import markup
 
 _NUMBER = "95 % interval"
 _LEFT = 'style="text-align: left"'  # Jupyter sets tables to the right
-_OTHERS = ("prediction", "paper", "verdict")
+_OTHERS = ("verdict", "prediction", "paper")  # the verdict first, so that no narrow page hides it
 
 
 class ClaimsTable(pd.DataFrame):
