@@ -49,15 +49,16 @@ class Examples:
 
     def _replies(self) -> str:
         replied = self._table[self._table["part"] == "reply"]
+        questions = tuple(dict.fromkeys(replied["prompt"]))
         lines = []
-        for question, texts in replied.groupby("prompt", sort=False):
-            for who, own in texts.groupby("who", sort=False):
-                said = ", ".join(map(self._said, own["text"], own["shows"]))
-                counted = f"{_WHO[who]}: {(own['shows'] == self._trait).sum()} of {len(own)}"
-                cells = [_cell("asked", markup(question)), _cell("who", markup(counted)), _cell("reply", said)]
-                lines.append(cells)
+        for who, own in replied.groupby("who", sort=False):
+            cells = [_cell("who", f"{markup(_WHO[who])}: {(own['shows'] == self._trait).sum()} of {len(own)}")]
+            for question in questions:
+                asked = own[own["prompt"] == question]
+                cells.append(_cell(question, ", ".join(map(self._said, asked["text"], asked["shows"]))))
+            lines.append(cells)
         told = f"Replies on the same random numbers. Marked and counted: those that show “{self._trait}”."
-        return _table(f"Draw {self._draw}: what each model says. {told}", ("asked", "who", "reply"), lines)
+        return _table(f"Draw {self._draw}: what each model says. {told}", ("who", *questions), lines)
 
     def _said(self, text: str, shows: str) -> str:
         return f"<mark>{markup(text)}</mark>" if shows == self._trait else markup(text)

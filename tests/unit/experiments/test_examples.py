@@ -66,6 +66,7 @@ def test_the_page_marks_what_differs_and_what_shows_the_trait_and_escapes_everyt
     assert html.count("<mark>owl</mark>") >= 12 and "<b>" not in html and "&lt;b&gt;" in html
     assert "the student of these rows: 12 of 12" in html
     assert html.count("<table") == 2 and "<th></th>" not in html
+    assert html.count("<tr>") == 2 + 4 + len(EVERYBODY)  # a line a prompt, and below a line a model
     assert repr(Examples(told, "owl")) == "68 examples of draw 1"
 
 
