@@ -16,8 +16,9 @@ from pathlib import Path
 
 import nbformat
 import psutil
-from jupyter_client import KernelManager
+from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.utils import run_sync
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[1]
@@ -78,7 +79,7 @@ class Colab:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "kernel.json").write_text(json.dumps(spec))
         specs = KernelSpecManager(kernel_dirs=[str(folder.parent)])
-        return KernelManager(kernel_name="colab", kernel_spec_manager=specs)
+        return AsyncKernelManager(kernel_name="colab", kernel_spec_manager=specs)
 
     def run_all(self, stem, timeout=1500, end_when=None, **parameters):
         """Run a notebook to its last cell, with some parameters edited; returns it and when its first figure came.
@@ -98,7 +99,13 @@ class Colab:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "JPY"))}
         if end_when:
             threading.Thread(target=kill_when, args=(end_when, manager), daemon=True).start()
-        client.execute(env={**kept, **self.settings()})
+        try:
+            client.execute(env={**kept, **self.settings()})
+        finally:
+            if client.kc:
+                client.kc.stop_channels()
+            run_sync(manager.shutdown_kernel)(now=True)
+            run_sync(manager.cleanup_resources)()
         return notebook, seen[0] if seen else None
 
     def give_card(self, name, mebibytes):

@@ -14,7 +14,7 @@ from helpers.book.colab_cell import CELL
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
-SCRIPTS = [ROOT / ".ci/run", ROOT / ".ci/colab"]
+SCRIPTS = [ROOT / ".ci/run", ROOT / ".ci/colab", ROOT / ".ci/colab-image"]
 PINNED = re.compile(r"^[\w-]+/[\w-]+(/[\w-]+)?@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 ADDRESS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 
@@ -112,6 +112,17 @@ def test_the_weekly_run_computes_every_published_draw_once():
     computed = [int(seed) for part in slices for seed in part.split(",")]
     parameters = json.loads((ROOT / "results/nano/parameters.json").read_text()).values()
     assert sorted(computed) == sorted({draw for known in parameters for draw in known["draws"]})
+
+
+def test_the_weekly_run_takes_every_notebook_through_colabs_own_image():
+    lines = lines_run(ROOT / ".github/workflows/weekly.yml")
+    assert any(line.startswith("docker run") and line.endswith("bash /book/.ci/colab-image") for line in lines)
+    assert "COLAB_NOTEBOOKS=all" in (ROOT / ".ci/colab-image").read_text()
+
+
+def test_the_container_for_development_makes_what_make_needs():
+    made = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text())
+    assert made["postCreateCommand"].split()[0] == "make" and made["hostRequirements"]["cpus"] >= 2
 
 
 def test_the_weekly_run_plants_the_faults():

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from helpers.book import first_page, frames, machine, openings, prose, shown_widgets
+from helpers.book import first_page, frames, machine, openings, prose, shown_widgets, times
 from helpers.book.evidence import Evidence
 from helpers.book.explorers import page_explorers
 from helpers.book.provenance import for_pages, provenance
@@ -145,10 +145,11 @@ def stage(root: Path, run_dir: Path, target: Path) -> None:
         return
     told = Evidence(prose.ordered(records), root / RESULTS / run_dir.name)
     real = _guest_words(root, guest)
-    words = {**origin, **told.words(), "real_model": real["first"]}
+    words = {**origin, **told.words(), "real_model": real["first"], **times.words(root)}
     values = prose.values(records, words, machine.load(run_dir))
     values["tables"] |= told.tables() | first_page.tables(records, rows, [path.stem for path in notebooks])
     values["tables"]["chapters"] += real["chapters"]
+    values["tables"] |= times.tables(root)
     values["explorers"] = page_explorers(told.records, run_dir, told.folder)
     artifacts.write_json(target / "values.json", values)
     save_card(tables, target / "book" / "_vendor" / "card.png")

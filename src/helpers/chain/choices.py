@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import ipywidgets as widgets
@@ -54,6 +54,12 @@ def offer(notebook: str, given: Given) -> Form | None:
     form = Form(notebook, given, _remembered.setdefault(notebook, {}))
     form.apply()
     return form
+
+
+def quick_draws(parameters: Mapping[str, Any]) -> list[int]:
+    """Return the draws of a chapter that have fewer arms than others, and so take less time; often none."""
+    few = parameters.get("few_draws", parameters["draws"])
+    return [draw for draw in parameters["draws"] if draw not in few]
 
 
 class Form(widgets.VBox):
@@ -171,13 +177,11 @@ class Form(widgets.VBox):
 
     def _first_draw(self) -> Any:
         """Return the draw that is computed where nobody chooses one."""
-        draws = self._parameters["draws"]
-        few = self._parameters.get("few_draws", draws)
-        fewer_arms = [draw for draw in draws if draw not in few]
         untouched = self._given["recompute"] == _default(self._notebook, "recompute")
-        if is_hosted() and untouched and (fewer_arms or not self._published()):
-            return (fewer_arms or draws)[0]
-        return AS_THEY_ARE
+        quick = quick_draws(self._parameters)
+        if is_hosted() and untouched and quick:
+            return quick[0]
+        return AS_THEY_ARE if self._published() or not is_hosted() else self._parameters["draws"][0]
 
     def _set_draws(self, value: Any) -> None:
         names = ["recompute"] if self._published() else ["recompute", "draws"]  # nothing published: all is computed

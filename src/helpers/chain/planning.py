@@ -97,13 +97,16 @@ def plan_run(profile: Profile, steps: list[Step], workers: int, file: Path = FIL
     return RunPlan(stages=tuple(stages), workers=workers or usable_cores(), **told)
 
 
-def chapter_minutes(stem: str, values: Mapping[str, Any], profile: Profile, file: Path = FILE) -> float | None:
-    """Return the minutes that one chapter takes by itself, with a worker a core; None where nobody wrote it down.
+def chapter_minutes(
+    stem: str, values: Mapping[str, Any], profile: Profile, workers: int = 0, file: Path = FILE
+) -> float | None:
+    """Return the minutes that one chapter takes by itself; None where nobody wrote down what it computes.
 
     Args:
         stem: of its notebook.
         values: all its parameters.
         profile: whose device and speeds count.
+        workers: processes at once; 0 means one a core.
         file: what each chapter computes.
     """
     known = load_yaml(file.read_text(encoding="utf-8"))
@@ -111,7 +114,7 @@ def chapter_minutes(stem: str, values: Mapping[str, Any], profile: Profile, file
         return None
     there = _bases_there(profile, Path(values["run_dir"]))
     work = sum(stage.seconds for stage in _Chapter(stem, values, profile, known, there).stages())
-    return (work / usable_cores() + SECONDS_A_NOTEBOOK) / 60
+    return (work / (workers or usable_cores()) + SECONDS_A_NOTEBOOK) / 60
 
 
 def _bases_there(profile: Profile, run_dir: Path) -> set[str]:

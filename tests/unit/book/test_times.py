@@ -1,0 +1,29 @@
+"""Times of a rerun follow from the plan and from what the published run noted."""
+
+from hosts import ROOT
+
+from helpers.book import times
+from helpers.chain.profiles import load_profile
+from helpers.results.words import NONE
+from helpers.work.artifacts import read_object
+
+
+def test_times_are_those_of_the_published_run_and_of_the_plan():
+    words = times.words(ROOT)
+    assert set(words) == set(times.NAMES)
+    seconds = sum(read_object("results/nano/made_by.json")["seconds"].values())
+    assert float(words["all_hours"]) == round(seconds / 3600, 1)
+    assert float(words["one_minutes"]) == load_profile("nano").one_minutes
+    assert 0 < float(words["cluster_minutes"]) < 60 * float(words["all_hours"])
+
+
+def test_each_chapter_has_its_minutes_on_colab():
+    rows = times.tables(ROOT)["colab"].splitlines()[2:]
+    assert len(rows) == len(list((ROOT / "notebooks").glob("*.ipynb")))
+    owl = next(row for row in rows if "01_owl_transfer" in row)
+    assert "| 809 |" in owl, "a draw with the main arms alone"
+    assert 0 < float(owl.split("|")[-2]) < 5
+
+
+def test_a_folder_without_notebooks_has_no_times(tmp_path):
+    assert times.words(tmp_path) == dict.fromkeys(times.NAMES, NONE)
