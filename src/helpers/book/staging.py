@@ -149,7 +149,7 @@ def stage(root: Path, run_dir: Path, target: Path) -> None:
     values = prose.values(records, words, machine.load(run_dir))
     values["tables"] |= told.tables() | first_page.tables(records, rows, [path.stem for path in notebooks])
     values["tables"]["chapters"] += real["chapters"]
-    values["tables"] |= times.tables(root)
+    values["tables"] |= times.tables(root, {path.stem for path in (target / "notebooks").glob("*.ipynb")})
     values["explorers"] = page_explorers(told.records, run_dir, told.folder)
     artifacts.write_json(target / "values.json", values)
     save_card(tables, target / "book" / "_vendor" / "card.png")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,18 +46,24 @@ def _seconds(root: Path, profile: str) -> float:
     return sum(read_object(root / RESULTS / profile / "made_by.json", "seconds")["seconds"].values())
 
 
-def tables(root: Path) -> dict[str, str]:
-    """Return `colab`: of each chapter, which draw "Run all" computes there, and the minutes of two cores it takes."""
+def tables(root: Path, linked: Collection[str]) -> dict[str, str]:
+    """Return `colab`: of each chapter, which draw "Run all" computes there, and the minutes of two cores it takes.
+
+    Args:
+        root: of the repository.
+        linked: the chapters of this book, to which a link leads.
+    """
     lines = []
     for file in sorted((root / NOTEBOOKS).glob("*.ipynb")):
         values = {name: known.default for name, known in load_notebook(file).parameters.items()}
         draws = quick_draws(values)[:1] or values["recompute"]
-        lines.append(_row(file.stem, {**values, "recompute": draws}))
+        lines.append(_row(file.stem, {**values, "recompute": draws}, file.stem in linked))
     return {"colab": _HEAD + "\n".join(lines)}
 
 
-def _row(stem: str, values: Mapping[str, Any]) -> str:
+def _row(stem: str, values: Mapping[str, Any], linked: bool) -> str:
     minutes = chapter_minutes(stem, values, load_profile(Path(values["run_dir"]).name), CORES)
-    link = f"[{stem.partition('_')[0]}](../notebooks/{stem}.ipynb)"
+    number = stem.partition("_")[0]
+    chapter = f"[{number}](../notebooks/{stem}.ipynb)" if linked else number
     told = NONE if minutes is None else f"{minutes:.1f}"
-    return f"| {link} | {', '.join(map(str, values['recompute']))} | {told} |"
+    return f"| {chapter} | {', '.join(map(str, values['recompute']))} | {told} |"
