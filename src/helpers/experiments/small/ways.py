@@ -56,11 +56,11 @@ class Shrinking:
 
     hidden: int = 48
     heads: int = 3
-    layers: tuple[int, ...] = (1,)
+    layers: tuple[int, ...] = (0,)
     rank_share: float = 0.5
     small: tuple[int, int, int] = (48, 2, 3)
-    heal_steps: int = 120
-    heal_rate: float = 2e-3
+    heal_steps: int = 250
+    heal_rate: float = 5e-3
     distil_steps: int = 400
     distil_rate: float = 6e-3
     batch_rows: int = 64
