@@ -15,7 +15,7 @@ _STARTS = {"same start": palette.BLUE, "other start": palette.ORANGE}
 _LABELS = {"soft": "soft labels", "hard": "written"}
 _CHANNELS = {"cot": "reasoning"}
 _FAMILIES = {"animals": "Eight animals"}
-_PANEL_HEIGHT = 2.1  # inches
+_PANEL_HEIGHT = 2.3  # inches
 _ABREAST, _ON_A_PHONE = 3, 1  # panels in a row
 
 
@@ -53,7 +53,7 @@ def foretold(table: pd.DataFrame) -> Figure:
         figure, axes = common.grid_of_axes(rows, columns, _PANEL_HEIGHT)
         for ax, (title, pairs) in zip(axes.flat, panels.items(), strict=False):
             _scatter(ax, pairs)
-            ax.set_title(title, fontsize="x-small" if not common.narrow() else "small")
+            ax.set_title(",\n".join(title.rsplit(", ", 1)), fontsize="small")
         for ax in axes.flat[len(panels) :]:
             ax.set_visible(False)
         axes.flat[0].legend(fontsize="x-small" if not common.narrow() else "small", loc="best")
