@@ -35,7 +35,7 @@ def _said_of_order(table: pd.DataFrame) -> str:
 
 @pictured(_said_of_order)
 def ordered(table: pd.DataFrame) -> Figure:
-    """Draw the effect (nats) that each defence leaves, the least on top: a dot a draw, the mean, its 95 % t-interval.
+    """Draw the effect (nats) that each defence leaves, the nearest to none on top: dots, means, 95 % t-intervals.
 
     `table` has one row a draw and ``defence``: ``effect``, ``random_effect`` (of the random choice of the same size,
     missing where there is none) and ``knows``, a key of `KNOWS`. The undefended pair has a dashed line.
@@ -49,14 +49,14 @@ def ordered(table: pd.DataFrame) -> Figure:
         common.zero_line(ax)
         plain = table[table.defence == "undefended"].effect
         ax.axvline(plain.mean(), color=palette.INK, linewidth=0.9, linestyle="--", zorder=2)
-        common.name_rows(ax, [name.capitalize() if name.islower() else name for name in names])
+        common.name_rows(ax, [name[:1].upper() + name[1:] for name in names])
         ax.set_xlabel(common.EFFECT_LABEL)
         _legend(figure, table)
     return figure
 
 
 def _ordered(table: pd.DataFrame) -> list[str]:
-    return table.groupby("defence").effect.mean().sort_values().index.tolist()
+    return table.groupby("defence").effect.mean().sort_values(key=abs).index.tolist()
 
 
 def _row(ax: Axes, place: int, own: pd.DataFrame) -> None:

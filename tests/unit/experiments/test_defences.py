@@ -178,6 +178,12 @@ def runs_of(author):
     return [(author.asked[place], text) for place, text in kept_rows(author).items()]
 
 
+def test_rounded_labels_are_over_the_tokens_of_the_channel_alone(plan):
+    piece = plan.pieces(cell(plan, "soft labels rounded"))[0]
+    kind, tokenizer = piece.student.author.kind, piece.student.base.load()[1]
+    assert list(students._reshaped(piece).tokens) == list(kind.tokens(tokenizer))
+
+
 def test_masked_labels_are_still_read(plan):
     defences = (arms.NONE, arms.MASKED, arms.MASKED_AT_RANDOM)
     own = dataclasses.replace(plan, defences=defences)
@@ -214,7 +220,7 @@ def test_every_defence_has_a_row_and_the_budget_is_matched(plan, table):
     assert table["defence"].tolist() == [defence.name for _, defence in plan.cells()]
     steps = table.set_index("defence")["steps"]
     other = [defence.name for defence in EVERY if defence.training.steps == 1 and defence.labels == "hard"]
-    assert steps[[name for name in other if name != "two teachers"]].nunique() == 1
+    assert steps[other].nunique() == 1
     assert steps["early stop"] < steps[arms.UNDEFENDED]
     assert np.isfinite(table[["effect", "shift", "harm", "valid"]]).all(axis=None)
 
@@ -228,7 +234,10 @@ def test_the_undefended_control_does_not_shift_and_clean_rows_shift_no_control(t
 def test_names_of_random_arms_are_arms_and_every_claim_has_its_defence():
     names = {defence.name for defence in values.BY_NAME.values()}
     assert len({defence.name for defence in EVERY}) == len(EVERY)
-    assert {defence.against for defence in values.BY_NAME.values()} <= names
+    for defence in values.BY_NAME.values():
+        assert defence.against in names
+        against = values.BY_NAME[defence.against]
+        assert against.by_chance or against.name in (*arms.PLAIN, "pulled to its own base")
     slugs = {values._slug(name) for name in names - set(arms.PLAIN)} | {"best", "best_left"}
     for claim_id in [name for name in load_claims() if name.startswith("defence.")]:
         assert re.sub(r"^defence\.(code\.|cot\.)?", "", claim_id) in slugs, claim_id
@@ -255,9 +264,15 @@ def test_a_claim_is_the_share_of_its_random_arm():
     assert found["defence.best"] == [0.5] * 5
 
 
+def test_a_share_of_no_effect_is_not_told():
+    found = values.claim_values(planted({arms.UNDEFENDED: [0.0, 0.0], arms.BY_LEARNING.name: [0.5, 0.1]}))
+    assert found == {"defence.best": [0.5, 0.1]}
+
+
 def test_no_draw_has_a_part_in_the_choice_of_its_best_defence():
-    effects = pd.DataFrame({"a": [0.0, 3.0, 3.0], "b": [1.0, 1.0, 1.0]}, index=[1, 2, 3])
-    assert values.best_left(effects, ["a", "b"]).to_dict() == {1: 1.0, 2: 1.0, 3: 1.0}
+    effects = pd.DataFrame({"a": [0.0, 0.0, 2.4], "b": [1.0, 1.0, 1.0]}, index=[1, 2, 3])
+    assert effects["a"].mean() < effects["b"].mean()
+    assert values.best_left(effects, ["a", "b"]).to_dict() == {1: 1.0, 2: 1.0, 3: 2.4}
 
 
 def test_defences_that_need_the_teacher_or_choose_nothing_are_no_candidates():

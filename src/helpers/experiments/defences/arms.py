@@ -59,6 +59,7 @@ class Defence:
         change, training: what differs.
         labels: "hard" or "soft".
         other_base: whether the student starts from the other base.
+        by_chance: whether it is there to show what chance does, and is no defence of its own.
         costs: in words, what it takes besides; empty for nothing worth a word.
     """
 
@@ -69,6 +70,7 @@ class Defence:
     training: Training = Training()
     labels: str = "hard"
     other_base: bool = False
+    by_chance: bool = False
     costs: str = ""
 
 
@@ -90,17 +92,18 @@ def _mix(share: float, against: str = UNDEFENDED) -> Defence:
 
 
 def _leave_out(share: float) -> Defence:
-    return Defence(_dropped(share), change=Change("drop", RANDOM, share), costs=f"{_SHARES[share]} of the rows")
+    change = Change("drop", RANDOM, share)
+    return Defence(_dropped(share), change=change, by_chance=True, costs=f"{_SHARES[share]} of the rows")
 
 
-def _rounded(name: str, which: str, against: str = SOFT) -> Defence:
-    return Defence(name, against=against, change=Change("round", which), labels="soft")
+def _rounded(name: str, which: str, against: str, *, by_chance: bool = False) -> Defence:
+    return Defence(name, against=against, change=Change("round", which), labels="soft", by_chance=by_chance)
 
 
 BY_RATIO = _drop("drop by likelihood ratio", RATIO, TEACHER)
 BY_LEARNING = _drop("drop by naive Bayes", LEARNED, BASE, ", a file of the base's rows")
 MASKED = Defence("divergent labels masked", TEACHER, "random labels masked", Change("mask", "divergent"))
-MASKED_AT_RANDOM = Defence("random labels masked", change=Change("mask", "random"))
+MASKED_AT_RANDOM = Defence("random labels masked", change=Change("mask", "random"), by_chance=True)
 NONE = Defence(UNDEFENDED)
 HALF_CLEAN, HALF_LEFT = _mix(0.5, _dropped(0.5)), _leave_out(0.5)
 OF_PREFERENCE = (
@@ -128,6 +131,6 @@ OF_PREFERENCE = (
 OF_SOFT_LABELS = (
     Defence(SOFT, labels="soft"),
     _rounded("soft labels rounded", "rounded", "soft labels rounded elsewhere"),
-    _rounded("soft labels rounded elsewhere", "misplaced"),
+    _rounded("soft labels rounded elsewhere", "misplaced", SOFT, by_chance=True),
 )
 OF_RISKY = (NONE, HALF_LEFT, BY_LEARNING, BY_RATIO, HALF_CLEAN, MASKED, MASKED_AT_RANDOM)

@@ -100,6 +100,7 @@ def _retrained(student: Student, defence: Defence) -> Student:
     )
     return replace(student, training=training)
 
+
 # --- the plans of the chapter ---------------------------------------------------------------------
 
 

@@ -95,7 +95,8 @@ def _trained(piece: DefendedReading) -> tuple[PreTrainedModel, dict[str, int]]:
         return model, {"rows": rows_read, "steps": student.training.steps(rows_read)}
     made = _changed_rows(piece) if kind in _CHANGED_ROWS else _own_rows(student)
     targets = _CHANGED_LABELS[kind](piece) if kind in _CHANGED_LABELS else None
-    training = with_steps(student.training, len(student_pairs(student)), len(made))
+    undefended = len(student_pairs(replace(student, among=())))  # a second teacher's filter leaves fewer
+    training = with_steps(student.training, undefended, len(made))
     model = train(replace(student, labels="hard", training=training), rows=made, labels=targets)
     return model, {"rows": len(made), "steps": training.steps(len(made))}
 

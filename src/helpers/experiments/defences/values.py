@@ -13,6 +13,8 @@ import pandas as pd
 
 from helpers.experiments.defences.arms import (
     BASE,
+    MASKED,
+    MASKED_AT_RANDOM,
     NOTHING,
     OF_PREFERENCE,
     OF_RISKY,
@@ -23,7 +25,7 @@ from helpers.experiments.defences.arms import (
     UNDEFENDED,
     Defence,
 )
-from helpers.results.stats import ratio_of_means
+from helpers.results.stats import StatsError, ratio_of_means
 
 NUMBERS, CODE, REASONING = "burdened_numbers", "code", "cot"  # `Channel.claim_name`
 STARTS = {NUMBERS: "", CODE: "code.", REASONING: "cot."}  # in ledger ids
@@ -38,14 +40,13 @@ TREATMENTS = {
 ARMS = {"hard.same_init": UNDEFENDED, "hard.cross_init": "another base"}
 SAME = 0.05  # nats by which an undefended pair may differ between two chapters, were they run on two machines
 ELSEWHERE = (
-    Defence("divergent labels masked", TEACHER, "random labels masked"),
-    Defence("random labels masked"),
+    MASKED,
+    MASKED_AT_RANDOM,
     Defence("divergent tokens replaced", TEACHER, "random tokens replaced"),
-    Defence("random tokens replaced", BASE),
+    Defence("random tokens replaced", BASE, by_chance=True),
 )
 ANOTHER_BASE = Defence("another base", SECOND, costs="a second base")
 BY_NAME = {each.name: each for each in (*OF_PREFERENCE, *OF_SOFT_LABELS, *OF_RISKY, *ELSEWHERE, ANOTHER_BASE)}
-RANDOM_ARMS = frozenset(each.against for each in BY_NAME.values()) - {""}
 WITHOUT_TEACHER = (NOTHING, BASE, SECOND)  # what a user may have to whom nobody gives the teacher
 
 
@@ -89,7 +90,7 @@ def wide(table: pd.DataFrame, channel: str, column: str = "effect") -> pd.DataFr
 
 
 def summary(table: pd.DataFrame, channel: str) -> pd.DataFrame:
-    """Return what each defence of a channel left, at what cost, the strongest first; means over draws.
+    """Return what each defence of a channel left, at what cost, what left least first; means over draws.
 
     Returns:
         By defence: ``left`` (share of the undefended effect, of soft labels where it is about these); ``random`` (the
@@ -105,7 +106,7 @@ def summary(table: pd.DataFrame, channel: str) -> pd.DataFrame:
         row = {"left": effects[name] / effects[plain_of(name)]}
         row["random"] = effects[random] / effects[plain_of(name)] if random in effects else None
         rows[name] = row | means.loc[name].to_dict() | {"knows": defence.knows, "costs": defence.costs}
-    return pd.DataFrame.from_dict(rows, orient="index").sort_values("left")
+    return pd.DataFrame.from_dict(rows, orient="index").sort_values("left", key=abs)
 
 
 def plain_of(name: str) -> str:
@@ -114,7 +115,7 @@ def plain_of(name: str) -> str:
 
 
 def to_draw(table: pd.DataFrame, channel: str, *, soft: bool = False) -> pd.DataFrame:
-    """Return what `figures.defences.ordered` draws of a channel: every defence that is no random arm of another.
+    """Return what `figures.defences.ordered` draws of a channel: every defence, beside its random arm.
 
     Args:
         table: of `with_other_chapters`.
@@ -129,7 +130,7 @@ def to_draw(table: pd.DataFrame, channel: str, *, soft: bool = False) -> pd.Data
     parts = []
     for name in effects.columns:
         defence = BY_NAME[name]
-        if (defence.labels == "soft") == soft and (name in PLAIN or name not in RANDOM_ARMS):
+        if (defence.labels == "soft") == soft and not defence.by_chance:
             chosen = defence.against not in PLAIN and defence.against in effects
             random = effects[defence.against] if chosen else float("nan")
             own = pd.DataFrame({"effect": effects[name], "random_effect": random})
@@ -159,21 +160,29 @@ def claim_values(table: pd.DataFrame) -> dict[str, list[float]]:
         for name in effects.columns:
             against = BY_NAME[name].against
             if name not in PLAIN and against in effects:
-                ratio = ratio_of_means(effects[name], effects[against])
-                found[f"defence.{start}{_slug(name)}"] = ratio
+                found[f"defence.{start}{_slug(name)}"] = _share(effects[name], effects[against])
         if len(effects) > 1:
             best = best_left(effects, candidates(effects.columns))
-            found[f"defence.{start}best_left"] = ratio_of_means(best, effects[UNDEFENDED])
+            found[f"defence.{start}best_left"] = _share(best, effects[UNDEFENDED])
             found[f"defence.{start}best"] = best.tolist()
-    return found
+    return {claim_id: values for claim_id, values in found.items() if values}
+
+
+def _share(parts: pd.Series, wholes: pd.Series) -> list[float]:
+    """Return `stats.ratio_of_means`; nothing where there was no effect at all, as in toy runs."""
+    try:
+        return ratio_of_means(parts, wholes)
+    except StatsError:
+        return []
 
 
 def candidates(names: Iterable[str]) -> list[str]:
-    """Return those of some defences that a user can take who does not know the teacher, and that choose something."""
+    """Return those of some defences that a user can take who does not know the teacher."""
     found = []
     for name in names:
         defence = BY_NAME[name]
-        if defence.knows in WITHOUT_TEACHER and defence.labels == "hard" and name not in RANDOM_ARMS:
+        chosen = name not in PLAIN and not defence.by_chance
+        if chosen and defence.knows in WITHOUT_TEACHER and defence.labels == "hard":
             found.append(name)
     return found
 
