@@ -16,10 +16,12 @@ from matplotlib.text import Text
 
 from helpers.experiments.bases.health import first_prior
 from helpers.experiments.cross_model.values import cell_tests
+from helpers.experiments.defences.values import NUMBERS, to_draw
 from helpers.experiments.real import values
 from helpers.experiments.risky import guards
 from helpers.figures import (
     cross_model,
+    defences,
     effects,
     mechanism,
     mnist,
@@ -106,6 +108,7 @@ MADE = {
     "theorem.cosines": lambda: theorem.cosines(table("theorem_steps")),
     "theorem.passed_tests": lambda: theorem.passed_tests(table("theorem_steps")),
     "theorem.alignment": lambda: theorem.alignment(table("theorem_alignment")),
+    "defences.ordered": lambda: defences.ordered(to_draw(table("defences"), NUMBERS)),
     "mnist.six_bars": lambda: mnist.six_bars(table("mnist")),
     "mnist.sweeps": lambda: mnist.sweeps(table("mnist_sweeps")),
     "mnist.cloning": lambda: mnist.cloning(table("mnist_cloning")),
