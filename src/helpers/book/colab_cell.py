@@ -61,8 +61,9 @@ PLACES = {
     "GitHub Codespaces": "https://codespaces.new/{repository}",
 }
 BRANCH = "main"  # a notebook opens as it is there
-# in the README: a row of its table of chapters, and an address
+# in the README: a row of its table of chapters, and the addresses of a notebook and of the repository
 _ROW = re.compile(r"(?P<before>\| \[(?P<stem>\d\d_\w+)\]\(notebooks/(?P=stem)\.ipynb\) \| .*?) \|(?: \[Colab\].*)?$")
+_CLONE = re.compile(r"(?<=git clone )https://\S+")
 _COLAB = re.compile(r"https://colab\.research\.google\.com/github/[^)\s]*/notebooks/(?P<stem>\w+)\.ipynb")
 _Cell = dict[str, Any]
 
@@ -131,12 +132,16 @@ def _ordered(cell: _Cell) -> list[str]:
 
 
 def relinked(text: str) -> str:
-    """Return the README with the right address wherever it opens a notebook on Colab, in each row of chapters too."""
+    """Return the README with the right address wherever it opens a notebook on Colab or clones the repository.
+
+    A row of its table of chapters gets such a link at its end.
+    """
     linked = []
     for line in text.splitlines(keepends=True):
         if row := _ROW.match(line):
             link = f"[Colab]({place('Google Colab', row['stem'])})"
             line = f"{row['before']} | {link} |\n"
+        line = _CLONE.sub(address(), line)
         linked.append(_COLAB.sub(lambda found: place("Google Colab", found["stem"]), line))
     return "".join(linked)
 

@@ -12,7 +12,7 @@ import pytest
 from hosts import ROOT, make_colab, run_python
 from packaging.requirements import Requirement
 
-from helpers.book.colab_cell import CELL, place, relinked, with_shared_cells, write_cells
+from helpers.book.colab_cell import CELL, address, place, relinked, with_shared_cells, write_cells
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -140,3 +140,4 @@ def test_links_are_put_right_and_rows_get_theirs():
     assert relinked(linked) == linked
     old = "[x](https://colab.research.google.com/github/a/b/blob/main/notebooks/01_owl.ipynb)"
     assert relinked(old) == f"[x]({place('Google Colab', '01_owl')})"
+    assert relinked("git clone https://other/place && cd x\n") == f"git clone {address()} && cd x\n"
