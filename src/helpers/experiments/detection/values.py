@@ -37,7 +37,7 @@ def claim_values(table: pd.DataFrame, weights: pd.DataFrame) -> dict[str, list[f
     found["detect.blind.share"] = of_ceiling(table, BEST_BLIND)
     found["detect.blind.rows"] = rows_needed(table, BEST_BLIND)
     for key in (EXACT, BEST_BLIND):
-        found[f"detect.{key}.control"] = aurocs(table, key, against=CONTROL)
+        found[f"detect.{key}.other_author"] = aurocs(table, key, against=CONTROL)
         found[f"detect.{key}.held_out"] = aurocs(table, key, against=HELD_OUT)
     for case in sorted(set(table["case"]) - {OWL}):
         for key in (EXACT, BEST_BLIND, "judge"):
