@@ -47,7 +47,7 @@ def ordered(table: pd.DataFrame) -> Figure:
         for place, name in enumerate(names):
             _row(ax, place, table[table.defence == name])
         common.zero_line(ax)
-        plain = table[table.defence == "undefended"].effect
+        plain = table[table.defence.str.startswith("undefended")].effect
         ax.axvline(plain.mean(), color=palette.INK, linewidth=0.9, linestyle="--", zorder=2)
         common.name_rows(ax, [name[:1].upper() + name[1:] for name in names])
         ax.set_xlabel(common.EFFECT_LABEL)

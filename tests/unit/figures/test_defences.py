@@ -28,6 +28,12 @@ def test_defences_are_in_order_and_chance_has_a_diamond(table):
     assert np.allclose(dashed, 2.0)
 
 
+def test_the_undefended_student_of_soft_labels_has_the_line_where_these_are_shown(table):
+    soft = table.assign(defence=table.defence.replace("undefended", "undefended, soft labels"))
+    (ax,) = figures.ordered(soft).wide.axes
+    assert np.allclose([line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == "--"], 2.0)
+
+
 def test_the_description_tells_the_least_first_and_what_chance_leaves(table):
     told = figures.ordered(table).says
     assert told.index("SGD") < told.index("drop") < told.index("undefended")
