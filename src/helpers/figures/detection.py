@@ -44,7 +44,7 @@ def _said_of_detectors(table: pd.DataFrame, case: str, bags: tuple[int, int]) ->
         for key, of_key in rows[rows["bag"] == bag].groupby("detector"):
             means[DETECTORS[key].name] = f"{of_key['auroc'].mean():.2f}"
         told.append(f"{_rows(bag)}: {words.in_order(means)}")
-    return f"AUROC of each detector, {words.counted(rows['draw'].nunique())}. {' '.join(told)}"
+    return f"AUROC of each detector, means over draws ({rows['draw'].nunique()}). {' '.join(told)}"
 
 
 @pictured(_said_of_detectors)

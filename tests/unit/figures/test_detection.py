@@ -29,7 +29,7 @@ def test_every_detector_has_a_row_in_each_panel_and_a_dot_a_draw():
 
 def test_means_are_told_in_words():
     says = detection.detectors(table(), "owl.numbers", (1, 4)).says
-    assert "mean over 2 draws" in says and "Single rows: " in says and "naive Bayes 0.73" in says
+    assert "means over draws (2)" in says and "Single rows: " in says and "naive Bayes 0.73" in says
     says = detection.by_rows(table(), {"owl.numbers": "owl"}).says
     assert "owl, the model as judge: 0.48 with 1, 0.48 with 4." in says
 
