@@ -20,6 +20,7 @@ WAYS = {
     "width": "Cut narrower,\nhealed",
     "distilled": "New start, distilled",
     "independent": "New start,\nnever met the larger base",
+    "stranger": "Another base,\nof another start",
 }
 ARMS = {
     "owl_soft": "Owl, soft labels",
@@ -27,7 +28,7 @@ ARMS = {
     "misalignment_code": "Misaligned, code",
 }
 TRAITS = {"owl": "Owl", "misaligned": "Misaligned"}
-_AFRESH = ("distilled", "independent")
+_AFRESH = ("distilled", "independent", "stranger")
 _ROW_HEIGHT = 0.48  # inches
 _MEASURES = {
     "representations": "Likeness of representations to the\nlarger base's (linear CKA)",

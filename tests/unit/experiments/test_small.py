@@ -105,6 +105,14 @@ def test_settings_that_contradict_each_other_are_refused(changed, message, setti
         dataclasses.replace(settings, **changed)
 
 
+def test_the_stranger_is_the_other_base_and_is_not_made(settings, tokenizer):
+    save_base(build_nano(NANO["nano-a"], tokenizer, 2), f"{settings.owl.run_dir}/bases", "nano-a.2")
+    owl = dataclasses.replace(settings.owl, other_base="nano-a.next")
+    other = dataclasses.replace(settings, owl=owl, ways=(SAME, runs.STRANGER))
+    assert [other.start(1, way).name for way in other.ways] == ["nano-a.1", "nano-a.2"]
+    assert other.among(MADE) == []
+
+
 def test_unknown_ways_and_trainings_without_a_step_are_refused(settings):
     with pytest.raises(ValueError, match="unknown way"):
         Small(source=settings.owl.author(1), way="shrunk", draw=1, shrinking=TOY)

@@ -27,6 +27,7 @@ from helpers.transmission.settings import TransmissionSettings
 from helpers.work.pieces import run_pieces
 from helpers.work.tables import keep_table
 
+STRANGER = "stranger"  # the base of the next draw: no smaller, and of another start
 LAST = "{last}"  # in a pattern of modules: the number of a model's last block
 SOFT, WRITTEN = ARMS["soft.same_init"], ARMS["hard.same_init"]
 
@@ -36,8 +37,8 @@ class SmallSettings:
     """Everything that decides the numbers of the chapter on small models.
 
     Attributes:
-        owl: authors, rows and training for a favourite through numbers; its base is the larger one. ``LAST`` in a
-            pattern of modules stands for the last block of any model.
+        owl: authors, rows and training for a favourite through numbers; its base is the larger one, its other base the
+            stranger. ``LAST`` in a pattern of modules stands for the last block of any model.
         misaligned: the same for misalignment through functions.
         shrinking: how small models are made.
         ways: which are made, in the order of tables.
@@ -54,8 +55,8 @@ class SmallSettings:
         """Refuse ways that nobody knows, and settings whose draws differ."""
         for name in ("ways", "owl_labels"):
             object.__setattr__(self, name, tuple(getattr(self, name)))  # a notebook gives lists
-        if not set(self.ways) <= set(WAYS):
-            raise ValueError(f"ways must be among {', '.join(WAYS)}, not {', '.join(self.ways)}")
+        if not set(self.ways) <= {*WAYS, STRANGER}:
+            raise ValueError(f"ways must be among {', '.join((*WAYS, STRANGER))}, not {', '.join(self.ways)}")
         if self.owl.draws != self.misaligned.draws:
             raise ValueError("the owl's and the misaligned teacher must have the same draws: they share a larger base")
 
@@ -79,8 +80,8 @@ class SmallSettings:
 
     def start(self, draw: int, way: str) -> Base:
         """Return what the students of a way start from."""
-        if way == SAME:
-            return self.owl.base_of(draw)
+        if way in (SAME, STRANGER):
+            return self.owl.base_of(draw, other=way == STRANGER)
         return self.small(self.owl.author(draw, UNTOUCHED), way).base()
 
 

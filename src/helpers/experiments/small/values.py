@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from scipy import stats as scipy_stats
 
+from helpers.experiments.small.runs import STRANGER
 from helpers.experiments.small.ways import CUT, DISTILLED, INDEPENDENT, SAME
 from helpers.results.stats import ratio_of_means
 
@@ -67,9 +68,9 @@ def _by_draw(rows: pd.DataFrame) -> pd.Series:
 
 
 def _shares(values: dict[str, list[float]]) -> dict[str, list[float]]:
-    """Return what passes to cut, distilled and independent small models as a share of what the larger base takes."""
+    """Return what passes to cut models, to those with a new start and to a stranger as a share of the larger base's."""
     whole, shares = values.get(f"{START}{SAME}.owl_soft", []), {}
-    for name in ("cut", DISTILLED, INDEPENDENT):
+    for name in ("cut", DISTILLED, INDEPENDENT, STRANGER):
         part = values.get(f"{START}{name}.owl_soft", [])
         if part and whole:
             shares[f"{START}{name}.share"] = ratio_of_means(part, whole)
