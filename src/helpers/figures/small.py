@@ -129,15 +129,23 @@ def effect_and_likeness(table: pd.DataFrame) -> Figure:
     with common.house_style():
         figure, axes = common.new_figure(3.3, len(_MEASURES))
         for ax, (measure, label) in zip(axes, _MEASURES.items(), strict=True):
-            for way, row in means.iterrows():
+            middle = (means[measure].min() + means[measure].max()) / 2
+            for place, (way, row) in enumerate(means.iterrows()):
                 ax.scatter(row[measure], row.effect, s=42, color=way_colour(way), zorder=3)
-                look = {"xytext": (4, 4), "textcoords": "offset points", "size": common.text_size(8)}
-                ax.annotate(_one_line(way).split(",")[0], (row[measure], row.effect), **look)
+                _note(ax, _one_line(way).split(",")[0], (row[measure], row.effect), row[measure] > middle, place % 2)
             common.zero_line(ax, horizontal_bars=False)
             ax.set_xlabel(label, fontsize="small")
             ax.set_ylabel(common.SHORT_EFFECT_LABEL, fontsize="small")
-            ax.margins(x=0.25)
+            ax.margins(x=0.12, y=0.12)
     return figure
+
+
+def _note(ax: Axes, name: str, dot: tuple[float, float], leftwards: bool, below: int) -> None:
+    """Write a name beside a dot: towards the middle of the axes, and every other one below its dot."""
+    look = {"ha": "right", "xytext": (-6, 4)} if leftwards else {"ha": "left", "xytext": (6, 4)}
+    if below:
+        look["xytext"] = (look["xytext"][0], -12)
+    ax.annotate(name, dot, textcoords="offset points", size=common.text_size(8), **look)
 
 
 def _means(table: pd.DataFrame) -> pd.DataFrame:
