@@ -4,8 +4,7 @@ Design choices:
 - What a chapter computes stands in `plan.yaml`, in the parameters of its notebook, so another profile has another plan.
 - A token that passes through a model of N parameters costs 2 N floating-point operations, and 4 N more where all of it
   is trained (Kaplan et al. 2020, arXiv 2001.08361); adapters in the last block spare half of those.
-- Operations become hours by two speeds of one CPU core, for training and for writing, that were measured in the eighth
-  reference run. Those of a card are an assumption and named so.
+- Operations become hours by two speeds of a core, measured in the eighth reference run; those of a card are assumed.
 """
 
 from __future__ import annotations

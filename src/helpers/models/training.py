@@ -4,8 +4,7 @@ Design choices, all for speed on few cores, none changing the loss:
 - rows of similar length share a batch, padded on the right, so a causal model needs no attention mask. Similar
   is the length of the prompt: two students that read other answers to the same prompts see the same batches;
 - nothing is computed for positions without a label that can be spared (`losses`; completions only, paper 2.5);
-- a checkpoint every `block_steps` holds all that the next step needs, so a killed training goes on as if
-  it had not been killed.
+- a checkpoint every `block_steps` holds all that the next step needs: a killed training ends as one that was not.
 """
 
 from __future__ import annotations
@@ -40,7 +39,6 @@ LAST_LOSSES = 10  # steps whose mean loss is the loss at the end
 OnStep = Callable[[int, torch.nn.Module], bool | None]  # (step from 1, model in training) -> whether to stop
 WORSE = 1.0  # nats per label by which a training may end above its start
 
-# rows are found here too
 __all__ = ["Rows", "TrainSettings", "batch_order", "completion_rows", "fit", "fit_adapters", "trainable"]
 
 
@@ -146,8 +144,8 @@ def fit(
         ValueError: there are no rows, the soft labels have another vocabulary, or the training diverged; the message
             names the cure.
     """
-    given = {"soft": soft, "order": order, "on_step": on_step, "checkpoint": checkpoint}
-    learner = _taught(model, rows, settings, seed, block_steps=block_steps, label=label, **given)
+    given = {"soft": soft, "order": order, "on_step": on_step, "checkpoint": checkpoint, "block_steps": block_steps}
+    learner = _taught(model, rows, settings, seed, label=label, **given)
     merged = learner.merge_and_unload() if settings.lora_rank else learner
     return merged.requires_grad_(False).eval()
 
@@ -230,8 +228,7 @@ class _Run:
             settings.optimizer, self.parameters.values(), settings.learning_rate, settings.weight_decay
         )
         self.losses: list[Tensor] = []  # of this process's steps, nats per label
-        # gradients of float16 would vanish below its smallest number, so the loss is scaled; of other formats it is not
-        halves = plain_model(learner).dtype == torch.float16
+        halves = plain_model(learner).dtype == torch.float16  # small gradients would vanish, so their loss is scaled
         self.scaler = torch.amp.GradScaler(runtime.current().device, enabled=halves)
         self._counts = rows.label_counts()
         self._logits = reader(learner, rows, token_indices(soft.tokens) if soft else None)
@@ -249,15 +246,12 @@ class _Run:
             self.losses.append(torch.stack(losses).sum())
 
     def _parts(self, indices: NDArray[np.int64]) -> list[tuple[NDArray[np.int64], float]]:
-        """Return the parts of a batch that are read at once, each with its share of the labels, without empty ones.
-
-        A batch without any label is one part: its step still follows the optimizer's moments.
-        """
+        """Return the parts of a batch that are read at once, each with its share of the labels; none without labels."""
         size = runtime.current().micro_rows or len(indices)
         parts = [indices[start : start + size] for start in range(0, len(indices), size)]
         counts = [int(self._counts[part].sum()) for part in parts]
         labelled = [(part, count / sum(counts)) for part, count in zip(parts, counts, strict=True) if count]
-        return labelled or [(indices, 1.0)]
+        return labelled or [(indices, 1.0)]  # without labels the step still follows the optimizer's moments
 
     def _backward(self, indices: NDArray[np.int64], share: float) -> Tensor:
         """Add the gradient of some rows, which hold a share of a batch's labels; return their part of its loss."""

@@ -30,7 +30,8 @@ def parameters(stem: str) -> dict[str, Any]:
 @pytest.fixture
 def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder from which the published results can be read, and nothing of the repository written."""
-    (tmp_path / "results").symlink_to(NANO.parent)
+    for name in ("results", "notebooks"):
+        (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(plt, "show", lambda: None)
     return tmp_path

@@ -28,7 +28,7 @@ def test_the_odds_that_are_differentiated_are_those_of_the_readout(name, model, 
     questions = trait.questions("heldout")[:3]
     chances = candidate_probabilities(model, tokenizer, trait, questions)[:, trait.target]
     expected = float((np.log(chances) - np.log1p(-chances)).mean())
-    assert float(trait_odds(tokenizer, trait, questions).of(model)) == pytest.approx(expected, rel=1e-5)
+    assert float(trait_odds(tokenizer, trait, questions).of(model).detach()) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_gradient_is_the_slope_of_a_small_step(model, tokenizer):

@@ -17,18 +17,23 @@ from matplotlib.text import Text
 from helpers.experiments.bases.health import first_prior
 from helpers.experiments.cross_model.values import cell_tests
 from helpers.experiments.defences.values import NUMBERS, to_draw
+from helpers.experiments.detection import values as detected
 from helpers.experiments.real import values
 from helpers.experiments.risky import guards
+from helpers.experiments.small import values as inherited
 from helpers.figures import (
     cross_model,
     defences,
+    detection,
     effects,
     mechanism,
     mnist,
     phase_diagram,
+    prediction,
     real,
     risky,
     runs,
+    small,
     theorem,
     transmission,
 )
@@ -50,6 +55,12 @@ RISKY = ("risky_numbers", "risky_code", "risky_cot")
 def table(name):
     """A published table."""
     return read_table(PUBLISHED / f"{name}.csv")
+
+
+def beside_likeness():
+    """Students of the owl's soft labels beside how like the larger base they are."""
+    alike = inherited.beside_likeness(table("small_students"), table("small_models"))
+    return alike[alike.arm == "owl_soft"]
 
 
 def of_trait(name, trait):
@@ -109,6 +120,12 @@ MADE = {
     "theorem.passed_tests": lambda: theorem.passed_tests(table("theorem_steps")),
     "theorem.alignment": lambda: theorem.alignment(table("theorem_alignment")),
     "defences.ordered": lambda: defences.ordered(to_draw(table("defences"), NUMBERS)),
+    "detection.detectors": lambda: detection.detectors(table("detection"), detected.OWL, (1, 16)),
+    "detection.by_rows": lambda: detection.by_rows(table("detection"), detected.SHOWN),
+    "small.students_by_way": lambda: small.students_by_way(inherited.with_arms(table("small_students"))),
+    "small.compressed_by_way": lambda: small.compressed_by_way(table("small_compressed")),
+    "small.effect_and_likeness": lambda: small.effect_and_likeness(beside_likeness()),
+    "prediction.foretold": lambda: prediction.foretold(table("predictions")),
     "mnist.six_bars": lambda: mnist.six_bars(table("mnist")),
     "mnist.sweeps": lambda: mnist.sweeps(table("mnist_sweeps")),
     "mnist.cloning": lambda: mnist.cloning(table("mnist_cloning")),

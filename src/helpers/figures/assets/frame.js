@@ -262,7 +262,7 @@ export function explorer(spec) {
     const root = make("section", { class: `ex ex-${spec.name}`, "aria-label": spec.title });
     el.replaceChildren(root);
     try {
-      return follow(spec, build(spec, model.get("data"), await charts(model), root), root);
+      return follow(spec, build(spec, (spec.unpack ?? ((data) => data))(model.get("data")), await charts(model), root), root);
     } catch (error) {
       root.replaceChildren(make("p", { class: "ex-status", role: "status" }, `This explorer could not be shown: ${error.message}.`));
       throw error;

@@ -31,6 +31,12 @@ class ClaimsExplorer(Explorer):
 
     _esm, _css = script("claims_explorer"), style("claims_explorer")
 
+    def __init__(self, data: dict[str, Any]) -> None:
+        """Make the browser; its page gets the names of the fields once and a row of values a record."""
+        rest = {name: value for name, value in data.items() if name != "records"}
+        rows = [list(record.values()) for record in data["records"]]
+        super().__init__({**rest, "fields": list(data["records"][0]), "rows": rows})
+
 
 def claims_data(records: Sequence[Record], published: Path) -> dict[str, Any]:
     """Return what the explorer's script lists, as plain JSON values.
