@@ -178,10 +178,12 @@ class Form(widgets.VBox):
     def _first_draw(self) -> Any:
         """Return the draw that is computed where nobody chooses one."""
         untouched = self._given["recompute"] == _default(self._notebook, "recompute")
+        if not (is_hosted() and untouched):
+            return AS_THEY_ARE
         quick = quick_draws(self._parameters)
-        if is_hosted() and untouched and quick:
+        if quick:
             return quick[0]
-        return AS_THEY_ARE if self._published() or not is_hosted() else self._parameters["draws"][0]
+        return AS_THEY_ARE if self._published() else self._parameters["draws"][0]
 
     def _set_draws(self, value: Any) -> None:
         names = ["recompute"] if self._published() else ["recompute", "draws"]  # nothing published: all is computed
