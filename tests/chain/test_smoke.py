@@ -18,6 +18,7 @@ from helpers.results.claims import load_claims
 
 pytestmark = pytest.mark.chain
 STEMS = sorted(load_profile("smoke").notebooks)
+FEWER = {"11_detection", "12_defences", "14_prediction"}  # at toy size some of their claims have nothing to stand on
 # one for each way in which work is kept: training checkpoints, pieces of worker processes, pieces of this process
 KILLED = ("00_base_models", "01_owl_transfer", "06_mnist")
 
@@ -41,7 +42,9 @@ def tables(run_dir: Path) -> dict[str, bytes]:
 def test_the_smoke_run_records_its_claims_and_judges_none(smoke_run: Path) -> None:
     due = {claim.id for claim in load_claims().values() if claim.notebook in STEMS}
     owed_by_none = {claim.id for claim in load_claims().values() if claim.notebook is None}
-    assert {record["id"] for record in records(smoke_run)} - owed_by_none == due
+    recorded = {record["id"] for record in records(smoke_run)} - owed_by_none
+    assert recorded <= due and {load_claims()[name].notebook for name in due - recorded} <= FEWER
+    assert {record["notebook"] for record in records(smoke_run)} >= FEWER - {"14_prediction"}
     assert {record["verdict"] for record in records(smoke_run)} <= {"not comparable", "informative"}
 
 
