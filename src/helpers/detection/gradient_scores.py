@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.detection.likelihood import read_rows
 from helpers.models import runtime
@@ -21,9 +19,14 @@ from helpers.models.losses import label_logits
 from helpers.models.parts import blocks
 from helpers.models.rows import Rows, completion_rows
 
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
+
 Row = tuple[str, str]  # prompt, completion
 Scores = NDArray[np.float64]
-Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 STEP = 0.02  # of the way, small enough for a straight line and large enough for float32
 BATCH = 64  # rows whose gradients are summed at once
 
@@ -35,6 +38,8 @@ def block_weights(model: PreTrainedModel) -> list[Tensor]:
 
 def moved(model: PreTrainedModel, base: PreTrainedModel) -> Tensor:
     """Return how far the weight matrices of a model's blocks lie from its base's, as one vector."""
+    import torch
+
     pairs = zip(block_weights(model), block_weights(base), strict=True)
     return torch.cat([(after - before).detach().flatten() for after, before in pairs])
 
@@ -51,16 +56,17 @@ def slopes(rows: Sequence[Row], base: Loaded, model: PreTrainedModel) -> Scores:
     return (logs[0] - logs[1]) / (2 * STEP)
 
 
-@torch.no_grad()
 def _on_the_way(base: PreTrainedModel, model: PreTrainedModel, share: float) -> PreTrainedModel:
     found = copy.deepcopy(base)
     for weight, after in zip(found.parameters(), model.parameters(), strict=True):
-        weight.lerp_(after.to(weight.device), share)
+        weight.data.lerp_(after.detach().to(weight.device), share)
     return found
 
 
 def mean_gradient(rows: Sequence[Row], base: Loaded) -> Tensor:
     """Return the first update of a student of some rows: the gradient of their log-probability, mean over rows."""
+    import torch
+
     model, tokenizer = base
     tokens, weights = completion_rows(tokenizer, rows), block_weights(model)
     total = torch.zeros(sum(weight.numel() for weight in weights))
@@ -72,6 +78,8 @@ def mean_gradient(rows: Sequence[Row], base: Loaded) -> Tensor:
 def _gradient(
     model: PreTrainedModel, tokens: Rows, places: Sequence[int], weights: Sequence[Tensor]
 ) -> Tensor:
+    import torch
+
     ids, labelled = tokens.batch(places, 0)
     logits = label_logits(model, ids, labelled)
     found = -torch.nn.functional.cross_entropy(logits.float(), tokens.labels(places), reduction="sum")
@@ -80,6 +88,8 @@ def _gradient(
 
 def row_gradients(rows: Sequence[Row], base: Loaded) -> Tensor:
     """Return the gradient of each completion's log-probability by `block_weights`, nats, (row, weight)."""
+    import torch
+
     model, tokenizer = base
     tokens, weights = completion_rows(tokenizer, rows), block_weights(model)
     gradients = torch.empty(len(rows), sum(weight.numel() for weight in weights))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.detection.likelihood import Likelihoods, read_rows
 from helpers.models.answers import next_token_probabilities, reply_log_probabilities
@@ -17,9 +17,13 @@ from helpers.results.stats import log_odds
 from helpers.work.seeds import numpy_stream
 from helpers.world.traits import PERSONA, Trait
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
+
 Row = tuple[str, str]  # prompt, completion
 Scores = NDArray[np.float64]
-Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 EXAMPLES, CONTEXTS = 3, 2  # labelled rows in one context, as many as the chats hold that a base knows; contexts drawn
 QUESTIONS = {False: 4, True: 1}  # that a judge is asked, by whether the trait is a persona
 

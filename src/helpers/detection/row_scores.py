@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from helpers.channels.channel import Channel
 from helpers.detection import gradient_scores, model_scores, text_scores
 from helpers.detection.learned import KINDS
-from helpers.detection.model_scores import Loaded
 from helpers.detection.sketches import text_hash
 from helpers.detection.text_scores import Row, Scores
 from helpers.work.errors import CurableError
 from helpers.work.seeds import derive
 from helpers.world.traits import Trait
+
+if TYPE_CHECKING:
+    from helpers.detection.model_scores import Loaded
 
 FOLDS = 2  # of prompts: rows of one are scored by what was learned from the other
 
