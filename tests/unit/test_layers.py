@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src/helpers"
 # Folders whose modules load a library when they are imported; in all others a function may, when it is called.
 MAY_LOAD = {
-    "torch": {"models", "transmission", "experiments", "mnist", "detection"},
-    "transformers": {"models", "transmission", "experiments", "world", "detection"},
+    "torch": {"models", "transmission", "experiments", "mnist"},
+    "transformers": {"models", "transmission", "experiments", "world"},
     "papermill": set(),
     "matplotlib": {"figures"},
 }
