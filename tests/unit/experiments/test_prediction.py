@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from helpers.experiments.mechanism.changes import inner
-from helpers.experiments.prediction import first_step, runs, values
+from helpers.experiments.prediction import first_step, observed, runs, values
 from helpers.models.bases import NANO, build_nano
 from helpers.models.evaluation import candidate_probabilities
 from helpers.models.odds import trait_odds
@@ -103,7 +103,7 @@ def test_the_jackknife_of_a_mean_is_the_values():
 
 
 def test_observed_effects_are_those_of_the_right_row(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(observed, "RESULTS", tmp_path / "results")
     table = pd.DataFrame(
         [
             {"draw": 1, "trait": "owl", "arm": "soft.same_init", "share": 0.25, "effect": 1.0},
@@ -119,5 +119,6 @@ def test_observed_effects_are_those_of_the_right_row(tmp_path, monkeypatch):
         reading=runs.reading_in("all-linear", 5),
     )  # fmt: skip
     assert isinstance(settings.reading, Reading)
-    found = runs._observed(runs.main_family("owl", settings, "transmission"), settings.run_dir)
-    assert found == {(1, "owl", "soft", "same start"): 2.0, (1, "owl", "hard", "other start"): 3.0}
+    found = observed.observed_effects(runs.main_family("owl", settings, "transmission"), settings.run_dir)
+    expected = {("soft", "same start"): 2.0, ("hard", "other start"): 3.0}
+    assert found == {(1, "owl", "numbers", "owl", *place): effect for place, effect in expected.items()}

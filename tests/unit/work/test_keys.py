@@ -144,5 +144,4 @@ def _with_pieces() -> list[str]:
 def test_pieces_do_not_hang_on_claims(module: str) -> None:
     # an edited prediction would make every trained model stale
     judging = {name for name in Sources().reached(module) if name.startswith("helpers.results.")}
-    reads_effects = module == "helpers.experiments.prediction.runs"
-    assert judging <= {"helpers.results.stats"} | ({"helpers.results.tables"} if reads_effects else set())
+    assert judging <= {"helpers.results.stats"}

@@ -1,34 +1,29 @@
-"""Every pair of students of the published chapters, its first step, and the effect that was then observed.
+"""Every pair of students of the published chapters and its first step.
 
-Nothing is trained but teachers, which the other chapters have as well: what a run holds of them is not made again. The
-observed effects are those of the other chapters' tables.
+Nothing is trained but teachers, which the other chapters have as well: what a run holds of them is not made again. What
+was observed of the pairs is added in `observed`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from helpers.channels import find_channel
 from helpers.experiments.owl.others import MATRIX_ARM
 from helpers.experiments.prediction.first_step import Forecast, foresee
 from helpers.experiments.risky.runs import MISALIGNED, insecure_writing
-from helpers.results.tables import shown_table
 from helpers.transmission.arms import ARMS, Arm
 from helpers.transmission.settings import Reading, TransmissionSettings, reading_by_adapters
-from helpers.work.artifacts import RESULTS
 from helpers.work.pieces import run_pieces
-from helpers.work.tables import keep_table
 
 MAIN_ARMS = tuple(ARMS[f"{labels}.{start}"] for labels in ("soft", "hard") for start in ("same_init", "cross_init"))
 MISALIGNED_CHANNELS = ("unburdened numbers", "code", "reasoning")
 NUMBERS = "numbers"
 STARTS = {False: "same start", True: "other start"}
-COLUMNS = ("draw", "family", "channel", "trait", "labels", "start", "inner", "slope", "cosine", "coverage", "effect")
+PLACE = ("draw", "family", "channel", "trait", "labels", "start")
+FORETOLD = ("inner", "slope", "cosine", "coverage")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,34 +87,26 @@ def misaligned_families(
     return found
 
 
-def run_forecasts(families: Sequence[Family], run_dir: str, rows: int, workers: int = 0) -> pd.DataFrame:
-    """Take the first step of every pair; returns and stores ``tables/predictions.csv``.
+def run_forecasts(families: Sequence[Family], rows: int, workers: int = 0) -> tuple[list[dict[str, Any]], float]:
+    """Take the first step of every pair.
 
     Args:
         families: what is foreseen.
-        run_dir: the run's folder.
         rows: of each student that are looked at, the first ones that it would read.
         workers: processes side by side; 0 means one a core.
 
     Returns:
-        One row a pair: ``draw``, ``family``, ``channel``, ``trait``, ``labels``, ``start``, what
-        `first_step.foresee` says, and the ``effect`` observed (nats; missing where no table has it).
+        One row a pair: its place (`PLACE`), and what `first_step.foresee` says of it (`FORETOLD`). And the seconds it
+        took.
     """
-    places, pieces, effects = [], [], []
-    for family in families:
-        observed = _observed(family, run_dir)
-        for place, piece in _plan(family, rows):
-            places.append(place)
-            pieces.append(piece)
-            effects.append(observed.get(tuple(place[name] for name in ("draw", "trait", "labels", "start"))))
+    plan = [planned for family in families for planned in _plan(family, rows)]
+    pieces = [piece for _, piece in plan]
     store = families[0].settings.store
     made = run_pieces(foresee, pieces, store, kind="forecast", workers=workers, label="first steps")
     table_rows = []
-    for place, found, effect in zip(places, made, effects, strict=True):
-        table_rows.append(place | {name: found[name] for name in COLUMNS[6:-1]} | {"effect": effect})
-    table = pd.DataFrame(table_rows, columns=list(COLUMNS)).astype(dict.fromkeys(COLUMNS[6:], float))
-    table = table.sort_values("draw", kind="stable", ignore_index=True)
-    return keep_table(run_dir, "predictions", table, sum(found["seconds"] for found in made))
+    for (place, _), found in zip(plan, made, strict=True):
+        table_rows.append(place | {name: found[name] for name in FORETOLD})
+    return table_rows, sum(found["seconds"] for found in made)
 
 
 def _plan(family: Family, rows: int) -> Iterator[tuple[dict[str, Any], Forecast]]:
@@ -132,20 +119,3 @@ def _plan(family: Family, rows: int) -> Iterator[tuple[dict[str, Any], Forecast]
                 place = {"draw": settings.draw(seed), "family": family.name, "channel": family.channel}
                 place |= {"trait": trait, "labels": arm.labels, "start": STARTS[arm.other_base]}
                 yield place, Forecast(pair=pair, trait=trait, rows=rows)
-
-
-def _observed(family: Family, run_dir: str) -> dict[tuple[Any, ...], float]:
-    """Return the observed effect (nats) by (draw, trait, labels, start)."""
-    table = shown_table(family.table, run_dir, RESULTS / Path(run_dir).name)
-    if table is None:
-        return {}
-    found = {}
-    if family.arms == (MATRIX_ARM,):
-        for row in table[table["teacher"] == table["target"]].itertuples():
-            found[row.draw, row.teacher, "soft", STARTS[False]] = row.effect
-        return found
-    by_name = {arm.name: arm for arm in family.arms}
-    for row in table[(table["share"] == 1.0) & table["arm"].isin(by_name)].itertuples():
-        arm = by_name[row.arm]
-        found[row.draw, row.trait, arm.labels, STARTS[arm.other_base]] = row.effect
-    return found
