@@ -7,7 +7,8 @@ Design choices:
   cell of parameters comes first.
 - Untouched, it leaves the parameters as they are, but for two cases on a hosted machine. Where some draws have fewer
   arms, one of these is computed, because the first figure is then there in minutes; and the chapter on a real model
-  takes the profile that fits the card, or computes a single draw where it has published nothing.
+  takes the profile that fits the card, or computes a single draw where it has published nothing. Neither happens to
+  parameters that somebody has edited.
 - Where the chain runs the notebook, nothing is offered and nothing is changed.
 """
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Collection, Mapping, MutableMapping
 from typing import Any
 
 import ipywidgets as widgets
@@ -140,7 +141,8 @@ class Form(widgets.VBox):
         wish = os.environ.get(WISH)
         if wish and wish not in self._profiles:
             raise ProfileError(f"profile {wish} does not run {self._notebook}; take one of {', '.join(self._profiles)}")
-        fitting = best_profile({self._notebook}, find_card()) if is_hosted() else ""
+        untouched = self._untouched(self._set_by_profiles())
+        fitting = best_profile({self._notebook}, find_card()) if is_hosted() and untouched else ""
         return wish or fitting or AS_THEY_ARE
 
     def _profile(self) -> Profile:
@@ -163,6 +165,10 @@ class Form(widgets.VBox):
         if is_hosted():
             fetch_weights(own["model"])
 
+    def _untouched(self, names: Collection[str]) -> bool:
+        """Return whether some parameters are those that the notebook came with."""
+        return all(self._given[name] == _default(self._notebook, name) for name in names)
+
     def _set_by_profiles(self) -> set[str]:
         names = {"run_dir"}
         for profile in self._profiles:
@@ -177,8 +183,7 @@ class Form(widgets.VBox):
 
     def _first_draw(self) -> Any:
         """Return the draw that is computed where nobody chooses one."""
-        untouched = self._given["recompute"] == _default(self._notebook, "recompute")
-        if not (is_hosted() and untouched):
+        if not (is_hosted() and self._untouched({"recompute"})):
             return AS_THEY_ARE
         quick = quick_draws(self._parameters)
         if quick:

@@ -74,6 +74,17 @@ def test_parameters_that_somebody_edited_stay(parameters, machine, hosted):
     assert given == before
 
 
+def test_a_card_does_not_undo_what_somebody_edited(machine, parameters, devices):
+    """The old code took the card's profile all the same, and with it other rows."""
+    fetched = machine(Card("Tesla T4", 15.0))
+    given = parameters(REAL) | {"rows": 8}
+    before = dict(given)
+    form = choices.offer(REAL, given)
+    assert given == before and set(fetched) == {"smollm2"}
+    form.fields["profile"].value = "colab-t4"  # a choice is a choice
+    assert given["rows"] == load_profile("colab-t4").notebooks[REAL]["rows"]
+
+
 def test_a_hosted_machine_computes_a_draw_with_few_arms(machine, parameters):
     machine()
     given = parameters(OWL)
