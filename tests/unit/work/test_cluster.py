@@ -146,7 +146,7 @@ def test_a_base_is_what_it_is_at_the_callers(sweep):
 
 
 def test_an_error_in_a_worker_is_the_callers(sweep):
-    with pytest.raises(ValueError, match="no piece 4"):
+    with pytest.raises(ValueError, match="no piece [45]"):  # whichever worker fails first
         sweep("refuse", [4, 5])
 
 
