@@ -52,18 +52,10 @@ def openings(tokenizer: PreTrainedTokenizerBase, system: str) -> tuple[list[int]
 
 
 @dataclass(frozen=True)
-class PromptedLabels:
-    """Labels of a teacher that reads a system prompt before each chat of a student's rows.
+class DerivedLabels:
+    """Labels made from other labels, over the same tokens."""
 
-    Attributes:
-        labels: the teacher, and the tokens that are compared.
-        plain: token ids with which each row of the student begins.
-        prompted: token ids with which the teacher's row begins instead.
-    """
-
-    labels: SoftLabels
-    plain: Sequence[int]
-    prompted: Sequence[int]
+    labels: Targets
 
     @property
     def tokens(self) -> Sequence[int] | None:
@@ -72,8 +64,22 @@ class PromptedLabels:
 
     @property
     def vocab(self) -> int:
-        """Return the size of the teacher's vocabulary."""
+        """Return the size of the vocabulary."""
         return self.labels.vocab
+
+
+@dataclass(frozen=True)
+class PromptedLabels(DerivedLabels):
+    """Labels of a teacher that reads a system prompt before each chat of a student's rows.
+
+    Attributes:
+        labels: the teacher, and the tokens that are compared.
+        plain: token ids with which each row of the student begins.
+        prompted: token ids with which the teacher's row begins instead.
+    """
+
+    plain: Sequence[int]
+    prompted: Sequence[int]
 
     def logits(self, ids: Tensor, labelled: Tensor) -> Tensor:
         """Return the prompted teacher's logits (label, token) for the labelled tokens of a batch (row, position).

@@ -76,9 +76,9 @@ def test_a_draw_is_not_foretold_from_itself():
 def test_auroc_counts_pairs_of_unlike_starts():
     same = made_up(lambda draw: 1 + draw, lambda draw: 1)
     other = made_up(lambda draw: 0, lambda draw: 0, start="other start")
-    assert values.auroc(pd.concat([same, other])) == 1
-    assert values.auroc(pd.concat([same.assign(slope=0), other])) == 0.5
-    assert np.isnan(values.auroc(same))
+    assert values.auroc_of_starts(pd.concat([same, other])) == 1
+    assert values.auroc_of_starts(pd.concat([same.assign(slope=0), other])) == 0.5
+    assert np.isnan(values.auroc_of_starts(same))
 
 
 def test_claims_have_a_pseudo_value_a_draw_and_few_draws_have_none():

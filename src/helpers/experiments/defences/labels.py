@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +10,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from helpers.models import runtime
-from helpers.models.losses import Targets, label_logits
+from helpers.models.losses import label_logits
+from helpers.transmission.labels import DerivedLabels
 
 IMPOSSIBLE = -1e4  # logit of a token that is no label
 STEP = 0.01  # soft labels are rounded to multiples of it
@@ -40,21 +41,10 @@ def misplaced_rounding(generator: torch.Generator) -> Reshape:
 
 
 @dataclass(frozen=True)
-class Reshaped:
+class Reshaped(DerivedLabels):
     """Labels whose probabilities are changed before they are learned."""
 
-    labels: Targets
     reshape: Reshape
-
-    @property
-    def tokens(self) -> Sequence[int] | None:
-        """Return the ids of the tokens that are compared; None compares the whole vocabulary."""
-        return self.labels.tokens
-
-    @property
-    def vocab(self) -> int:
-        """Return the size of the vocabulary."""
-        return self.labels.vocab
 
     @torch.no_grad()
     def logits(self, ids: Tensor, labelled: Tensor) -> Tensor:

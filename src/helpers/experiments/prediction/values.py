@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats as scipy_stats
 
+from helpers.detection.auroc import auroc
 from helpers.results.stats import jackknife
 
 PREDICTOR = "slope"  # fixed before the run; the others are shown beside it
@@ -45,7 +46,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         own = pairs[pairs["start"] == SAME]
         found: dict[str, float] = {"draws": own["draw"].nunique()}
         found |= {f"rank {predictor}": rank(own, predictor) for predictor in PREDICTORS}
-        rows[name] = found | {"r2": held_out_r2(own), "auroc": auroc(pairs)}
+        rows[name] = found | {"r2": held_out_r2(own), "auroc": auroc_of_starts(pairs)}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
@@ -71,12 +72,15 @@ def held_out_r2(pairs: pd.DataFrame) -> float:
     return 1 - errors / spread
 
 
-def auroc(pairs: pd.DataFrame) -> float:
-    """Return the chance that the predictor of a pair of the same start exceeds that of one of another start."""
+def auroc_of_starts(pairs: pd.DataFrame) -> float:
+    """Return the chance that the predictor of a pair of the same start exceeds that of one of another start.
+
+    It is NaN where there is no pair of one of the two.
+    """
     own, others = (pairs.loc[pairs["start"] == start, PREDICTOR].to_numpy() for start in (SAME, OTHER))
     if not len(own) or not len(others):
         return float("nan")
-    return float(np.sign(own[:, None] - others).mean() / 2 + 0.5)
+    return auroc(own, others)
 
 
 def width_left(pairs: pd.DataFrame) -> float:
@@ -108,8 +112,8 @@ def claim_values(table: pd.DataFrame) -> dict[str, list[float]]:
 
 
 def mean_auroc(table: pd.DataFrame) -> float:
-    """Return the mean `auroc` over the kinds of pairs that have both starts; NaN where there is none."""
-    found = [auroc(pairs) for _, pairs in table.groupby(["family", "channel", "labels"])]
+    """Return the mean `auroc_of_starts` over the kinds of pairs that have both starts; NaN where there is none."""
+    found = [auroc_of_starts(pairs) for _, pairs in table.groupby(["family", "channel", "labels"])]
     return float(np.nanmean(found)) if not np.isnan(found).all() else float("nan")
 
 
