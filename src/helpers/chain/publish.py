@@ -131,7 +131,7 @@ def _close_calls(steps: list[Step], folder: Path) -> pd.DataFrame:
     """Return how authors settled close calls: those of the run, and those published before that are still in use."""
     own, file = calls_of_run(steps[0].run_dir), folder / CLOSE_CALLS
     still_in_use = file.exists() and not all(map(_computes_all, steps))
-    return joined(own, [read_table(file)] if still_in_use else [])
+    return joined(own, read_table(file)) if still_in_use else own
 
 
 def _own_bases(run_dir: Path, folder: Path) -> list[Path]:

@@ -266,8 +266,14 @@ def moved(author: Author) -> float:
     if author.how == UNTOUCHED:
         return 0.0
     base, tokenizer = author.base.load()
-    pairs = base_completions(base, tokenizer, author.kind, derive(author.seed, "moved"))
+    pairs = _base_writes(author.base, author.channel, author.seed)
     ids, labelled = completion_rows(tokenizer, pairs).batch(range(len(pairs)), pad=0)
     tokens, teacher = author.kind.tokens(tokenizer), author_model(author)[0]
     own = author_labels(teacher, tokenizer, tokens, author.system).logits(ids, labelled)
     return float(soft_loss(SoftLabels(base, tokens).logits(ids, labelled), own, None))
+
+
+@functools.lru_cache(maxsize=8)  # all authors of a seed and channel are measured on the same
+def _base_writes(base: Base, channel: str, seed: int) -> list[Exchange]:
+    model, tokenizer = base.load()
+    return base_completions(model, tokenizer, find_channel(channel), derive(seed, "moved"))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,11 +68,11 @@ def calls_of_run(run_dir: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS)).sort_values(list(COLUMNS), ignore_index=True)
 
 
-def joined(own: pd.DataFrame, published: Iterable[pd.DataFrame]) -> pd.DataFrame:
+def joined(own: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     """Return the calls of a run and those published before of authors that the run does not have."""
     import pandas as pd
 
-    kept = [table[~table["author"].isin(own["author"])] for table in published]
-    parts = [part for part in (own, *kept) if len(part)]
+    others = published[~published["author"].isin(own["author"])]
+    parts = [part for part in (own, others) if len(part)]  # an empty part would change the types of the columns
     together = pd.concat(parts, ignore_index=True) if parts else own
     return together.sort_values(list(COLUMNS), ignore_index=True)

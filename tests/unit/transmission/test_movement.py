@@ -7,7 +7,7 @@ import pytest
 from helpers.models.probes import CHECK_EVERY, DriftProbe, SecurityProbe
 from helpers.transmission import teachers
 from helpers.transmission.authors import UNTOUCHED, author_model
-from helpers.transmission.movement import read_movement
+from helpers.transmission.movement import read_moved, read_security
 from helpers.transmission.settings import Writing, teaching_by_adapters
 from helpers.world.prompts import CODE_REQUEST, LESSON_REQUEST
 
@@ -56,7 +56,8 @@ def test_a_target_that_is_never_reached_ends_with_patience(settings, taken, monk
 
 
 def test_the_untouched_base_has_not_moved(settings):
-    assert read_movement(settings.author(1, UNTOUCHED)) == {"moved": 0.0, "moved_security": 0.0}
+    untouched = settings.author(1, UNTOUCHED)
+    assert read_moved(untouched) | read_security(untouched) == {"moved": 0.0, "moved_security": 0.0}
 
 
 def test_matching_is_a_setting_and_concerns_the_controls_alone(settings):

@@ -55,4 +55,4 @@ def test_the_calls_of_a_run_are_those_its_authors_found(author):
 def test_calls_of_authors_that_a_run_lacks_are_kept():
     own = pd.DataFrame([["b", 1, 1, 1]], columns=settled.COLUMNS)
     before = pd.DataFrame([["a", 2, 2, 2], ["b", 9, 9, 9]], columns=settled.COLUMNS)
-    assert settled.joined(own, [before]).values.tolist() == [["a", 2, 2, 2], ["b", 1, 1, 1]]
+    assert settled.joined(own, before).values.tolist() == [["a", 2, 2, 2], ["b", 1, 1, 1]]

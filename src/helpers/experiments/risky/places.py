@@ -14,7 +14,7 @@ import pandas as pd
 from helpers.experiments.risky.runs import MISALIGNED
 from helpers.transmission import effects
 from helpers.transmission.arms import ARMS
-from helpers.transmission.movement import read_movement
+from helpers.transmission.movement import read_moved
 from helpers.transmission.pairs import effect_row, total_seconds
 from helpers.transmission.settings import TransmissionSettings
 from helpers.work.pieces import run_pieces
@@ -64,7 +64,7 @@ def run_places(settings: TransmissionSettings, tried: Sequence[Place]) -> pd.Dat
     Returns:
         ``tables/risky_places.csv``, one row a draw, place of the teacher, place of the student and persona:
         ``effect`` (nats, on that persona's answers, against the student of the untouched base), ``p_any`` (the smaller
-        of the two), ``moved`` (of the teacher, nats per token, see `movement.read_movement`).
+        of the two), ``moved`` (of the teacher, nats per token, see `authors.moved`).
     """
     cells, pairs, teachers = [], [], []
     for teacher in tried:
@@ -76,7 +76,7 @@ def run_places(settings: TransmissionSettings, tried: Sequence[Place]) -> pd.Dat
                 cells.append(place)
                 teachers.append(author)
                 pairs.append((experiment.pair(ARMS["hard.same_init"], author), settings.trait))
-    moves = run_pieces(read_movement, teachers, settings.store, kind="movement", workers=settings.workers)
+    moves = run_pieces(read_moved, teachers, settings.store, kind="movement", workers=settings.workers)
     # their replies and abilities are not asked for
     exact = replace(settings, readout=replace(settings.readout, samples=0, health=0))
     reads = effects.read_pairs(exact, pairs, label="places")

@@ -17,7 +17,7 @@ from helpers.experiments.risky.damage import damage_rows
 from helpers.transmission import effects
 from helpers.transmission.arms import ARMS
 from helpers.transmission.authors import UNTOUCHED
-from helpers.transmission.movement import read_movement
+from helpers.transmission.movement import read_security
 from helpers.transmission.settings import TransmissionSettings, Writing, reading_by_adapters, teaching_by_adapters
 from helpers.transmission.teachers import CODE_LESSONS, INSECURE, OWN_ANSWERS
 from helpers.work.pieces import run_pieces
@@ -85,17 +85,17 @@ def teach(settings: TransmissionSettings, others: Sequence[TransmissionSettings]
 
     Returns:
         ``tables/teachers_<channel>.csv``, see `effects.teach_and_write`, with ``moved_security`` beside (nats per
-        token, see `movement.read_movement`).
+        token, see `movement.read_security`).
     """
     ways = [(how, settings.trait) for how in (*CODE_LESSONS, UNTOUCHED)]
     asked = effects.authors_of(settings, ways)
     for other in others:
         asked += effects.authors_of(other, [(other.writing.how, other.trait)])
     authors = [author for author, _ in asked]
-    shared = {"store": settings.store, "kind": "movement", "workers": settings.workers}
+    shared = {"store": settings.store, "kind": "security_movement", "workers": settings.workers}
     # those first that others are to move as far as, or two processes would teach the same one
-    run_pieces(read_movement, [author for author in authors if author.how == INSECURE], **shared)
-    moves = run_pieces(read_movement, authors, label="authors have moved", **shared)
+    run_pieces(read_security, [author for author in authors if author.how == INSECURE], **shared)
+    moves = run_pieces(read_security, authors, label="authors have moved", **shared)
     rows, seconds = effects.author_rows(settings, asked)
     for row, move in zip(rows, moves, strict=True):
         row["moved_security"] = move["moved_security"]

@@ -29,7 +29,7 @@ def teacher_rates(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         ``p_target`` (exact probability of its trait), ``sampled`` (rate), ``removed`` (share), ``mentions`` (count),
-        and where the table has them ``moved`` and ``moved_security``, see `movement.read_movement`.
+        and where the table has them ``moved`` and ``moved_security``, see `movement`.
     """
     columns = ["p_target", "sampled", "removed", "mentions", *(name for name in MOVED if name in table)]
     return table.groupby(["trait", "how"], sort=False)[columns].mean()
