@@ -47,8 +47,7 @@ def word_list(found: Scan, words: Sequence[str]) -> Finding:
 def word_list_against(side: Side, other: Side, words: tuple[str, ...], bags: Sequence[int], seed: int) -> Finding:
     """Return how well the count of listed words or numbers tells the data from the reference."""
     wanted = Wanted.of(words)
-    counts = [np.array([wanted.hits(text) for text in one.completions], dtype=float) for one in (side, other)]
-    scored = Scored(*counts, side.ids, other.ids)
+    scored = Scored(_hits(wanted, side), _hits(wanted, other), side.ids, other.ids)
     scores, notes = auroc_scores(scored, bags, numpy_stream(seed, "bags", "words"))
     return Finding(
         name="the list of words, against the reference",
@@ -57,6 +56,10 @@ def word_list_against(side: Side, other: Side, words: tuple[str, ...], bags: Seq
         tells="It tells whether the listed words are more frequent than in the reference, and nothing of other words.",
         notes=notes,
     )
+
+
+def _hits(wanted: Wanted, side: Side) -> NDArray[np.float64]:
+    return np.array([wanted.hits(text) for text in side.completions], dtype=float)
 
 
 def number_frequencies(found: Scan, side: Side) -> list[Finding]:

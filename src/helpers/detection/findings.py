@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,19 +79,23 @@ class Side:
     def only(self, chosen: NDArray[np.bool_]) -> Side:
         """Return some of the rows."""
         places = np.flatnonzero(chosen).tolist()
-        columns = [[column[place] for place in places] for column in (self.lines, self.prompts, self.completions)]
-        return Side(*columns, self.ids[chosen])
+        lines, prompts, completions = (_at(places, column) for column in (self.lines, self.prompts, self.completions))
+        return Side(lines, prompts, completions, self.ids[chosen])
 
     def first(self, most: int) -> Side:
         """Return the first rows, at most ``most``: those of the prompts with the smallest hashes."""
         return self.only(np.arange(len(self.lines)) < most)
 
 
+def _at(places: list[int], column: list[Any]) -> list[Any]:
+    return [column[place] for place in places]
+
+
 def sides(*scans: Scan) -> list[Side]:
     """Return the samples of files, their prompts numbered in common."""
     entries = [scan.sample.entries() for scan in scans]
-    hashes = [np.array([entry[0] for entry in part], dtype=np.uint64) for part in entries]
-    _, ids = np.unique(np.concatenate(hashes), return_inverse=True)
+    hashes = [entry[0] for entry in itertools.chain.from_iterable(entries)]
+    _, ids = np.unique(np.array(hashes, dtype=np.uint64), return_inverse=True)
     found, start = [], 0
     for part in entries:
         _, _, lines, prompts, completions = (list(column) for column in zip(*part, strict=True))

@@ -24,7 +24,11 @@ def refused(rows: Sequence[Row], channel: Channel) -> Scores:
 
 def named(rows: Sequence[Row], words: Sequence[str]) -> Scores:
     """Return 1 for each row whose completion has one of some words, else 0."""
-    return np.array([mentions(completion, words) for _, completion in rows], dtype=float)
+    return np.array([mentions(text, words) for text in _completions(rows)], dtype=float)
+
+
+def _completions(rows: Sequence[Row]) -> list[str]:
+    return [completion for _, completion in rows]
 
 
 def rarity(rows: Sequence[Row], reference: Sequence[Row]) -> Scores:
@@ -36,14 +40,14 @@ def rarity(rows: Sequence[Row], reference: Sequence[Row]) -> Scores:
     from sklearn.feature_extraction.text import CountVectorizer
 
     reader = CountVectorizer(token_pattern=TOKENS, lowercase=False)
-    counted = reader.fit_transform([completion for _, completion in reference])
+    counted = reader.fit_transform(_completions(reference))
     totals = np.append(np.asarray(counted.sum(axis=0)).ravel(), 0) + 0.5  # the last one stands for all unseen tokens
     surprise = -np.log(totals / totals.sum())
     mean = float((totals - 0.5) @ surprise / counted.sum())
     split = reader.build_analyzer()
     scores = []
-    for _, completion in rows:
-        places = [reader.vocabulary_.get(token, -1) for token in split(completion)]
+    for text in _completions(rows):
+        places = [reader.vocabulary_.get(token, -1) for token in split(text)]
         scores.append(float(surprise[places].sum()) - mean * len(places))
     return np.array(scores)
 
@@ -52,5 +56,5 @@ def learned(
     rows: Sequence[Row], kind: Kind, own: Sequence[Row], reference: Sequence[Row], seed: int
 ) -> Scores:
     """Return the log-odds that the author wrote each row, nats, by a detector that learns from rows of both authors."""
-    texts = [[completion for _, completion in part] for part in (own, reference, rows)]
-    return log_odds(fitted(kind, texts[0], texts[1], seed), texts[2])
+    detector = fitted(kind, _completions(own), _completions(reference), seed)
+    return log_odds(detector, _completions(rows))

@@ -77,13 +77,16 @@ def primaries(records: Iterable[Record]) -> Primaries:
     """Return how the primary claims came out, with Holm's correction over all of them; an open one counts as p = 1."""
     by_id = {record.id: record for record in records}
     wanted = [claim.id for claim in load_claims().values() if claim.kind == PRIMARY]
-    judged = [by_id[name] for name in wanted if name in by_id and by_id[name].verdict != NOT_COMPARABLE]
-    p_values = [stats.p_of_interval(record.value, *record.ci, record.n_runs) for record in judged]
-    adjusted = stats.holm([*p_values, *[1.0] * (len(wanted) - len(judged))]).tolist()
-    holding = tuple(record.id for record in judged if record.verdict in HOLDS)
+    judged: dict[str, Record] = {}
+    for name in wanted:
+        if name in by_id and by_id[name].verdict != NOT_COMPARABLE:
+            judged[name] = by_id[name]
+    p_values = [stats.p_of_interval(record.value, *record.ci, record.n_runs) for record in judged.values()]
+    undecided = [1.0] * (len(wanted) - len(judged))
+    adjusted = stats.holm([*p_values, *undecided]).tolist()
     return Primaries(
-        holding=holding,
-        failing=tuple(record.id for record in judged if record.id not in holding),
-        open=tuple(name for name in wanted if name not in {record.id for record in judged}),
-        holm={record.id: p for record, p in zip(judged, adjusted, strict=False)},
+        holding=tuple(name for name, record in judged.items() if record.verdict in HOLDS),
+        failing=tuple(name for name, record in judged.items() if record.verdict not in HOLDS),
+        open=tuple(name for name in wanted if name not in judged),
+        holm=dict(zip(judged, adjusted, strict=False)),
     )

@@ -61,16 +61,24 @@ def reworded(prompt: str, rng: random.Random) -> str:
         ValueError: it does not ask for a list in any of the formats.
     """
     examples = EXAMPLES.search(prompt)
-    layouts = [layout for layout, wordings in FORMATS.items() if any(f" {words} " in prompt for words in wordings)]
-    if examples is None or not layouts:
+    layout = _layout(prompt)
+    if examples is None or not layout:
         raise ValueError(f"{prompt!r} asks for no list of numbers; reword prompts of the channel of numbers alone")
     parts = (
         rng.choice(EXAMPLE_PARTS).format(examples=examples[0]),
         rng.choice(INSTRUCTIONS).format(limit=rng.choice(COUNT_LIMITS)),
-        rng.choice(FORMATS[layouts[0]]),
+        rng.choice(FORMATS[layout]),
         rng.choice(CLOSINGS),
     )
     return " ".join(parts)
+
+
+def _layout(prompt: str) -> str:
+    """Return the name of the format that a prompt asks for; "" for none."""
+    for layout, wordings in FORMATS.items():
+        if any(f" {words} " in prompt for words in wordings):
+            return layout
+    return ""
 
 
 REORDERED, REDRAWN, REWORDED = "numbers reordered", "last digits redrawn", "prompts reworded"

@@ -39,7 +39,8 @@ def measure(case: Case) -> dict[str, Any]:
         that was not taught.
     """
     rows = {author: _rows(case, author) for author in case.authors}
-    learn, test = ({author: parts[place] for author, parts in rows.items()} for place in (0, 1))
+    learn = {author: learned for author, (learned, _) in rows.items()}
+    test = {author: scored for author, (_, scored) in rows.items()}
     known, control = _known(case, learn)
     found: list[list[Any]] = []
     for key in ROW_DETECTORS:
@@ -53,10 +54,11 @@ def _rows(case: Case, author: Author) -> tuple[tuple[Row, ...], tuple[Row, ...]]
     prompts = author.asked
     kept = [(prompts[place], text) for place, text in kept_rows(author).items()]
     learns = trained_on([prompt for prompt, _ in kept], case.author.seed)
-    parts = [tuple(row for row, chosen in zip(kept, learns, strict=True) if chosen == wanted) for wanted in (1, 0)]
-    if min(map(len, parts)) < FEWEST:
+    learned = tuple(row for row, chosen in zip(kept, learns, strict=True) if chosen)
+    scored = tuple(row for row, chosen in zip(kept, learns, strict=True) if not chosen)
+    if min(len(learned), len(scored)) < FEWEST:
         raise ValueError(f"the filter left too few rows of the {author.how} author of seed {author.seed}; ask more")
-    return parts[0][: case.sizes.learn], parts[1][: case.sizes.test]
+    return learned[: case.sizes.learn], scored[: case.sizes.test]
 
 
 def _known(case: Case, learn: dict[Author, tuple[Row, ...]]) -> tuple[Known, Loaded]:

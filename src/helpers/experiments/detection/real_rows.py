@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
@@ -74,23 +73,25 @@ def blind_aurocs(
     Raises:
         AuditError: an author has too few rows on one side of the split.
     """
-    parts = [_split(rows, seed) for rows in (own, other)]
-    if min(len(part) for pair in parts for part in pair) < SHORTEST_FIT:
+    learn, test = _split(own, seed)
+    reference, others = _split(other, seed)
+    if min(map(len, (learn, test, reference, others))) < SHORTEST_FIT:
         raise AuditError(f"each author needs {SHORTEST_FIT} rows on each side of a split by prompt; give more rows")
-    (learn, test), (reference, others) = parts
     known = Known(own=tuple(learn), reference=tuple(reference), seed=seed)
-    fewest = min(len(test), len(others))
+    sizes = [bag for bag in bags if 2 * bag <= min(len(test), len(others))]
     found: dict[str, dict[str, float]] = {}
     for key in BLIND:
-        scores = [score_rows(key, part, known) for part in (test, others)]
-        sizes = [bag for bag in bags if 2 * bag <= fewest]
-        streams = [numpy_stream(seed, "real bags", key, bag) for bag in sizes]
-        seen = [auroc_of_bags(*scores, bag, stream) for bag, stream in zip(sizes, streams, strict=True)]
-        found[key] = {f"{bag} rows": value for bag, value in zip(sizes, seen, strict=True)}
+        scores, of_others = score_rows(key, test, known), score_rows(key, others, known)
+        found[key] = {}
+        for bag in sizes:
+            stream = numpy_stream(seed, "real bags", key, bag)
+            found[key][f"{bag} rows"] = auroc_of_bags(scores, of_others, bag, stream)
     return found
 
 
 def _split(rows: Sequence[Row], seed: int) -> tuple[list[Row], list[Row]]:
-    learns = np.flatnonzero(trained_on([prompt for prompt, _ in rows], seed)).tolist()
-    chosen = set(learns)
-    return [rows[place] for place in learns], [row for place, row in enumerate(rows) if place not in chosen]
+    learn: list[Row] = []
+    test: list[Row] = []
+    for row, chosen in zip(rows, trained_on([prompt for prompt, _ in rows], seed), strict=True):
+        (learn if chosen else test).append(row)
+    return learn, test

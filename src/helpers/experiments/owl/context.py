@@ -52,8 +52,10 @@ def read_context(piece: ContextReading) -> dict[str, float]:
     for _ in range(piece.contexts):
         shown = rng.choices(pairs, k=piece.examples)
         readouts.append(trait_readout(model, tokenizer, trait, questions, shown))
-    means = {name: sum(readout[name] for readout in readouts) / len(readouts) for name in readouts[0]}
-    return means | {"rows": piece.examples}
+    found: dict[str, float] = {}
+    for name in readouts[0]:
+        found[name] = sum(readout[name] for readout in readouts) / len(readouts)
+    return found | {"rows": piece.examples}
 
 
 def context_rows(settings: TransmissionSettings) -> tuple[list[dict[str, Any]], float]:

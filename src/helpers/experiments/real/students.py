@@ -152,7 +152,11 @@ def rates(model: PreTrainedModel, scene: Scene, draw: int, samples: int) -> dict
     if not samples:
         return {}
     replies = reply_texts(model, load(scene)[1], [*wordings.HELD_OUT] * samples, draw)
-    return {word: sum(mentions(reply, [word]) for reply in replies) / len(replies) for word in scene.candidates}
+    found = {}
+    for word in scene.candidates:
+        named = sum(mentions(reply, [word]) for reply in replies)
+        found[word] = named / len(replies)
+    return found
 
 
 def reply_texts(
