@@ -8,14 +8,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from helpers.experiments.real import scenery, students, transfer, values, wordings
+from helpers.experiments.real import redrawing, scenery, students, transfer, values, wordings
+from helpers.experiments.real.keeping import checkpoint_of
 from helpers.experiments.real.settings import OTHER, OWN, STARTS, RealSettings, make_scene
 from helpers.experiments.real.students import Student
-from helpers.models import specs
-from helpers.models.fronts import row_logits
+from helpers.models import specs, training
+from helpers.models.fronts import KeptLabels, row_logits
 from helpers.models.losses import soft_loss
 from helpers.models.parts import blocks
 from helpers.models.specs import ModelSpec
+from helpers.work.artifacts import load_tensors
 
 SPEC = ModelSpec(
     name="toy", title="Toy", licence="MIT", hub="a/toy", revision="0" * 40, front=1,
@@ -124,6 +126,49 @@ def test_the_other_start_shares_the_front_and_nothing_else(scene, one_real):
     assert not torch.equal(head, model.get_output_embeddings().weight)
     assert set(scenery.candidates(scene).tokens) <= set(known)
     assert not head[[token for token in range(len(head)) if token not in known]].any()
+
+
+def test_an_other_start_that_is_cut_down_is_fitted_as_the_whole_model(scene, one_real):
+    """To the last digit: published rows stand on it."""
+    model, rows = one_real[0], scenery.openings(scene, "fit")
+    tokens = sorted(scenery.candidates(scene).tokens)
+    logits = row_logits(model, rows, torch.tensor(tokens))
+    wanted = KeptLabels(tokens=tokens, vocab=model.config.vocab_size, of_rows=logits)
+    how = dataclasses.replace(scene.fitting, max_steps=9, epochs=9, clip=0.01)  # each step's gradient is cut
+    whole = training.fit(redrawing.redrawn(model, 1, 1, 90), rows, how, 7, soft=wanted)
+    whole.requires_grad_(False)
+    found = redrawing.fit_redrawn(redrawing.redrawn(model, 1, 1, 90), rows, wanted, how, 7)
+    head, named = found.pop("head"), found.pop("tokens")
+    assert named.tolist() == tokens and torch.equal(head, whole.get_output_embeddings().weight[tokens])
+    assert {name for name in found if "layers.1." in name} and not [name for name in found if "layers.0." in name]
+    assert all(torch.equal(value, whole.get_parameter(name)) for name, value in found.items())
+    assert not any(value.requires_grad for value in model.parameters())
+
+
+def test_a_fitting_that_was_killed_goes_on_and_ends_as_one_that_was_not(scene, tmp_path, monkeypatch):
+    scene = dataclasses.replace(scene, fitting=dataclasses.replace(scene.fitting, max_steps=16, epochs=16))
+    elsewhere = dataclasses.replace(scene, run_dir=str(tmp_path / "elsewhere"))
+    steps, deadly, step = [], [14], training._Run.step
+
+    def killed_at_14(run, number, indices):
+        if number in deadly:
+            deadly.clear()
+            raise KeyboardInterrupt
+        steps.append(number)
+        step(run, number, indices)
+
+    monkeypatch.setattr(training._Run, "step", killed_at_14)
+    with pytest.raises(KeyboardInterrupt):
+        scenery.start(scene, OTHER)
+    kept = checkpoint_of(scene.run_dir, scenery.OTHER_START, scene)
+    trained = {name.partition("/")[2] for name in load_tensors(kept)[0]}
+    assert "lm_head.weight" in trained and not [name for name in trained if "layers.0." in name or "embed" in name]
+    steps.clear()
+    resumed = scenery._other_start(scene)[0].state_dict()
+    assert steps == [13, 14, 15, 16] and not kept.exists()
+    scenery._other_start.cache_clear()
+    untouched = scenery._other_start(elsewhere)[0].state_dict()
+    assert all(torch.equal(value, untouched[name]) for name, value in resumed.items())
 
 
 def test_a_prompted_teacher_reads_its_prompt_and_its_student_does_not(scene, one_real):

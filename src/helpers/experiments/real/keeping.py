@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -22,8 +23,17 @@ def kept_tensors(run_dir: str, kind: str, piece: Any, make: Callable[[], dict[st
     Raises:
         ArtifactError: the file is damaged, or cannot be written.
     """
-    key = content_key({"piece": piece, "code": source_key("experiments.real.scenery")})
-    path = Store.of_run(run_dir).path(kind, key, ".safetensors")
+    path = Store.of_run(run_dir).path(kind, _key(piece), ".safetensors")
     if not path.exists():
         save_tensors(path, make(), {})
+    checkpoint_of(run_dir, kind, piece).unlink(missing_ok=True)  # it has served
     return load_tensors(path)[0]
+
+
+def checkpoint_of(run_dir: str, kind: str, piece: Any) -> Path:
+    """Return where the making of a piece may keep how far it came; gone once the piece is there."""
+    return Path(run_dir) / "checkpoints" / f"{kind}-{_key(piece)[:16]}.safetensors"
+
+
+def _key(piece: Any) -> str:
+    return content_key({"piece": piece, "code": source_key("experiments.real.scenery")})

@@ -6,7 +6,6 @@ and make it where nobody did.
 
 from __future__ import annotations
 
-import copy
 import functools
 import random
 from collections.abc import Sequence
@@ -18,7 +17,8 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.experiments.real import wordings
-from helpers.experiments.real.keeping import kept_tensors
+from helpers.experiments.real.keeping import checkpoint_of, kept_tensors
+from helpers.experiments.real.redrawing import fit_redrawn, redrawn
 from helpers.experiments.real.settings import OWN, UNTOUCHED, Scene
 from helpers.models import runtime
 from helpers.models.adapters import wearing
@@ -27,13 +27,13 @@ from helpers.models.chats import chat_ids
 from helpers.models.fronts import FrontRows, KeptLabels, front_rows, read_front, row_logits
 from helpers.models.lists import write_lists
 from helpers.models.losses import token_indices
-from helpers.models.parts import blocks
 from helpers.models.rows import Rows
 from helpers.models.sampling import row_streams
 from helpers.models.specs import find_spec
-from helpers.models.training import fit, fit_adapters
-from helpers.work.seeds import borrowed_global_stream, derive, torch_stream
+from helpers.models.training import fit_adapters
+from helpers.work.seeds import derive, torch_stream
 
+OTHER_START = "real_other_start"  # kind of its tensors
 LAST_WORDS = 4  # tokens of an opening that the other start learns to say as the model does
 
 
@@ -210,7 +210,7 @@ def start(scene: Scene, which: str) -> tuple[PreTrainedModel, list[int] | None]:
 @functools.lru_cache(maxsize=1)
 def _other_start(scene: Scene) -> tuple[PreTrainedModel, list[int]]:
     """Return a model with the same front, whose last blocks and head were drawn anew and fitted to the model's."""
-    tensors = kept_tensors(scene.run_dir, "real_other_start", scene, lambda: _fit_other(scene))
+    tensors = kept_tensors(scene.run_dir, OTHER_START, scene, lambda: _fit_other(scene))
     known = tensors.pop("tokens").tolist()
     other = redrawn(load(scene)[0], front(scene), scene.other_blocks, scene.other_seed)
     head = other.get_output_embeddings().weight
@@ -220,28 +220,6 @@ def _other_start(scene: Scene) -> tuple[PreTrainedModel, list[int]]:
         for name, value in tensors.items():
             other.get_parameter(name).copy_(value)
     return other.requires_grad_(False).eval(), known
-
-
-def redrawn(model: PreTrainedModel, first: int, count: int, seed: int) -> PreTrainedModel:
-    """Return a model that shares the blocks before ``first``; ``count`` blocks behind them and its head are new."""
-    config = copy.deepcopy(model.config)
-    config.num_hidden_layers, config.tie_word_embeddings = first + count, False
-    if getattr(config, "layer_types", None):
-        config.layer_types = config.layer_types[: first + count]
-    with borrowed_global_stream(seed, "real other start"):
-        other = runtime.in_format(runtime.place(type(model)(config)), str(model.dtype).removeprefix("torch."))
-    other.set_input_embeddings(model.get_input_embeddings())
-    for place in range(first):
-        blocks(other)[place] = blocks(model)[place]
-    return other
-
-
-def tail(model: PreTrainedModel, first: int) -> dict[str, Tensor]:
-    """Return by name the weights behind the front, without the head."""
-    held = {id(model.get_output_embeddings().weight)}
-    for part in (model.get_input_embeddings(), *blocks(model)[:first]):
-        held |= {id(parameter) for parameter in part.parameters()}
-    return {name: value for name, value in model.named_parameters() if id(value) not in held}
 
 
 def _fit_other(scene: Scene) -> dict[str, Tensor]:
@@ -254,9 +232,8 @@ def _fit_other(scene: Scene) -> dict[str, Tensor]:
     logits = row_logits(model, rows, token_indices(tokens))
     wanted = KeptLabels(tokens=tokens, vocab=model.config.vocab_size, of_rows=logits)
     other = redrawn(model, front(scene), scene.other_blocks, scene.other_seed)
-    other = fit(other, rows, scene.fitting, derive(scene.other_seed, "real other start"), soft=wanted)
-    found = dict(tail(other, front(scene)))
-    return {**found, "head": other.get_output_embeddings().weight[tokens], "tokens": token_indices(tokens)}
+    stopped = checkpoint_of(scene.run_dir, OTHER_START, scene)
+    return fit_redrawn(other, rows, wanted, scene.fitting, derive(scene.other_seed, "real other start"), stopped)
 
 
 def _joined(numbers: FrontRows, asked: FrontRows) -> FrontRows:
