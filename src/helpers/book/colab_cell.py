@@ -40,6 +40,7 @@ if hosts or "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
     if getattr(known, "returncode", 0):
         subprocess.check_call(clone)  # that version is not published, take the newest
     if not importlib.util.find_spec("helpers"):
+        print("Installing the book and what this machine lacks: a minute or two, once a session.")
         install = [sys.executable, "-m", "pip", "install", "--quiet"]
         light = ["anywidget", "psygnal", "peft>=0.18", "accelerate", "safetensors"]
         subprocess.check_call([*install, "--no-deps", folder, *light])  # what is there and new enough stays

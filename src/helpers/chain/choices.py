@@ -129,7 +129,8 @@ class Form(widgets.VBox):
         if minutes is None or not self._given.get("recompute"):
             return "The cells below run as they stand."
         time = f"{minutes:.0f} minutes" if minutes >= 1.5 else "a minute"
-        return f"The cells below take about {time} on {usable_cores()} cores like those of the reference run."
+        slower = ", and here perhaps twice as long" if is_hosted() else ""
+        return f"The cells below take about {time} on {usable_cores()} cores like those of the reference run{slower}."
 
     def _values(self) -> dict[str, Any]:
         return {name: self._given[name] for name in self._parameters}

@@ -99,13 +99,15 @@ def test_the_chain_is_left_alone(parameters, machine, monkeypatch):
     assert choices.offer(OWL, given) is None and given == parameters(OWL)
 
 
-def test_the_time_is_that_of_the_choice(parameters):
+def test_the_time_is_that_of_the_choice(parameters, machine):
     given = parameters(OWL)
     form = choices.offer(OWL, given)
     form.fields["draw"].value = choices.ALL
     every = form.told.value
     form.fields["draw"].value = 812
-    assert "minutes on" in every and every != form.told.value
+    assert "minutes on" in every and every != form.told.value and "twice" not in every
+    machine()
+    assert "and here perhaps twice as long." in choices.offer(OWL, given).told.value
     form.fields["draw"].value = choices.NONE
     assert "The cells below run as they stand." in form.told.value
 
