@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -99,13 +100,16 @@ class Colab:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "JPY"))}
         if end_when:
             threading.Thread(target=kill_when, args=(end_when, manager), daemon=True).start()
-        try:
-            client.execute(env={**kept, **self.settings()})
-        finally:
-            if client.kc:
-                client.kc.stop_channels()
-            run_sync(manager.shutdown_kernel)(now=True)
-            run_sync(manager.cleanup_resources)()
+        # in a thread, because in the main one nbclient takes SIGTERM and Ctrl-C to itself: it ends the kernel, and a
+        # runner that was told to end goes on to say that the kernel died
+        with ThreadPoolExecutor(1) as beside:
+            try:
+                beside.submit(client.execute, env={**kept, **self.settings()}).result()
+            finally:
+                if client.kc:
+                    client.kc.stop_channels()
+                run_sync(manager.shutdown_kernel)(now=True)
+                run_sync(manager.cleanup_resources)()
         return notebook, seen[0] if seen else None
 
     def give_card(self, name, mebibytes):

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -52,6 +55,18 @@ def test_a_session_that_ends_in_the_middle_of_a_student_loses_that_student_alone
     assert first is not None and f"{len(finished)} finished pieces of work lie there" in told(notebook)
     everything = {path: path.stat().st_mtime_ns for path in cells.rglob("*.json")}
     assert finished and finished.items() < everything.items(), "a finished piece was computed again"
+
+
+def test_a_runner_that_is_told_to_end_ends(tmp_path: Path) -> None:
+    """Not with a kernel that died, which reads as a fault of the notebook."""
+    code = f"import hosts, pathlib; hosts.make_colab(pathlib.Path({str(tmp_path)!r})).run_all('06_mnist')"
+    runner = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT / "tests", stderr=subprocess.PIPE)
+    while not (tmp_path / "book").exists():  # the first cell is at work
+        assert runner.poll() is None
+        time.sleep(0.1)
+    runner.terminate()
+    told = runner.communicate(timeout=30)[1]
+    assert runner.returncode == -signal.SIGTERM and b"Kernel died" not in told
 
 
 @pytest.mark.skipif(not ALL, reason="takes an hour; COLAB_NOTEBOOKS=all runs every notebook")
