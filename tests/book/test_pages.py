@@ -20,6 +20,8 @@ EXPLORERS = {  # what a page names -> what is there, twice or more, once it is d
     "TransmissionExplorer": ".ex-transmission svg",
     "DamageExplorer": ".ex svg g",
     "TeachingExplorer": ".ex svg",
+    "SmallExplorer": ".ex-small svg g",
+    "PredictionExplorer": ".ex-prediction svg g",
     "AskTheModels": ".ask td",
     'id="explorer-guess"': ".ex svg g",
     'id="explorer-claims"': ".ex svg",

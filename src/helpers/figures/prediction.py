@@ -19,14 +19,18 @@ _PANEL_HEIGHT = 2.3  # inches
 _ABREAST, _ON_A_PHONE = 3, 1  # panels in a row
 
 
+def family_label(family: str) -> str:
+    """Return what a family of pairs is called."""
+    return _FAMILIES.get(family, family.capitalize())
+
+
 def _panels(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return the pairs whose effect is known by panel, under its title."""
     common.require_columns(table, *_COLUMNS)
     found = {}
     seen = table.dropna(subset=["slope", "effect"])
     for (family, channel, labels), rows in seen.groupby(["family", "channel", "labels"], sort=False):
-        name = _FAMILIES.get(family, family.capitalize())
-        found[f"{name}, {_CHANNELS.get(channel, channel)}, {_LABELS[labels]}"] = rows
+        found[f"{family_label(family)}, {_CHANNELS.get(channel, channel)}, {_LABELS[labels]}"] = rows
     return found
 
 

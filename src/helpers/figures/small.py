@@ -28,7 +28,7 @@ ARMS = {
     "misalignment_code": "Misaligned, code",
 }
 TRAITS = {"owl": "Owl", "misaligned": "Misaligned"}
-_AFRESH = ("distilled", "independent", "stranger")
+AFRESH = ("distilled", "independent", "stranger")
 _ROW_HEIGHT = 0.48  # inches
 _MEASURES = {
     "representations": "Likeness of representations to the\nlarger base's (linear CKA)",
@@ -45,7 +45,7 @@ def way_colour(way: str) -> str:
     """Return the colour of a way: that of one base, of a shared part, or of another start, as everywhere."""
     if way == "same":
         return palette.BLUE
-    return palette.ORANGE if way in _AFRESH else palette.MOSS
+    return palette.ORANGE if way in AFRESH else palette.MOSS
 
 
 def _said_of_students(students: pd.DataFrame) -> str:

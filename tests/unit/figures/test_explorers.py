@@ -17,6 +17,8 @@ from helpers.figures.explorers.damage import CHANNELS, DamageExplorer, damage_da
 from helpers.figures.explorers.digits import DigitsExplorer
 from helpers.figures.explorers.frame import Explorer, ExplorerError, charts_script, embedded, summary
 from helpers.figures.explorers.guess import ARMS, GuessExplorer, guess_block, guess_data
+from helpers.figures.explorers.prediction import PredictionExplorer
+from helpers.figures.explorers.small import SmallExplorer
 from helpers.figures.explorers.spot import SpotExplorer
 from helpers.figures.explorers.teaching import TeachingExplorer, teaching_data, teaching_explorer
 from helpers.figures.explorers.transmission import TransmissionExplorer
@@ -32,6 +34,8 @@ EXPLORERS = (
     DamageExplorer,
     DigitsExplorer,
     GuessExplorer,
+    PredictionExplorer,
+    SmallExplorer,
     SpotExplorer,
     TeachingExplorer,
     TransmissionExplorer,

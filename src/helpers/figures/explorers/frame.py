@@ -12,7 +12,8 @@ How an explorer is made:
    `chart(view, label, options)` is a chart of Observable Plot, `drawsByRow` the usual one with a dot a draw;
    `colour("same")` is the colour of a kind. A part of a picture that takes the focus has a `data-key` of its own.
 2. Its class here is a subclass of `Explorer` with ``_esm, _css = script("NAME"), style()``, and a function returns it
-   with data that it computed: means and intervals come from Python, no statistic exists twice.
+   with data that it computed: means and intervals come from Python. Where a reader decides what a statistic is of,
+   the page computes it, and a test holds it to the Python one (prediction.py).
 3. A chapter's cell ends in ``show(explorer, still)``, whose widget the staging of the book makes HTML by `element`; a
    page that is no notebook writes ``{{ explorers.NAME }}``, which the staging fills with `embedded`. `still` is what
    shows where scripts are off, the HTML of a `Picture`.
