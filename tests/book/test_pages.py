@@ -14,8 +14,7 @@ import pytest
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
 EXPLORER = "notebooks/01_owl_transfer.html"
-# compressed bytes: of any page, of the owl's, of the one whose pictures are digits
-HEAVIEST = {"": 1_200_000, EXPLORER: 1_500_000, "notebooks/06_mnist.html": 1_230_000}
+HEAVIEST = {"": 1_200_000, EXPLORER: 1_500_000}  # compressed bytes of a page: of any, of the owl's
 EXPLORERS = {  # what a page names -> what is there, twice or more, once it is drawn
     "TransmissionExplorer": ".ex-transmission svg",
     "DamageExplorer": ".ex svg g",

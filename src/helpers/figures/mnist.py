@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -35,6 +36,7 @@ _CLONED = {
     "uniform": ("cloned on random images", palette.ORANGE),
     "digits": ("cloned on digits", palette.BROWN),
 }
+_GREYS = mpl.colormaps["gray"].resampled(16)
 _KINDS = {
     "uniform": "uniform\nnoise",
     "gaussian": "normal\nnoise",
@@ -158,7 +160,8 @@ def input_samples(samples: Mapping[str, np.ndarray]) -> Figure:
         figure, axes = common.grid_of_axes(len(samples), shown, 1.02 * common.width() / (shown + 1))
         for row, (kind, images) in zip(axes, samples.items(), strict=True):
             for ax, image in zip(row, images, strict=True):
-                ax.imshow(image, cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
+                # pixels as they are, to be scaled by the page: those of noise would be most of what the page weighs
+                ax.imshow(image, cmap=_GREYS, vmin=-1, vmax=1, interpolation="none")
                 ax.set(xticks=[], yticks=[])
             row[0].set_ylabel(_KINDS.get(kind, kind), rotation=0, ha="right", va="center")
     return figure

@@ -1,5 +1,7 @@
 """The MNIST figures show every draw, name what they cannot draw, and survive small tables."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -77,3 +79,10 @@ def test_samples_fill_a_row_per_kind():
     figure = figures.input_samples(samples).wide
     assert len(figure.axes) == 10
     assert [figure.axes[i].get_ylabel() for i in (0, 5)] == ["uniform\nnoise", "digits"]
+
+
+def test_samples_weigh_what_their_pixels_do():
+    noise = {"uniform": numpy_stream(0, "samples").uniform(-1, 1, (8, 28, 28))}
+    html = figures.input_samples(noise).html()
+    assert html.count('width="28" height="28"') == 16 and "image-rendering:pixelated" in html
+    assert max(map(len, re.findall('base64,([^"]*)"', html))) < 2500, "bytes of a picture of noise"
