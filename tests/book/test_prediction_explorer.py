@@ -44,7 +44,7 @@ def test_it_opens_with_a_dot_a_student_and_the_figures_of_the_chapter(opened):
     assert count(opened, ".ex-draws path") == len(pairs) and count(opened, ".ex-line path") == 1
     r2 = f"{values.held_out_r2(own):.2f}".replace("-", "\N{MINUS SIGN}")
     assert f"R² held out {r2}" in said(opened) and f"Rank correlation {signed(values.rank(own))}" in said(opened)
-    assert f"AUROC, same start against other: {values.auroc(pairs):.2f}." in said(opened)
+    assert f"AUROC, same start against other: {values.auroc_of_starts(pairs):.2f}." in said(opened)
     fits_a_phone_and_a_finger(opened)
     is_readable_in_the_dark(opened)
 
