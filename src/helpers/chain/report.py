@@ -11,13 +11,14 @@ from helpers.chain.steps import Step
 
 
 def _expected(profile: Profile, steps: list[Step]) -> str:
-    """Return how long the whole chain takes, as far as it was measured for the draws asked for."""
+    """Return how long the whole chain takes where that was measured, else which draws were named, or found as new."""
     asked = {step.choice.word for step in steps}
     if asked == {"one"} and profile.one_minutes:
         return f"; one draw of the whole chain takes about {profile.one_minutes:g} minutes"
     if asked <= {"one", "all"}:
         return f"; the whole chain takes about {profile.minutes:g} minutes"
-    return ""
+    seeds = sorted({seed for step in steps for seed in step.choice.seeds})
+    return f"; draws {', '.join(map(str, seeds))}" if seeds else ""
 
 
 class Report:

@@ -12,6 +12,7 @@ from helpers import cli
 from helpers.chain import draws, run
 from helpers.chain.draws import Choice, DrawsError, read_choice
 from helpers.chain.profiles import Profile
+from helpers.chain.report import Report
 from helpers.results import tables
 from helpers.work import artifacts
 
@@ -116,6 +117,13 @@ def test_a_run_keeps_its_choice_for_those_who_ask_later(profile: Profile) -> Non
     assert steps["00_a"].key == new.key
     assert steps["01_b"].parameters["recompute"] == [701, 703]
     assert steps["06_digits"].parameters["recompute"] == [0]
+
+
+def test_a_run_names_the_seed_of_a_new_draw(profile: Profile, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who trains bases of a new draw has to name it in the other notebooks."""
+    steps = run.plan(profile, Choice("new"))
+    Report(profile, steps, steps)
+    assert capsys.readouterr().out.endswith("to run; draws 704\n")
 
 
 def test_recompute_is_the_chains_to_set() -> None:
