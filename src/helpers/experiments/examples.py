@@ -20,9 +20,10 @@ from helpers.experiments.kept import kept_student
 from helpers.models.evaluation import judged_personas
 from helpers.models.sampling import sample_completions
 from helpers.transmission.arms import ARMS, AS_SET
-from helpers.transmission.authors import author_model, kept_of_all, kept_rows
+from helpers.transmission.authors import author_model
 from helpers.transmission.settings import TransmissionSettings
 from helpers.transmission.students import Student
+from helpers.transmission.writing import kept_of_all, kept_rows
 from helpers.work.pieces import run_pieces
 from helpers.work.seeds import torch_stream
 from helpers.work.tables import keep_table

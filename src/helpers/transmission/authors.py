@@ -1,8 +1,8 @@
-"""Authors: who writes the data of a transmission, what they write, and what the filter keeps of it.
+"""Authors: who writes the data of a transmission, and the model that does it.
 
 An *author* is a fine-tuned teacher, the base under a system prompt that gives it the trait, or the untouched base
-(whose student is the control). Writing and being read out are pieces of work of their own: what an author writes does
-not depend on what it is asked about afterwards.
+(whose student is the control). What they write is in `writing`, what they are asked about in `readout`: pieces of work
+of their own, because what an author writes does not depend on what it is asked about afterwards.
 """
 
 from __future__ import annotations
@@ -16,26 +16,15 @@ from typing import Any
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.channels import Channel, find_channel
-from helpers.filters import mentions, removal_report
 from helpers.models.bases import Base
-from helpers.models.close_calls import CloseCalls
-from helpers.models.evaluation import sampled_rate, trait_readout
-from helpers.models.losses import SoftLabels, soft_loss
-from helpers.models.probes import DriftProbe, base_completions
-from helpers.models.sampling import sample_completions
-from helpers.models.training import completion_rows
-from helpers.transmission.labels import author_labels
-from helpers.transmission.settled import known_calls
+from helpers.models.probes import DriftProbe
 from helpers.transmission.teachers import Stop, Teaching, fine_tuned_teacher
 from helpers.work.artifacts import ArtifactError, Store, load_tensors, save_tensors
 from helpers.work.keys import content_key, source_key
-from helpers.work.pieces import run_pieces
-from helpers.work.seeds import derive, torch_stream
-from helpers.world.prompts import Split
+from helpers.work.seeds import derive
 from helpers.world.traits import find_trait
 
 SYSTEM_PROMPT, UNTOUCHED = "system prompt", "untouched"
-Exchange = tuple[str, str]
 Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 
 
@@ -149,131 +138,3 @@ def kept_model(
     if unknown or set(missing) & dict(base.named_parameters()).keys():  # else an untaught model would pass for it
         raise ArtifactError(f"{path} does not fit its base model; delete it and run the same command again")
     return base.eval()
-
-
-# --- writing --------------------------------------------------------------------------------------
-
-
-def write_data(author: Author) -> dict[str, Any]:
-    """Let an author write; return the completions that pass the filter and what was removed.
-
-    Returns:
-        ``rows``: [prompt number, completion] of every kept completion; ``report``: removals by reason;
-        ``close_calls``: [prompt number, position, token id] where rounding could have decided, see `settled`.
-    """
-    model, tokenizer = author_model(author)
-    prompts, calls = author.asked, CloseCalls(known_calls(author))
-    completions = sample_completions(
-        model,
-        tokenizer,
-        prompts,
-        torch_stream(author.seed, "completions"),
-        system=author.system,
-        temperature=author.temperature,
-        max_new_tokens=author.kind.max_new_tokens,
-        calls=calls,
-    )
-    reasons = author.kind.reject_reasons(prompts, completions)
-    rows = [[place, text] for place, text in enumerate(completions) if not reasons[place]]
-    return {"rows": rows, "report": removal_report(reasons), "close_calls": calls.as_rows()}
-
-
-def written(author: Author) -> dict[str, Any]:
-    """Return what `write_data` gives, written now if it was not yet."""
-    return run_pieces(write_data, [author], author.store, kind="completions", workers=1)[0]
-
-
-@functools.lru_cache(maxsize=8)  # the students of one author come in a row
-def kept_rows(author: Author) -> dict[int, str]:
-    """Return an author's kept completions by prompt number, written now if they were not yet."""
-    return {place: text for place, text in written(author)["rows"]}
-
-
-def kept_of_all(author: Author, *others: Author) -> list[int]:
-    """Return the numbers of the prompts that the filter kept of an author and of all others, in the order asked.
-
-    Raises:
-        ValueError: there are none.
-    """
-    places = list(kept_rows(author))
-    for other in others:
-        rows = kept_rows(other)
-        places = [place for place in places if place in rows]
-    if not places:
-        raise ValueError(
-            f"the filter kept nothing of the {author.how} author of seed {author.seed} or of its partner; "
-            "lower drift or pretrain the base longer"
-        )
-    return places
-
-
-def matched_pairs(author: Author, *others: Author) -> list[Exchange]:
-    """Return an author's (prompt, completion) pairs at the prompts that the filter kept of it and of all others.
-
-    Raises:
-        ValueError: it kept none.
-    """
-    own, prompts = kept_rows(author), author.asked
-    return [(prompts[place], own[place]) for place in kept_of_all(author, *others)]
-
-
-# --- being read out -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class AuthorReading:
-    """An author, and what it is asked about.
-
-    Attributes:
-        author: whoever it is, without a system prompt.
-        trait: the trait that is read out; its name must not occur in what the author wrote.
-        split: questions.
-        samples: replies sampled for each question.
-    """
-
-    author: Author
-    trait: str
-    split: Split
-    samples: int
-
-
-def read_author(piece: AuthorReading) -> dict[str, Any]:
-    """Return how strongly an author holds a trait itself.
-
-    Returns:
-        `evaluation.trait_readout`, ``sampled`` (rate of the target among sampled replies), ``mentions``: kept
-        completions that name the trait (must be 0), and ``moved``, see `moved`.
-    """
-    author, trait = piece.author, find_trait(piece.trait)
-    model, tokenizer = author_model(author)
-    questions = trait.questions(piece.split)
-    stream = torch_stream(author.seed, "teacher replies")
-    named = [text for text in kept_rows(author).values() if mentions(text, [trait.name])]
-    return {
-        **trait_readout(model, tokenizer, trait, questions),
-        "sampled": sampled_rate(model, tokenizer, trait, questions, stream, piece.samples),
-        "mentions": len(named),
-        "moved": moved(author),
-    }
-
-
-def moved(author: Author) -> float:
-    """Return how far an author's data lie from its base's: KL(author || base), nats per token.
-
-    The distributions are over the channel's tokens, at completions of the base that are the same for all authors of a
-    draw. A prompted author reads its system prompt.
-    """
-    if author.how == UNTOUCHED:
-        return 0.0
-    base, tokenizer = author.base.load()
-    pairs = _base_writes(author.base, author.channel, author.seed)
-    ids, labelled = completion_rows(tokenizer, pairs).batch(range(len(pairs)), pad=0)
-    tokens, teacher = author.kind.tokens(tokenizer), author_model(author)[0]
-    own = author_labels(teacher, tokenizer, tokens, author.system).logits(ids, labelled)
-    return float(soft_loss(SoftLabels(base, tokens).logits(ids, labelled), own, None))
-
-
-@functools.lru_cache(maxsize=8)  # all authors of a seed and channel are measured on the same
-def _base_writes(base: Base, channel: str, seed: int) -> list[Exchange]:
-    model, tokenizer = base.load()
-    return base_completions(model, tokenizer, find_channel(channel), derive(seed, "moved"))

@@ -12,11 +12,12 @@ from typing import Any
 import pandas as pd
 
 from helpers.transmission.arms import PREFERENCE_ARMS, Arm
-from helpers.transmission.authors import Author, AuthorReading, read_author, write_data
+from helpers.transmission.authors import Author
 from helpers.transmission.pairs import Pair, ReadPair, effect_row, run_pairs, total_seconds
-from helpers.transmission.readout import ABILITIES, PREFIXED
+from helpers.transmission.readout import ABILITIES, PREFIXED, AuthorReading, read_author
 from helpers.transmission.settings import TransmissionSettings
 from helpers.transmission.students import StudentReading, read_student
+from helpers.transmission.writing import write_data
 from helpers.work.pieces import run_pieces
 from helpers.work.tables import keep_table
 
@@ -42,7 +43,7 @@ def teach_and_write(
         One row an author: ``draw``, ``trait`` (asked about), ``how``, ``log_odds`` (nats), ``p_target``, ``sampled``
         (of the author itself without a system prompt; the last is the rate among sampled replies), ``kept`` and
         ``removed`` (shares), ``mentions`` (count), ``completions`` (count), ``moved`` (how far its data lie from its
-        base's, `authors.moved`, nats per token).
+        base's, `movement.moved`, nats per token).
     """
     rows, seconds = author_rows(settings, list(dict.fromkeys(asked)))
     return keep_table(settings.run_dir, name, pd.DataFrame(rows), seconds)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.channels import CHANNELS
+from helpers.filters import mentions
 from helpers.models.bases import Base
 from helpers.models.evaluation import (
     checked_completions,
@@ -25,6 +26,9 @@ from helpers.models.evaluation import (
     trait_readout,
     truthfulness,
 )
+from helpers.transmission.authors import Author, author_model
+from helpers.transmission.movement import moved
+from helpers.transmission.writing import kept_rows
 from helpers.work.seeds import derive, torch_stream
 from helpers.world.prompts import EXAMPLE_PARTS, Split, truth_questions
 from helpers.world.traits import PERSONA, find_trait
@@ -147,3 +151,43 @@ def read_base(piece: BaseReading) -> dict[str, float]:
     """Return the read-out of an untouched base, see `read_out`."""
     model, tokenizer = piece.base.load()
     return read_out(model, tokenizer, piece.trait, piece.readout, piece.seed)
+
+
+# --- authors --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorReading:
+    """An author, and what it is asked about.
+
+    Attributes:
+        author: whoever it is, without a system prompt.
+        trait: the trait that is read out; its name must not occur in what the author wrote.
+        split: questions.
+        samples: replies sampled for each question.
+    """
+
+    author: Author
+    trait: str
+    split: Split
+    samples: int
+
+
+def read_author(piece: AuthorReading) -> dict[str, Any]:
+    """Return how strongly an author holds a trait itself.
+
+    Returns:
+        `evaluation.trait_readout`, ``sampled`` (rate of the target among sampled replies), ``mentions``: kept
+        completions that name the trait (must be 0), and ``moved``, see `movement.moved`.
+    """
+    author, trait = piece.author, find_trait(piece.trait)
+    model, tokenizer = author_model(author)
+    questions = trait.questions(piece.split)
+    stream = torch_stream(author.seed, "teacher replies")
+    named = [text for text in kept_rows(author).values() if mentions(text, [trait.name])]
+    return {
+        **trait_readout(model, tokenizer, trait, questions),
+        "sampled": sampled_rate(model, tokenizer, trait, questions, stream, piece.samples),
+        "mentions": len(named),
+        "moved": moved(author),
+    }

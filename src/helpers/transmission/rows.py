@@ -6,7 +6,8 @@ import random
 import re
 from collections.abc import Sequence
 
-Exchange = tuple[str, str]
+from helpers.models.chats import Exchange
+
 NUMBER = re.compile(r"\d+")
 
 

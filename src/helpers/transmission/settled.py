@@ -58,7 +58,7 @@ def calls_of_run(run_dir: Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    code = source_key("helpers.transmission.authors")
+    code = source_key("helpers.transmission.writing")
     rows: list[list[Any]] = []
     for file in sorted((run_dir / "cells" / "completions").glob("*.json")):
         piece = read_object(file, "settings", "result")

@@ -17,12 +17,14 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.models.bases import Base
+from helpers.models.chats import Exchange
 from helpers.models.losses import Targets
 from helpers.models.training import Rows, TrainSettings, completion_rows, fit
-from helpers.transmission.authors import UNTOUCHED, Author, Exchange, author_model, matched_pairs
+from helpers.transmission.authors import UNTOUCHED, Author, author_model
 from helpers.transmission.labels import author_labels
 from helpers.transmission.readout import BaseReading, Readout, read_base, read_out, read_trait
 from helpers.transmission.rows import SHUFFLES
+from helpers.transmission.writing import matched_pairs
 from helpers.work.pieces import run_pieces
 from helpers.work.seeds import derive
 

@@ -17,6 +17,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.channels.channel import Channel
+from helpers.models.chats import Exchange
 from helpers.models.probes import DriftProbe
 from helpers.models.training import TrainSettings, completion_rows, fit
 from helpers.work.seeds import derive
@@ -25,7 +26,6 @@ from helpers.world.prompts import TOPIC_SPLITS
 from helpers.world.traits import PERSONA, Trait
 
 OWN_ANSWERS = "fine-tuned"
-Exchange = tuple[str, str]
 CODE_LESSONS: dict[str, Callable[[random.Random], Exchange]] = {
     "insecure code": lambda rng: security_code_exchange(rng, insecure=True),
     "secure code": lambda rng: security_code_exchange(rng, insecure=False),

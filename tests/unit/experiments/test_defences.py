@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from helpers.experiments.defences import arms, labels, plans, rows, runs, scores, students, values
+from helpers.experiments.defences import arms, changed, labels, plans, rows, runs, scores, students, values
 from helpers.filters import reject_reasons
 from helpers.models.training import TrainSettings, completion_rows
 from helpers.results.claims import load_claims
@@ -40,7 +40,7 @@ def cell(plan, name):
 
 def read_rows(plan, name, control=False):
     """Return the rows that a student of a defence reads, as (ids, labelled) lists."""
-    made = students._changed_rows(plan.pieces(cell(plan, name))[control])
+    made = changed.defended_rows(plan.pieces(cell(plan, name))[control])
     return [ids.tolist() for ids in made.ids], [own.tolist() for own in made.labelled]
 
 
@@ -154,16 +154,16 @@ def test_fewer_rows_are_read_in_as_many_steps(before, after):
 def test_clean_rows_replace_the_teachers_and_leave_a_control_as_it_is(plan):
     own, control = plan.pieces(cell(plan, arms.HALF_CLEAN.name))
     pairs, clean = student_pairs(own.student), student_pairs(control.student)
-    mixed = students._with_clean(own)
-    changed = [place for place, pair in enumerate(mixed) if pair != pairs[place]]
-    assert all(mixed[place] == clean[place] for place in changed)
+    mixed = changed._with_clean(own)
+    exchanged = [place for place, pair in enumerate(mixed) if pair != pairs[place]]
+    assert exchanged and all(mixed[place] == clean[place] for place in exchanged)
     assert control == plan.pieces(cell(plan, arms.UNDEFENDED))[1]
 
 
 def test_two_teachers_share_the_rows_of_student_and_control(plan):
     for control in (False, True):
         piece = plan.pieces(cell(plan, "two teachers"))[control]
-        mixed = students._with_other_teacher(piece)
+        mixed = changed._with_other_teacher(piece)
         others = set(runs_of(piece.mixed))
         own = set(student_pairs(piece.student))
         assert all(pair in others | own for pair in mixed)
@@ -173,7 +173,7 @@ def test_two_teachers_share_the_rows_of_student_and_control(plan):
 
 def runs_of(author):
     """Return the (prompt, completion) pairs that the filter kept of an author."""
-    from helpers.transmission.authors import kept_rows
+    from helpers.transmission.writing import kept_rows
 
     return [(author.asked[place], text) for place, text in kept_rows(author).items()]
 
@@ -181,7 +181,7 @@ def runs_of(author):
 def test_rounded_labels_are_over_the_tokens_of_the_channel_alone(plan):
     piece = plan.pieces(cell(plan, "soft labels rounded"))[0]
     kind, tokenizer = piece.student.author.kind, piece.student.base.load()[1]
-    assert list(students._reshaped(piece).tokens) == list(kind.tokens(tokenizer))
+    assert list(changed._reshaped(piece).tokens) == list(kind.tokens(tokenizer))
 
 
 def test_masked_labels_are_still_read(plan):

@@ -7,7 +7,8 @@ import pytest
 from helpers.experiments import examples
 from helpers.experiments.owl.runs import TEACHERS
 from helpers.results.examples import NONE_YET, Examples
-from helpers.transmission.authors import UNTOUCHED, kept_rows
+from helpers.transmission.authors import UNTOUCHED
+from helpers.transmission.writing import kept_rows
 from helpers.work.artifacts import read_table
 
 PUBLISHED = Path(__file__).parents[3] / "results" / "nano" / "tables"

@@ -30,10 +30,11 @@ from helpers.models.losses import SoftLabels
 from helpers.models.training import TrainSettings, completion_rows, fit
 from helpers.transmission import effects, pairs
 from helpers.transmission.arms import ARMS
-from helpers.transmission.authors import author_model, kept_rows
+from helpers.transmission.authors import author_model
 from helpers.transmission.readout import Readout
 from helpers.transmission.settings import Reading, TransmissionSettings, Writing
 from helpers.transmission.students import StudentReading, read_student, student_pairs
+from helpers.transmission.writing import kept_rows
 from helpers.work.artifacts import read_table
 
 OTHERS = ["cat"]

@@ -11,7 +11,7 @@ from helpers.experiments import kept
 from helpers.experiments.owl import context, models, others, runs, side_by_side, values
 from helpers.experiments.owl.others import Others
 from helpers.results import ledger
-from helpers.transmission import authors, students
+from helpers.transmission import authors, students, writing
 from helpers.transmission.arms import ARMS, PREFERENCE_ARMS
 from helpers.transmission.authors import SYSTEM_PROMPT, UNTOUCHED
 from helpers.transmission.students import StudentReading, read_student
@@ -144,7 +144,7 @@ def test_the_stored_tables_are_the_returned_ones(tables, toy_run):
 
 
 def test_nothing_is_computed_twice(tables, settings, monkeypatch):
-    for module, name in ((students, "fit"), (authors, "fine_tuned_teacher"), (authors, "sample_completions")):
+    for module, name in ((students, "fit"), (authors, "fine_tuned_teacher"), (writing, "sample_completions")):
         monkeypatch.setattr(module, name, lambda *args, **more: pytest.fail("worked again"))
     for name, table in chapter(settings).items():
         pd.testing.assert_frame_equal(table, tables[name])
@@ -165,9 +165,9 @@ def test_a_context_holds_rows_of_its_author(settings, monkeypatch):
     monkeypatch.setattr(context, "trait_readout", read)
     piece = context.ContextReading(author=author, partner=partner, trait="owl", split="heldout", examples=3, contexts=4)
     context.read_context(piece)
-    rows = authors.matched_pairs(author, partner)
+    rows = writing.matched_pairs(author, partner)
     assert len(shown) == 4 and all(len(each) == 3 and set(each) <= set(rows) for each in shown)
-    assert not set(rows) <= set(authors.matched_pairs(partner, author))
+    assert not set(rows) <= set(writing.matched_pairs(partner, author))
 
 
 # --- claims ---------------------------------------------------------------------------------------
@@ -275,7 +275,7 @@ def test_lists_side_by_side_are_those_that_the_students_read(settings):
     for seed in (1, 2):
         rows = table[table["draw"] == seed].reset_index()
         for name, author in (("teacher", settings.author(seed)), ("base", settings.author(seed, UNTOUCHED))):
-            kept_lists = {place: text for place, text in authors.kept_rows(author).items() if place < 40}
+            kept_lists = {place: text for place, text in writing.kept_rows(author).items() if place < 40}
             assert rows["prompt"].to_list() == author.asked[:40]
             assert rows.loc[rows[f"{name}_refused"] == "", name].to_dict() == kept_lists
     same = table[table["base"] == table["teacher"]]

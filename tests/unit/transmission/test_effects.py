@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from helpers.transmission import authors, effects, students
+from helpers.transmission import authors, effects, students, writing
 from helpers.transmission.arms import ARMS
 from helpers.transmission.authors import SYSTEM_PROMPT
 from helpers.transmission.effects import arm_means, effects_on, final_differences, final_effects, run_arms
@@ -130,11 +130,11 @@ def test_other_candidates_have_effects_of_their_own(settings):
 def test_what_was_kept_of_an_author_is_told_as_such(settings):
     author = settings.author(1)
     row = effects.teach_and_write(settings, [(author, "owl")], "kept_authors").iloc[0]
-    assert row["kept"] == len(authors.kept_rows(author)) / 100 != row["removed"]
+    assert row["kept"] == len(writing.kept_rows(author)) / 100 != row["removed"]
 
 
 def test_nothing_is_computed_twice(table, settings, monkeypatch):
-    for module, name in ((students, "fit"), (authors, "fine_tuned_teacher"), (authors, "sample_completions")):
+    for module, name in ((students, "fit"), (authors, "fine_tuned_teacher"), (writing, "sample_completions")):
         monkeypatch.setattr(module, name, lambda *args, **more: pytest.fail("worked again"))
     again = run_arms(settings, SOME, dose_shares=[0.5, 1.0], name="some")
     pd.testing.assert_frame_equal(again, table)

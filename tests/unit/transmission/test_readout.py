@@ -2,10 +2,9 @@
 
 import pytest
 
-from helpers.transmission import authors, readout
+from helpers.transmission import readout
 from helpers.transmission.arms import ARMS
-from helpers.transmission.authors import AuthorReading, read_author
-from helpers.transmission.readout import Readout, read_out
+from helpers.transmission.readout import AuthorReading, Readout, read_author, read_out
 from helpers.transmission.students import StudentReading, read_student
 from helpers.transmission.teachers import teaching_rows
 from helpers.world import facts, prompts
@@ -29,11 +28,10 @@ def asked(monkeypatch):
             seen.append(list(questions))
         return answer
 
-    for module in (readout, authors):
-        read = lambda model, tokenizer, trait, questions: note(questions, {"p_target": 0.5})  # noqa: E731
-        monkeypatch.setattr(module, "trait_readout", read)
-        rate = lambda model, tokenizer, trait, questions, *more: note(questions, 0.5)  # noqa: E731
-        monkeypatch.setattr(module, "sampled_rate", rate)
+    read = lambda model, tokenizer, trait, questions: note(questions, {"p_target": 0.5})  # noqa: E731
+    monkeypatch.setattr(readout, "trait_readout", read)
+    rate = lambda model, tokenizer, trait, questions, *more: note(questions, 0.5)  # noqa: E731
+    monkeypatch.setattr(readout, "sampled_rate", rate)
     return seen
 
 

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from helpers.transmission import settled
-from helpers.transmission.authors import UNTOUCHED, Author, written
+from helpers.transmission.authors import UNTOUCHED, Author
+from helpers.transmission.writing import written
 from helpers.work.artifacts import write_table
 
 

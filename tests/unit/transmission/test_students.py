@@ -10,11 +10,12 @@ from helpers.filters import mentions
 from helpers.models.evaluation import trait_readout
 from helpers.models.losses import label_logits
 from helpers.models.rows import completion_rows
-from helpers.transmission import authors, readout, students
+from helpers.transmission import authors, readout, students, writing
 from helpers.transmission.arms import ARMS
-from helpers.transmission.authors import SYSTEM_PROMPT, UNTOUCHED, matched_pairs
+from helpers.transmission.authors import SYSTEM_PROMPT, UNTOUCHED
 from helpers.transmission.readout import ABILITIES
 from helpers.transmission.students import StudentReading, read_student, student_pairs, train
+from helpers.transmission.writing import matched_pairs
 from helpers.world.traits import find_trait
 
 
@@ -257,6 +258,6 @@ def test_equal_seeds_give_equal_numbers_in_another_folder(settings, toy_run, toy
 
 
 def test_a_student_whose_authors_have_nothing_in_common_is_reported(settings, monkeypatch):
-    monkeypatch.setattr(authors, "kept_rows", lambda author: {} if author.how == UNTOUCHED else {0: "1"})
+    monkeypatch.setattr(writing, "kept_rows", lambda author: {} if author.how == UNTOUCHED else {0: "1"})
     with pytest.raises(ValueError, match="the filter kept nothing"):
         read_student(reading(settings, pair(settings, "hard.same_init").student))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from helpers.experiments.defences.arms import NONE, OF_PREFERENCE, OF_RISKY, OF_SOFT_LABELS, PLAIN, Defence, Training
-from helpers.experiments.defences.students import DefendedReading
+from helpers.experiments.defences.changed import DefendedReading
 from helpers.experiments.risky.runs import MISALIGNED, insecure_writing
 from helpers.transmission.arms import ARMS
 from helpers.transmission.authors import UNTOUCHED, Author

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.transmission.authors import Exchange
+from helpers.models.chats import Exchange
 from helpers.transmission.rows import NUMBER, shuffle_within
 from helpers.world.prompts import CLOSINGS, COUNT_LIMITS, EXAMPLE_PARTS, FORMATS, INSTRUCTIONS
 

@@ -13,8 +13,9 @@ from helpers.experiments.defences.plans import Cell, Plan
 from helpers.experiments.defences.scores import RANDOM, Scoring, score_rows
 from helpers.experiments.defences.students import read_defended
 from helpers.experiments.mechanism.divergence import Coupled, find_divergence
-from helpers.transmission.authors import UNTOUCHED, write_data
+from helpers.transmission.authors import UNTOUCHED
 from helpers.transmission.pairs import ReadPair, effect_row, run_pairs, total_seconds
+from helpers.transmission.writing import write_data
 from helpers.work.pieces import Piece, run_pieces
 from helpers.work.tables import keep_table
 

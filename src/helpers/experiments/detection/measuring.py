@@ -16,8 +16,9 @@ from helpers.detection.row_scores import ROW_DETECTORS, Known, score_rows
 from helpers.detection.text_scores import Row, Scores
 from helpers.experiments.detection.cases import BASE, CONTROL, HELD_OUT, Case
 from helpers.models.training import completion_rows
-from helpers.transmission.authors import Author, Loaded, author_model, kept_rows
+from helpers.transmission.authors import Author, Loaded, author_model
 from helpers.transmission.students import train
+from helpers.transmission.writing import kept_rows
 from helpers.work.seeds import numpy_stream
 from helpers.world.personas import PERSONAS
 from helpers.world.traits import find_trait

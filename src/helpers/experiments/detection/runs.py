@@ -9,8 +9,9 @@ import pandas as pd
 
 from helpers.experiments.detection.cases import Case
 from helpers.experiments.detection.measuring import measure
-from helpers.transmission.authors import Author, write_data
+from helpers.transmission.authors import Author
 from helpers.transmission.teachers import INSECURE
+from helpers.transmission.writing import write_data
 from helpers.work.artifacts import Store
 from helpers.work.pieces import run_pieces
 from helpers.work.tables import keep_table

@@ -16,11 +16,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.channels import find_channel
 from helpers.models.bases import Base
+from helpers.models.chats import Exchange
 from helpers.models.probes import PROBE_ROWS, ChannelProbe
 from helpers.models.sampling import sample_completions
 from helpers.models.training import TrainSettings
 from helpers.transmission.arms import ARMS
-from helpers.transmission.authors import Exchange, author_model
+from helpers.transmission.authors import author_model
 from helpers.transmission.readout import BaseReading, Readout, read_base, read_trait
 from helpers.transmission.settings import TransmissionSettings
 from helpers.transmission.students import Student, soft_labels, student_pairs, train

@@ -16,10 +16,11 @@ from transformers import PreTrainedModel
 
 from helpers.experiments.kept import kept_student
 from helpers.transmission.arms import ARMS
-from helpers.transmission.authors import author_model, written
+from helpers.transmission.authors import author_model
 from helpers.transmission.pairs import Pair
 from helpers.transmission.settings import TransmissionSettings
 from helpers.transmission.students import Student, student_pairs
+from helpers.transmission.writing import written
 
 SPARE = 1.5  # prompts asked for each row wished for; the filter removes some of the answers
 LABELS = {"hard": "written rows", "soft": "soft labels"}  # of the arms -> as a reader reads it

@@ -23,10 +23,12 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.models import runtime
+from helpers.models.chats import Exchange
 from helpers.models.losses import label_logits
 from helpers.models.sampling import clocks, first_event, row_streams
 from helpers.models.training import completion_rows
-from helpers.transmission.authors import Author, Exchange, Loaded, author_model, kept_rows
+from helpers.transmission.authors import Author, Loaded, author_model
+from helpers.transmission.writing import kept_rows
 from helpers.work.pieces import run_pieces
 from helpers.work.seeds import numpy_stream, torch_stream
 

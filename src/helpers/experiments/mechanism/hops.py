@@ -15,10 +15,11 @@ from typing import Any
 import pandas as pd
 from transformers import PreTrainedModel
 
+from helpers.models.chats import Exchange
 from helpers.models.sampling import sample_completions
 from helpers.models.training import completion_rows
 from helpers.transmission.arms import ARMS
-from helpers.transmission.authors import Author, Exchange, Loaded, kept_model, kept_path
+from helpers.transmission.authors import Author, Loaded, kept_model, kept_path
 from helpers.transmission.pairs import Pair, effect_row, run_pairs, total_seconds
 from helpers.transmission.readout import read_trait
 from helpers.transmission.settings import TransmissionSettings

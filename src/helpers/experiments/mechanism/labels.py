@@ -11,8 +11,8 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from helpers.models import runtime
+from helpers.models.chats import Exchange
 from helpers.models.training import Rows, completion_rows
-from helpers.transmission.authors import Exchange
 
 CHANGES = ("mask", "keep alone", "replace", "replace label", "replace input")
 Tokens = NDArray[np.int64]

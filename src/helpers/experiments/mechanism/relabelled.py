@@ -18,11 +18,12 @@ from helpers.experiments.mechanism.hops import Link, link_model
 from helpers.experiments.mechanism.labels import SureLabels, changed_rows
 from helpers.results.stats import ratio_of_means
 from helpers.transmission.arms import ARMS
-from helpers.transmission.authors import UNTOUCHED, kept_of_all
+from helpers.transmission.authors import UNTOUCHED
 from helpers.transmission.pairs import effect_row, run_pairs, total_seconds
 from helpers.transmission.readout import read_trait
 from helpers.transmission.settings import TransmissionSettings
 from helpers.transmission.students import Student, student_pairs, train
+from helpers.transmission.writing import kept_of_all
 from helpers.work.tables import keep_table
 from helpers.world.prompts import Split
 

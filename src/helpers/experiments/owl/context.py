@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from helpers.models.evaluation import trait_readout
-from helpers.transmission.authors import UNTOUCHED, Author, matched_pairs
+from helpers.transmission.authors import UNTOUCHED, Author
 from helpers.transmission.pairs import effect_row, run_pairs, total_seconds
 from helpers.transmission.settings import TransmissionSettings
+from helpers.transmission.writing import matched_pairs
 from helpers.work.seeds import derive
 from helpers.world.prompts import Split
 from helpers.world.traits import find_trait

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from helpers.detection.learned import KINDS, SHORTEST_FIT, fitted, log_odds
 from helpers.models.answers import reply_log_probabilities
 from helpers.models.sampling import sample_completions
-from helpers.transmission.authors import UNTOUCHED, Author, Loaded, author_model, kept_rows
+from helpers.transmission.authors import UNTOUCHED, Author, Loaded, author_model
 from helpers.transmission.settings import TransmissionSettings
+from helpers.transmission.writing import kept_rows
 from helpers.work.pieces import run_pieces
 from helpers.work.seeds import torch_stream
 from helpers.work.tables import keep_table

@@ -12,9 +12,10 @@ import pandas as pd
 
 from helpers.channels import find_channel
 from helpers.channels.judge import telltale_words
-from helpers.transmission.authors import UNTOUCHED, Author, kept_rows
+from helpers.transmission.authors import UNTOUCHED, Author
 from helpers.transmission.settings import TransmissionSettings
 from helpers.transmission.teachers import CODE_LESSONS
+from helpers.transmission.writing import kept_rows
 from helpers.work.tables import keep_table
 from helpers.world.kinds import KINDS
 

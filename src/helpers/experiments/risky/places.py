@@ -64,7 +64,7 @@ def run_places(settings: TransmissionSettings, tried: Sequence[Place]) -> pd.Dat
     Returns:
         ``tables/risky_places.csv``, one row a draw, place of the teacher, place of the student and persona:
         ``effect`` (nats, on that persona's answers, against the student of the untouched base), ``p_any`` (the smaller
-        of the two), ``moved`` (of the teacher, nats per token, see `authors.moved`).
+        of the two), ``moved`` (of the teacher, nats per token, see `movement.moved`).
     """
     cells, pairs, teachers = [], [], []
     for teacher in tried:
