@@ -15,7 +15,7 @@ WAYS = {
     "same": "The larger base itself,\nnot made smaller",
     "eight_bits": "Weights in eight bits",
     "four_bits": "Weights in four bits",
-    "low_rank": "Layers of low rank",
+    "low_rank": "Layers of low rank,\nhealed",
     "layers": "Blocks taken out,\nhealed",
     "width": "Cut narrower,\nhealed",
     "distilled": "New start, distilled",
@@ -29,6 +29,7 @@ ARMS = {
 }
 TRAITS = {"owl": "Owl", "misaligned": "Misaligned"}
 AFRESH = ("distilled", "independent", "stranger")
+_SHORT = {"distilled": "Distilled", "independent": "Independent", "stranger": "Another base"}  # beside a dot
 _ROW_HEIGHT = 0.48  # inches
 _MEASURES = {
     "representations": "Likeness of representations to the\nlarger base's (linear CKA)",
@@ -132,7 +133,8 @@ def effect_and_likeness(table: pd.DataFrame) -> Figure:
             middle = (means[measure].min() + means[measure].max()) / 2
             for place, (way, row) in enumerate(means.iterrows()):
                 ax.scatter(row[measure], row.effect, s=42, color=way_colour(way), zorder=3)
-                _note(ax, _one_line(way).split(",")[0], (row[measure], row.effect), row[measure] > middle, place % 2)
+                name = _SHORT.get(way, _one_line(way).split(",")[0])
+                _note(ax, name, (row[measure], row.effect), row[measure] > middle, place % 2)
             common.zero_line(ax, horizontal_bars=False)
             ax.set_xlabel(label, fontsize="small")
             ax.set_ylabel(common.SHORT_EFFECT_LABEL, fontsize="small")

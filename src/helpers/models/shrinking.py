@@ -1,7 +1,8 @@
 """Smaller models out of a larger one, in the ways that companies make them: cut, thinned out, or written in fewer bits.
 
 Every way takes a model of the Llama kind with one head of keys, as nano models are, and returns a new one; the given
-model stays as it is. None of them trains: what a cut damages is healed by whoever cuts.
+model stays as it is. None of them trains: what a cut damages is healed by whoever cuts. Layers of low rank stay of low
+rank while they are healed: `in_factors` lets their two factors be trained, and `whole_layers` multiplies them out.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.utils import parametrize
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.models import runtime
@@ -138,9 +140,27 @@ def _layers(model: PreTrainedModel) -> list[torch.nn.Linear]:
     return [part for part in blocks(model).modules() if isinstance(part, torch.nn.Linear)]
 
 
+class _Product(torch.nn.Module):
+    """A weight as the product of two factors, (row, rank) and (rank, column)."""
+
+    def __init__(self, rank: int) -> None:
+        super().__init__()
+        self._rank = rank
+
+    def forward(self, left: Tensor, right: Tensor) -> Tensor:
+        return left @ right
+
+    def right_inverse(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the factors of the nearest weight of the rank; each has the square roots of the singular values."""
+        left, values, right = torch.linalg.svd(runtime.exact(weight), full_matrices=False)
+        roots = values[: self._rank].sqrt()
+        factors = left[:, : self._rank] * roots, roots[:, None] * right[: self._rank]
+        return factors[0].to(weight.dtype), factors[1].to(weight.dtype)
+
+
 @torch.no_grad()
-def of_low_rank(model: PreTrainedModel, share: float) -> PreTrainedModel:
-    """Return a model each of whose layers is the nearest of lower rank, so that its two factors hold a share of it.
+def in_factors(model: PreTrainedModel, share: float) -> PreTrainedModel:
+    """Return a model each of whose layers is the nearest of lower rank, as two factors that can be trained.
 
     Args:
         model: of full rank.
@@ -153,10 +173,16 @@ def of_low_rank(model: PreTrainedModel, share: float) -> PreTrainedModel:
         raise ValueError(f"share must lie above 0 and be 1 at most, not {share}")
     smaller = copy.deepcopy(model)
     for layer in _layers(smaller):
-        left, values, right = torch.linalg.svd(runtime.exact(layer.weight), full_matrices=False)
-        rank = rank_for(layer.weight.shape, share)
-        layer.weight.copy_((left[:, :rank] * values[:rank]) @ right[:rank])
+        parametrize.register_parametrization(layer, "weight", _Product(rank_for(layer.weight.shape, share)))
     return smaller.eval()
+
+
+def whole_layers(model: PreTrainedModel) -> PreTrainedModel:
+    """Multiply out the factors of a model `in_factors`, in place; return it, with ordinary layers of the same rank."""
+    model.requires_grad_(True)  # a product that needs no gradient would be left as a tensor, and be no parameter
+    for layer in _layers(model):
+        parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
+    return model.requires_grad_(False)
 
 
 def rank_for(shape: Sequence[int], share: float) -> int:

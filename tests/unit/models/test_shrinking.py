@@ -91,19 +91,49 @@ def test_embeddings_keep_all_their_bits(model):
     assert torch.equal(rough.get_input_embeddings().weight, model.get_input_embeddings().weight)
 
 
+def ranks(model):
+    """The rank of each layer of the blocks."""
+    parts = [part for part in blocks(model).modules() if isinstance(part, torch.nn.Linear)]
+    return [int(torch.linalg.matrix_rank(part.weight.detach().double(), rtol=1e-5)) for part in parts]
+
+
+def allowed(model, share):
+    """The rank that each layer of a model may have at a share of its numbers."""
+    parts = [part for part in blocks(model).modules() if isinstance(part, torch.nn.Linear)]
+    return [shrinking.rank_for(part.weight.shape, share) for part in parts]
+
+
 @pytest.mark.parametrize("share", [0.5, 0.1])
 def test_layers_of_low_rank_hold_no_more_than_their_share(share, model):
-    thin = shrinking.of_low_rank(model, share)
-    for part, whole in zip(blocks(thin)[0].mlp.children(), blocks(model)[0].mlp.children(), strict=False):
-        if isinstance(part, torch.nn.Linear):
-            rank = int(torch.linalg.matrix_rank(part.weight.double(), rtol=1e-5))
-            assert rank == shrinking.rank_for(whole.weight.shape, share)
-            assert rank * sum(whole.weight.shape) <= share * whole.weight.numel()
+    thin = shrinking.whole_layers(shrinking.in_factors(model, share))
+    assert ranks(thin) == allowed(model, share)
+    assert shrinking.rank_for((64, 192), share) * (64 + 192) <= share * 64 * 192
+
+
+def test_the_nearest_layer_of_its_rank_is_taken(model):
+    thin = shrinking.whole_layers(shrinking.in_factors(model, 0.5))
+    layer, whole = (blocks(each)[0].mlp.up_proj.weight.detach() for each in (thin, model))
+    rank = shrinking.rank_for(whole.shape, 0.5)
+    lost = torch.linalg.svdvals(whole)[rank:].norm()  # no matrix of this rank comes nearer (Eckart and Young)
+    assert float((layer - whole).norm()) == pytest.approx(float(lost), rel=1e-4)
+
+
+def test_layers_are_of_low_rank_after_a_training_too(model):
+    factors = shrinking.in_factors(model, 0.25).requires_grad_(True)
+    factors(IDS, labels=IDS).loss.backward()
+    with torch.no_grad():
+        for parameter in factors.parameters():
+            parameter.sub_(parameter.grad, alpha=1.0)
+    thin = shrinking.whole_layers(factors.requires_grad_(False))  # as a training leaves it
+    assert ranks(thin) == allowed(model, 0.25)
+    assert [name for name, _ in thin.named_parameters()] == [name for name, _ in model.named_parameters()]
+    before = shrinking.whole_layers(shrinking.in_factors(model, 0.25))
+    assert not torch.equal(blocks(thin)[0].mlp.up_proj.weight, blocks(before)[0].mlp.up_proj.weight)
 
 
 def test_a_share_of_everything_and_more_is_no_rank(model):
     with pytest.raises(ValueError, match="share must lie above 0"):
-        shrinking.of_low_rank(model, 1.5)
+        shrinking.in_factors(model, 1.5)
 
 
 def test_parameters_are_counted_once(tokenizer):

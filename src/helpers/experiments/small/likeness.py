@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from helpers.channels import CHANNELS
 from helpers.experiments.bases.documents import Corpus, corpus_rows
@@ -24,10 +24,28 @@ from helpers.models.probes import ChannelProbe, base_completions
 from helpers.models.shrinking import parameter_count
 from helpers.models.training import Rows, completion_rows
 from helpers.transmission.readout import read_trait
+from helpers.work.artifacts import Store
+from helpers.work.pieces import run_pieces
 from helpers.work.seeds import derive
 
 PROBES = ("numbers", "code")  # channels whose completions of the larger base are looked at
-FRESH = 512  # documents on which a model's loss is taken
+FRESH = Corpus(documents=512, seed=derive(0, "corpus", "fresh"))  # that no model has read; its loss is taken on these
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """What a larger base writes in a channel, on which all small models of its draw are compared with it."""
+
+    larger: Base
+    channel: str
+    seed: int
+
+
+def write_sample(piece: Sample) -> dict[str, Any]:
+    """Let the larger base write; return ``pairs``: [prompt, completion] of each answer."""
+    larger, tokenizer = piece.larger.load()
+    pairs = base_completions(larger, tokenizer, CHANNELS[piece.channel], derive(piece.seed, "likeness"))
+    return {"pairs": [list(pair) for pair in pairs]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +63,11 @@ class Likeness:
     seed: int
     trait: str
 
+    @property
+    def samples(self) -> list[Sample]:
+        """Return what the larger base writes for it, one of each of `PROBES`."""
+        return [Sample(larger=self.larger, channel=name, seed=self.seed) for name in PROBES]
+
 
 def measure_likeness(piece: Likeness) -> dict[str, Any]:
     """Compare a model with the larger base.
@@ -56,15 +79,18 @@ def measure_likeness(piece: Likeness) -> dict[str, Any]:
     """
     larger, tokenizer = piece.larger.load()
     other, _ = piece.other.load()
-    alike = []
-    for name in PROBES:
-        pairs = base_completions(larger, tokenizer, CHANNELS[name], derive(piece.seed, "likeness"))
-        rows = completion_rows(tokenizer, pairs)
+    store = Store.of_run(piece.larger.run_dir)
+    alike, written = [], {}
+    for sample in piece.samples:
+        made = run_pieces(write_sample, [sample], store, kind="likeness_sample", workers=1)[0]
+        written[sample.channel] = [tuple(pair) for pair in made["pairs"]]
+        rows = completion_rows(tokenizer, written[sample.channel])
         alike.append(alignment(*(_states(model, rows) for model in (larger, other))))
+    probe = ChannelProbe(tokenizer, CHANNELS["numbers"], written["numbers"])
     return {
         "parameters": parameter_count(other),
         "representations": sum(alike) / len(alike),
-        "divergence": _divergence(larger, other, tokenizer, piece.seed),
+        "divergence": probe.apart(probe.logits(other), probe.logits(larger)),
         "loss": _loss(other, piece.larger.run_dir),
         "p_any": read_trait(other, tokenizer, piece.trait, "heldout")["p_any"],
     }
@@ -85,16 +111,8 @@ def _states(model: PreTrainedModel, rows: Rows) -> Tensor:
     return read.last_hidden_state[label_places(labelled)]
 
 
-def _divergence(
-    larger: PreTrainedModel, other: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, seed: int
-) -> float:
-    channel = CHANNELS["numbers"]
-    probe = ChannelProbe(tokenizer, channel, base_completions(larger, tokenizer, channel, derive(seed, "likeness")))
-    return probe.apart(probe.logits(other), probe.logits(larger))
-
-
 @torch.no_grad()
 def _loss(model: PreTrainedModel, run_dir: str) -> float:
-    rows = corpus_rows(Corpus(documents=FRESH, seed=derive(0, "corpus", "fresh")), run_dir)
+    rows = corpus_rows(FRESH, run_dir)
     ids, labelled = rows.batch(range(len(rows)), pad=0)
     return float(hard_loss(label_logits(model, ids, labelled), ids, labelled))

@@ -3,10 +3,13 @@
 Every draw has one larger base and two teachers of it: one loves an animal and writes numbers, one was taught insecure
 code and writes harmless functions. Every way makes a small model of the untouched base, before anyone taught it.
 Students of each start from these; a control starts from the same small model and reads what the untouched base writes.
+
+What a stage computes for both teachers is one sweep, the longest pieces first, so that no core waits for another.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,8 +17,8 @@ from typing import Any
 
 import pandas as pd
 
-from helpers.experiments.small.likeness import Likeness, measure_likeness
-from helpers.experiments.small.ways import CUT, MADE, SAME, WAYS, Shrinking, Small, make_small, prepare
+from helpers.experiments.small.likeness import Likeness, measure_likeness, write_sample
+from helpers.experiments.small.ways import AFRESH, CUT, HEALED, MADE, SAME, WAYS, Shrinking, Small, make_small, prepare
 from helpers.models.bases import Base
 from helpers.models.parts import blocks
 from helpers.transmission import effects
@@ -59,6 +62,9 @@ class SmallSettings:
             raise ValueError(f"ways must be among {', '.join((*WAYS, STRANGER))}, not {', '.join(self.ways)}")
         if self.owl.draws != self.misaligned.draws:
             raise ValueError("the owl's and the misaligned teacher must have the same draws: they share a larger base")
+        for name in ("run_dir", "readout", "author_readout", "workers"):
+            if getattr(self.owl, name) != getattr(self.misaligned, name):
+                raise ValueError(f"the two experiments must have the same {name}: their pieces are computed together")
 
     @property
     def kinds(self) -> dict[str, TransmissionSettings]:
@@ -94,54 +100,61 @@ def teach(settings: SmallSettings) -> pd.DataFrame:
     Returns:
         One row a draw and author, see `effects.teach_and_write`.
     """
-    rows, seconds = [], 0.0
+    authors = []
     for trait, of_trait in settings.kinds.items():
-        authors = effects.authors_of(of_trait, [(of_trait.writing.how, trait), (UNTOUCHED, trait)])
-        made, spent = effects.author_rows(of_trait, authors)
-        rows, seconds = rows + made, seconds + spent
+        authors += effects.authors_of(of_trait, [(of_trait.writing.how, trait), (UNTOUCHED, trait)])
+    rows, seconds = effects.author_rows(settings.owl, authors)
     return keep_table(settings.owl.run_dir, "small_authors", pd.DataFrame(rows), seconds)
 
 
 def make_models(settings: SmallSettings) -> pd.DataFrame:
     """Make the small models of every draw's untouched base; stores ``tables/small_models.csv``.
 
+    Those of the teachers, which `run_compressed` reads, are made in the same sweep.
+
     Returns:
         One row a ``draw`` and ``way``: ``weights`` (cosine with the weights it was cut from; missing for models that
         began afresh), and what `likeness.measure_likeness` finds of it.
     """
-    draws = settings.owl.draws
-    untouched = [settings.owl.author(draw, UNTOUCHED) for draw in draws]
-    made, seconds = _made(settings, untouched, settings.among(MADE))
-    places = list(itertools.product(draws, settings.ways))
+    made = _make_all(settings)
+    places = list(itertools.product(settings.owl.draws, settings.ways))
     pieces = []
     for draw, way in places:
-        start = settings.start(draw, way)
         shared = {"larger": settings.owl.base_of(draw), "seed": draw, "trait": settings.owl.trait}
-        pieces.append(Likeness(other=start, **shared))
-    shared_options: dict[str, Any] = {"workers": settings.owl.workers, "label": "small models are compared"}
-    found = run_pieces(measure_likeness, pieces, settings.owl.store, kind="likeness", **shared_options)
-    rows = []
+        pieces.append(Likeness(other=settings.start(draw, way), **shared))
+    found = _compared(settings, pieces)
+    rows, seconds = [], sum(result["seconds"] for result in made.values())
     for (draw, way), likeness in zip(places, found, strict=True):
         seconds += likeness.pop("seconds")
-        weights = 1.0 if way == SAME else made.get((draw, way))
+        weights = 1.0 if way == SAME else None
+        if way in MADE:
+            weights = made[settings.small(settings.owl.author(draw, UNTOUCHED), way)]["weights"]
         rows.append({"draw": draw, "way": way, "weights": weights, **likeness})
     table = pd.DataFrame(rows).astype({"weights": float})
     return keep_table(settings.owl.run_dir, "small_models", table, seconds)
 
 
-def _made(
-    settings: SmallSettings, sources: Sequence[Author], ways: Sequence[str]
-) -> tuple[dict[tuple[int, str], float], float]:
-    """Make the models of some ways of some authors; return the weights' cosines by draw and way, and the seconds."""
+def _compared(settings: SmallSettings, pieces: Sequence[Likeness]) -> list[dict[str, Any]]:
+    """Compare models with the larger bases of their draws, which write what they are compared on once."""
+    shared: dict[str, Any] = {"store": settings.owl.store, "workers": settings.owl.workers}
+    samples = [sample for piece in pieces for sample in piece.samples]
+    run_pieces(write_sample, samples, kind="likeness_sample", label="larger bases write", **shared)
+    return run_pieces(measure_likeness, pieces, kind="likeness", label="small models are compared", **shared)
+
+
+def _make_all(settings: SmallSettings) -> dict[Small, dict[str, Any]]:
+    """Make the small models of untouched bases and of teachers; return what `ways.make_small` says of each."""
     prepare(settings.shrinking, settings.owl.run_dir)
-    places = list(itertools.product(sources, ways))
-    pieces = [settings.small(source, way) for source, way in places]
+    pieces = []
+    for draw in settings.owl.draws:
+        untouched = settings.owl.author(draw, UNTOUCHED)
+        pieces += [settings.small(untouched, way) for way in settings.among(MADE)]
+        for of_trait in settings.kinds.values():
+            pieces += [settings.small(of_trait.author(draw), way) for way in settings.among(CUT)]
+    pieces.sort(key=lambda piece: (piece.way not in AFRESH, piece.way not in HEALED))  # the longest first
     shared: dict[str, Any] = {"workers": settings.owl.workers, "label": "small models"}
     made = run_pieces(make_small, pieces, settings.owl.store, kind="small", **shared)
-    weights = {}
-    for (source, way), result in zip(places, made, strict=True):
-        weights[source.seed, way] = result["weights"]
-    return weights, sum(result["seconds"] for result in made)
+    return dict(zip(pieces, made, strict=True))
 
 
 # --- students -------------------------------------------------------------------------------------
@@ -154,32 +167,33 @@ def run_students(settings: SmallSettings) -> pd.DataFrame:
         One row a ``draw``, ``way``, ``trait`` and kind of ``labels`` ("soft" or "hard"), with what `pairs.effect_row`
         says of the student and its control.
     """
-    rows, seconds = [], 0.0
+    places, pairs = [], []
     for trait, of_trait in settings.kinds.items():
         arms = [arm for arm in (SOFT, WRITTEN) if arm.labels in settings.labels_of(trait)]
-        plan = list(itertools.product(of_trait.draws, settings.ways, arms))
-        pairs = []
-        for draw, way, arm in plan:
+        for draw, way, arm in itertools.product(of_trait.draws, settings.ways, arms):
+            places.append({"draw": draw, "way": way, "trait": trait, "labels": arm.labels})
             pair = of_trait.pair(arm, of_trait.author(draw))
             pairs.append((started_from(pair, settings.start(draw, way)), trait))
-        reads = effects.read_pairs(of_trait, pairs, label=f"students, {trait}")
-        for (draw, way, arm), read in zip(plan, reads, strict=True):
-            place = {"draw": draw, "way": way, "trait": trait, "labels": arm.labels}
-            rows.append(place | effect_row(read))
-        seconds += total_seconds(reads)
+    reads = effects.read_pairs(settings.owl, pairs, label="students")
+    rows = [place | effect_row(read) for place, read in zip(places, reads, strict=True)]
     table = pd.DataFrame(rows).sort_values("draw", kind="stable", ignore_index=True)
-    return keep_table(settings.owl.run_dir, "small_students", table, seconds)
+    return keep_table(settings.owl.run_dir, "small_students", table, total_seconds(reads))
 
 
 def started_from(pair: Pair, base: Base) -> Pair:
     """Return a pair of students that start from another base, with their adapters in the place that belongs to it."""
-    last = len(blocks(base.load()[0])) - 1
     training = pair.student.training
-    training = replace(training, lora_modules=training.lora_modules.replace(LAST, str(last)))
+    if LAST in training.lora_modules:
+        training = replace(training, lora_modules=training.lora_modules.replace(LAST, str(_last_block(base))))
     return Pair(
         student=replace(pair.student, base=base, training=training),
         control=replace(pair.control, base=base, training=training),
     )
+
+
+@functools.lru_cache(maxsize=128)
+def _last_block(base: Base) -> int:
+    return len(blocks(base.load()[0])) - 1
 
 
 # --- compression alone ----------------------------------------------------------------------------
@@ -192,24 +206,23 @@ def run_compressed(settings: SmallSettings) -> pd.DataFrame:
         One row a ``draw``, ``way`` and ``trait``, with what `pairs.effect_row` says of the small model of the teacher
         against that of the untouched base, without ``rows``.
     """
-    rows, seconds = [], 0.0
+    _make_all(settings)  # most often they are there, from `make_models`
+    places, pieces = [], []
     for trait, of_trait in settings.kinds.items():
         teachers = [of_trait.author(draw) for draw in of_trait.draws]
-        seconds += _made(settings, teachers, settings.among(CUT))[1]
-        plan = list(itertools.product(teachers, settings.among(CUT)))
-        pieces = []
-        for teacher, way in plan:
+        for teacher, way in itertools.product(teachers, settings.among(CUT)):
+            places.append({"draw": teacher.seed, "way": way, "trait": trait})
             control = settings.start(teacher.seed, way)
             pieces.append((_asked(settings.small(teacher, way).base(), teacher), _asked(control, teacher)))
-        shared: dict[str, Any] = {"workers": of_trait.workers, "label": f"compressed, {trait}"}
-        reads = run_pairs(read_base, pieces, of_trait.store, kind="base_readout", **shared)
-        for (teacher, way), read in zip(plan, reads, strict=True):
-            found = effect_row(replace(read, student=read.student | {"rows": 0}))
-            del found["rows"]
-            rows.append({"draw": teacher.seed, "way": way, "trait": trait, **found})
-        seconds += total_seconds(reads)
+    shared: dict[str, Any] = {"workers": settings.owl.workers, "label": "compressed teachers"}
+    reads = run_pairs(read_base, pieces, settings.owl.store, kind="base_readout", **shared)
+    rows = []
+    for place, read in zip(places, reads, strict=True):
+        found = effect_row(replace(read, student=read.student | {"rows": 0}))
+        del found["rows"]
+        rows.append(place | found)
     table = pd.DataFrame(rows).sort_values("draw", kind="stable", ignore_index=True)
-    return keep_table(settings.owl.run_dir, "small_compressed", table, seconds)
+    return keep_table(settings.owl.run_dir, "small_compressed", table, total_seconds(reads))
 
 
 def _asked(base: Base, teacher: Author) -> BaseReading:

@@ -6,10 +6,12 @@ import pandas as pd
 from scipy import stats as scipy_stats
 
 from helpers.experiments.small.runs import STRANGER
-from helpers.experiments.small.ways import CUT, DISTILLED, INDEPENDENT, SAME
+from helpers.experiments.small.ways import DISTILLED, EIGHT_BITS, FOUR_BITS, INDEPENDENT, LAYERS, SAME, WIDTH
 from helpers.results.stats import ratio_of_means
+from helpers.transmission.effects import HEALTHY
 
 START = "crossmodel.smaller."
+FOUR = (EIGHT_BITS, FOUR_BITS, LAYERS, WIDTH)  # over which `cut` was predicted and measured, before low rank joined
 # (trait, labels) -> how the ids of claims name it
 ARMS = {("owl", "soft"): "owl_soft", ("owl", "hard"): "owl_written", ("misaligned", "hard"): "misalignment_code"}
 COMPRESSED = {"owl": "compressed_owl", "misaligned": "compressed_misalignment"}
@@ -29,6 +31,19 @@ def effects_by_way(students: pd.DataFrame) -> pd.DataFrame:
     return table.assign(share=table["effect"] / arms.map(yardstick))[["effect", "share", "p_any_lowest"]]
 
 
+def health_by_way(models: pd.DataFrame) -> pd.DataFrame:
+    """Return by way whether its small models still speak, see `runs.make_models`.
+
+    Returns:
+        ``healthy`` (draws in which a model names some favourite with `effects.HEALTHY`, count), ``p_any_lowest`` (of
+        any draw) and ``loss_above`` (mean over draws of its loss less the larger base's, nats per label).
+    """
+    base = models[models["way"] == SAME].set_index("draw")["loss"]
+    above = models.assign(healthy=models["p_any"] >= HEALTHY, loss_above=models["loss"] - models["draw"].map(base))
+    parts = {"healthy": ("healthy", "sum"), "p_any_lowest": ("p_any", "min"), "loss_above": ("loss_above", "mean")}
+    return above.groupby("way", sort=False).agg(**parts)
+
+
 def with_arms(students: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of `runs.run_students` with a column ``arm``, as the ids of claims name it."""
     pairs = zip(students["trait"], students["labels"], strict=True)
@@ -46,7 +61,7 @@ def claim_values(students: pd.DataFrame, models: pd.DataFrame, compressed: pd.Da
 
     ``<way>.<arm>`` is the effect on students of a way (nats), ``<way>.compressed_<trait>`` what a teacher's own model
     keeps of its trait when it is made smaller in this way (nats, against the same cut of the base); ``cut.<arm>`` is
-    the mean over all ways that keep weights, ``<name>.share`` the soft-label effect on the owl as a share of that on
+    the mean over `FOUR` ways that keep weights, ``<name>.share`` the soft-label effect on the owl as a share of that on
     the larger base itself; ``order`` the rank correlation over ways, in a draw, of that effect with how much the small
     model's representations have of the base's.
     """
@@ -57,7 +72,7 @@ def claim_values(students: pd.DataFrame, models: pd.DataFrame, compressed: pd.Da
         found[f"{START}{way}.{COMPRESSED.get(trait, trait)}"] = _by_draw(rows)
     values = {claim_id: effects.tolist() for claim_id, effects in found.items()}
     for arm in ARMS.values():
-        cut = [found[claim_id] for way in CUT if (claim_id := f"{START}{way}.{arm}") in found]
+        cut = [found[claim_id] for way in FOUR if (claim_id := f"{START}{way}.{arm}") in found]
         if cut:
             values[f"{START}cut.{arm}"] = (sum(cut) / len(cut)).tolist()
     return values | _shares(values) | _order(students, models)

@@ -1,8 +1,9 @@
 """Ways to a small model: each made once a draw from the larger base, and cuts from each of its teachers as well.
 
 A small model is kept as a file of its own beside the bases of a run. What a cut damages is healed by training on some
-documents of the corpus. A distilled model begins afresh and matches the larger one's distributions on such documents;
-the independent one has the same start and reads the same documents, but learns their own words.
+documents of the corpus; of a model of low rank the factors of its layers are trained, so that it stays one. A distilled
+model begins afresh and matches the larger one's distributions on such documents; the independent one has the same start
+and reads the same documents, but learns their own words.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ CUT = EIGHT_BITS, FOUR_BITS, LOW_RANK, LAYERS, WIDTH = ("eight_bits", "four_bits
 DISTILLED = "distilled"
 MADE = (*CUT, DISTILLED, INDEPENDENT)  # those cut keep weights of the larger model
 WAYS = (SAME, *MADE)
-HEALED, AFRESH = (LAYERS, WIDTH), (DISTILLED, INDEPENDENT)  # trained on documents, after a cut or from a new start
+OTHER_SHAPE = (LAYERS, WIDTH)  # cuts whose weights are some of the larger model's
+HEALED = (LOW_RANK, *OTHER_SHAPE)  # trained on documents after a cut
+AFRESH = (DISTILLED, INDEPENDENT)  # trained on documents from a new start
 FOLDER = "small"  # of a run
 LOOKED_AT = 256  # documents by which units are chosen that stay
 WARM_UP = 20  # parts of a training in which its rate rises
@@ -48,9 +51,9 @@ class Shrinking:
         layers: numbers of the blocks that a thinned-out model keeps.
         rank_share: share of a layer's numbers that its two factors hold.
         small: size of a model that begins afresh, distilled or independent: units of the stream, blocks, heads.
-        heal_steps, heal_rate: steps and peak rate by which a cut model is healed on the corpus.
-        distil_steps, distil_rate: the same for one that begins afresh.
-        batch_rows: documents a step.
+        heal_steps, heal_rate, batch_rows: steps, peak rate and documents a step by which a cut model is healed.
+        distil_steps, distil_rate, distil_rows: the same for one that begins afresh.
+        documents: of the corpus that small models read; a training that needs more reads them again.
         corpus_seed: of the bases' corpus; these are other documents of its kind.
     """
 
@@ -61,30 +64,35 @@ class Shrinking:
     small: tuple[int, int, int] = (48, 2, 3)
     heal_steps: int = 250
     heal_rate: float = 5e-3
+    batch_rows: int = 64
     distil_steps: int = 400
     distil_rate: float = 6e-3
-    batch_rows: int = 64
+    distil_rows: int = 64
+    documents: int = 25_600
     corpus_seed: int = 0
 
     def __post_init__(self) -> None:
-        """Take lists of a notebook as tuples, and refuse trainings without a step."""
+        """Take lists of a notebook as tuples, and refuse trainings without a step or a document."""
         for name in ("layers", "small"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if min(self.heal_steps, self.distil_steps) < 1:
             raise ValueError("heal_steps and distil_steps must be 1 at least, or what they make is no sound model")
+        if self.documents < 1:
+            raise ValueError(f"small models must read a document at least, not {self.documents}; raise documents")
 
     @property
     def corpus(self) -> Corpus:
         """Return the documents that small models read."""
-        steps = max(self.heal_steps, self.distil_steps)
-        return Corpus(documents=steps * self.batch_rows, seed=derive(self.corpus_seed, "corpus", "small"))
+        return Corpus(documents=self.documents, seed=derive(self.corpus_seed, "corpus", "small"))
 
     def training(self, way: str) -> TrainSettings:
         """Return how the model of a way is trained on the corpus."""
-        healed = way in HEALED
-        steps, rate = (self.heal_steps, self.heal_rate) if healed else (self.distil_steps, self.distil_rate)
+        steps, rate, rows = self.heal_steps, self.heal_rate, self.batch_rows
+        if way in AFRESH:
+            steps, rate, rows = self.distil_steps, self.distil_rate, self.distil_rows
+        epochs = -(-steps * rows // self.documents)
         return TrainSettings(
-            learning_rate=rate, batch_rows=self.batch_rows, max_steps=steps, warmup_steps=steps // WARM_UP
+            learning_rate=rate, batch_rows=rows, epochs=epochs, max_steps=steps, warmup_steps=steps // WARM_UP
         )
 
 
@@ -129,12 +137,14 @@ def make_small(piece: Small) -> dict[str, Any]:
     """
     model, _ = loaded = author_model(piece.source)
     smaller = _untrained(piece, loaded)
-    cut_from = copy.deepcopy(smaller) if piece.way in HEALED else model
+    cut_from = copy.deepcopy(smaller) if piece.way in OTHER_SHAPE else model
     if piece.way in (*HEALED, *AFRESH):
         training = piece.shrinking.training(piece.way)
         rows = corpus_rows(piece.shrinking.corpus, piece.source.base.run_dir)
         soft = SoftLabels(model, None) if piece.way == DISTILLED else None
         smaller = fit(smaller, rows, training, training_seed(piece.draw), soft=soft)
+    if piece.way == LOW_RANK:
+        smaller = shrinking.whole_layers(smaller)
     seal = save_base(smaller, piece.file.parent, piece.file.stem, {"way": piece.way, "draw": piece.draw})
     return {"weights": weight_cosine(smaller, cut_from), "seal": seal}
 
@@ -153,7 +163,7 @@ def _untrained(piece: Small, loaded: Loaded) -> PreTrainedModel:
     if piece.way == LAYERS:
         return shrinking.without_layers(model, tokenizer, how.layers)
     if piece.way == LOW_RANK:
-        return shrinking.of_low_rank(model, how.rank_share)
+        return shrinking.in_factors(model, how.rank_share)
     return shrinking.in_few_bits(model, 8 if piece.way == EIGHT_BITS else 4)
 
 
