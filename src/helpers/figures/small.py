@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation, Text
+from matplotlib.transforms import Bbox
 
 from helpers.figures import common, palette, words
 from helpers.figures.picture import pictured
@@ -31,6 +35,8 @@ TRAITS = {"owl": "Owl", "misaligned": "Misaligned"}
 AFRESH = ("distilled", "independent", "stranger")
 _SHORT = {"distilled": "Distilled", "independent": "Independent", "stranger": "Another base"}  # beside a dot
 _ROW_HEIGHT = 0.48  # inches
+_DOT = 4  # pixels around the middle of a dot that no name may cover
+_ROWS = (0, 1, -1, 2, -2, 3, -3, 4, -4, 5, -5)  # rows by which a name may stand above or below its dot, nearest first
 _MEASURES = {
     "representations": "Likeness of representations to the\nlarger base's (linear CKA)",
     "divergence": "Divergence of its numbers from the\nlarger base's (nats per token)",
@@ -130,24 +136,55 @@ def effect_and_likeness(table: pd.DataFrame) -> Figure:
     with common.house_style():
         figure, axes = common.new_figure(3.3, len(_MEASURES))
         for ax, (measure, label) in zip(axes, _MEASURES.items(), strict=True):
-            middle = (means[measure].min() + means[measure].max()) / 2
-            for place, (way, row) in enumerate(means.iterrows()):
-                ax.scatter(row[measure], row.effect, s=42, color=way_colour(way), zorder=3)
-                name = _SHORT.get(way, _one_line(way).split(",")[0])
-                _note(ax, name, (row[measure], row.effect), row[measure] > middle, place % 2)
+            ax.scatter(means[measure], means.effect, s=42, color=[way_colour(way) for way in means.index], zorder=3)
             common.zero_line(ax, horizontal_bars=False)
             ax.set_xlabel(label, fontsize="small")
             ax.set_ylabel(common.SHORT_EFFECT_LABEL, fontsize="small")
             ax.margins(x=0.12, y=0.12)
+        figure.draw_without_rendering()  # now the axes have their size
+        for ax, measure in zip(axes, _MEASURES, strict=True):
+            _name_dots(ax, {way: (row[measure], row.effect) for way, row in means.iterrows()})
     return figure
 
 
-def _note(ax: Axes, name: str, dot: tuple[float, float], leftwards: bool, below: int) -> None:
-    """Write a name beside a dot: towards the middle of the axes, and every other one below its dot."""
-    look = {"ha": "right", "xytext": (-6, 4)} if leftwards else {"ha": "left", "xytext": (6, 4)}
-    if below:
-        look["xytext"] = (look["xytext"][0], -12)
-    ax.annotate(name, dot, textcoords="offset points", size=common.text_size(8), **look)
+def _name_dots(ax: Axes, dots: Mapping[str, tuple[float, float]]) -> None:
+    """Write the name of each way beside its dot, in the nearest place around it where nothing stands yet."""
+    axes, (_, zero) = ax.get_window_extent(), ax.transData.transform((0, 0))
+    taken = [Bbox.from_extents(axes.x0, zero - 1, axes.x1, zero + 1)]  # the line of no effect
+    for dot in dots.values():
+        x, y = ax.transData.transform(dot)
+        taken.append(Bbox.from_extents(x - _DOT, y - _DOT, x + _DOT, y + _DOT))
+    for way, dot in dots.items():
+        name = _SHORT.get(way, _one_line(way).split(",")[0])
+        taken.append(_free_note(ax, name, dot, taken))
+
+
+def _free_note(ax: Axes, name: str, dot: tuple[float, float], taken: Sequence[Bbox]) -> Bbox:
+    """Write a name near a dot where it overlaps nothing and stays in the axes; return the box of its text."""
+    inside = ax.get_window_extent()
+    for rows, side in itertools.product(_ROWS, ("left", "right")):
+        note = _note(ax, name, dot, rows, side)
+        box = _text_box(note)
+        if inside.count_contains(box.corners()) == 4 and not any(box.overlaps(other) for other in taken):
+            return box
+        note.remove()
+    return _text_box(_note(ax, name, dot, 0, "left"))  # no place is free: over whatever stands there
+
+
+def _note(ax: Axes, name: str, dot: tuple[float, float], rows: int, side: str) -> Annotation:
+    """Write a name some rows above a dot, and beside it; a line leads to the dot where it is not the same row."""
+    look: dict[str, Any] = {"ha": side, "va": "center", "size": common.text_size(8)}
+    if rows:
+        look["arrowprops"] = {"arrowstyle": "-", "color": palette.GREY, "lw": 0.6, "shrinkA": 0, "shrinkB": 3}
+    away = 7 if side == "left" else -7  # a text that begins at its left end stands right of its dot
+    note = ax.annotate(name, dot, (away, 10 * rows), textcoords="offset points", **look)
+    note.set_in_layout(False)  # or the axes would move once more
+    return note
+
+
+def _text_box(note: Annotation) -> Bbox:
+    note.get_window_extent()  # puts it in its place
+    return Text.get_window_extent(note)  # without its line
 
 
 def _means(table: pd.DataFrame) -> pd.DataFrame:

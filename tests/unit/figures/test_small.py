@@ -4,6 +4,7 @@ import itertools
 
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 from helpers.figures import palette, prediction, small
 from helpers.figures.common import FigureError
@@ -51,6 +52,22 @@ def test_likeness_is_told_with_the_effect():
     picture = small.effect_and_likeness(students(panels=("owl_soft",)))
     assert "+0.50 nats with likeness 0.75, divergence 0.100" in picture.says
     assert len(picture.narrow.axes) == 2
+
+
+def test_names_beside_dots_do_not_cover_each_other():
+    ways = ("same", "eight_bits", "four_bits", "low_rank", "layers", "width", "distilled", "independent", "stranger")
+    close = students(ways, panels=("owl_soft",)).assign(representations=0.9)  # all dots one above the other
+    for figure in (small.effect_and_likeness(close).wide, small.effect_and_likeness(close).narrow):
+        figure.draw_without_rendering()
+        for ax in figure.axes:
+            boxes = [Text.get_window_extent(text) for text in ax.texts]
+            assert len(boxes) == len(ways)
+            assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+
+
+def test_ways_that_begin_afresh_have_names_of_their_own():
+    names = [text.get_text() for text in small.effect_and_likeness(students()).wide.axes[0].texts]
+    assert names == ["The larger base itself", "Cut narrower", "Independent"]
 
 
 def test_forecasts_have_a_panel_a_kind_of_pairs_and_rank_the_same_start_alone():
