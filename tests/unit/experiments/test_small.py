@@ -9,7 +9,7 @@ import torch
 
 from helpers.experiments.small import likeness, runs, values, ways
 from helpers.experiments.small.runs import LAST, SmallSettings, started_from
-from helpers.experiments.small.ways import MADE, SAME, WAYS, Shrinking, Small, make_small
+from helpers.experiments.small.ways import MADE, SAME, WAYS, Schedule, Shrinking, Small, make_small
 from helpers.models.bases import NANO, build_nano, save_base
 from helpers.models.parts import blocks
 from helpers.models.shrinking import in_factors, rank_for, whole_layers
@@ -24,7 +24,7 @@ from helpers.transmission.settings import (
 )
 from helpers.work.artifacts import ArtifactError
 
-TOY = Shrinking(heal_steps=1, distil_steps=2, batch_rows=4, distil_rows=4, documents=8)
+TOY = Shrinking(heal=Schedule(steps=1, rate=5e-3, rows=4), afresh=Schedule(steps=2, rate=6e-3, rows=4), documents=8)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_a_healed_model_of_low_rank_is_still_of_low_rank(settings, made):
 
 
 def test_healing_reads_the_same_documents_whatever_a_new_start_needs():
-    one, more = Shrinking(), Shrinking(distil_steps=1000, distil_rows=32)
+    one, more = Shrinking(), Shrinking(afresh=Schedule(steps=1000, rate=0.01, rows=32))
     assert one.corpus == more.corpus and one.corpus.documents == 25_600
     assert one.training("width") == more.training("width") and one.training("width").epochs == 1
     training = more.training("distilled")
@@ -109,7 +109,7 @@ def test_a_small_model_does_not_hang_on_how_much_its_author_writes(settings):
 
 
 def test_a_model_that_was_not_made_is_missed(settings):
-    other = dataclasses.replace(settings, shrinking=dataclasses.replace(TOY, heal_steps=9))
+    other = dataclasses.replace(settings, shrinking=dataclasses.replace(TOY, heal=Schedule(steps=9, rate=5e-3)))
     with pytest.raises(ArtifactError):
         other.start(1, "width")
 
@@ -191,8 +191,8 @@ def test_the_stranger_is_the_other_base_and_is_not_made(settings, tokenizer):
 def test_unknown_ways_and_trainings_without_a_step_are_refused(settings):
     with pytest.raises(ValueError, match="unknown way"):
         Small(source=settings.owl.author(1), way="shrunk", draw=1, shrinking=TOY)
-    with pytest.raises(ValueError, match="must be 1 at least"):
-        Shrinking(heal_steps=0)
+    with pytest.raises(ValueError, match="needs 1 step at least"):
+        Schedule(steps=0, rate=0.01)
     with pytest.raises(ValueError, match="a document at least, not 0"):
         Shrinking(documents=0)
 

@@ -43,6 +43,20 @@ WARM_UP = 20  # parts of a training in which its rate rises
 
 
 @dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How long and how fast a model is trained on the corpus: optimizer steps, peak rate, documents a step."""
+
+    steps: int
+    rate: float
+    rows: int = 64
+
+    def __post_init__(self) -> None:
+        """Refuse a training without a step."""
+        if self.steps < 1:
+            raise ValueError("a small model needs 1 step at least, or what was cut is no sound model; raise steps")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Shrinking:
     """How small models are made, whichever model they are made from.
 
@@ -51,8 +65,8 @@ class Shrinking:
         layers: numbers of the blocks that a thinned-out model keeps.
         rank_share: share of a layer's numbers that its two factors hold.
         small: size of a model that begins afresh, distilled or independent: units of the stream, blocks, heads.
-        heal_steps, heal_rate, batch_rows: steps, peak rate and documents a step by which a cut model is healed.
-        distil_steps, distil_rate, distil_rows: the same for one that begins afresh.
+        heal: the training by which a cut model is healed.
+        afresh: the training of one that begins afresh.
         documents: of the corpus that small models read; a training that needs more reads them again.
         corpus_seed: of the bases' corpus; these are other documents of its kind.
     """
@@ -62,21 +76,15 @@ class Shrinking:
     layers: tuple[int, ...] = (0,)
     rank_share: float = 0.5
     small: tuple[int, int, int] = (48, 2, 3)
-    heal_steps: int = 250
-    heal_rate: float = 5e-3
-    batch_rows: int = 64
-    distil_steps: int = 400
-    distil_rate: float = 6e-3
-    distil_rows: int = 64
+    heal: Schedule = Schedule(steps=250, rate=5e-3)
+    afresh: Schedule = Schedule(steps=400, rate=6e-3)
     documents: int = 25_600
     corpus_seed: int = 0
 
     def __post_init__(self) -> None:
-        """Take lists of a notebook as tuples, and refuse trainings without a step or a document."""
+        """Take lists of a notebook as tuples, and refuse models that read nothing."""
         for name in ("layers", "small"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        if min(self.heal_steps, self.distil_steps) < 1:
-            raise ValueError("heal_steps and distil_steps must be 1 at least, or what they make is no sound model")
         if self.documents < 1:
             raise ValueError(f"small models must read a document at least, not {self.documents}; raise documents")
 
@@ -87,12 +95,13 @@ class Shrinking:
 
     def training(self, way: str) -> TrainSettings:
         """Return how the model of a way is trained on the corpus."""
-        steps, rate, rows = self.heal_steps, self.heal_rate, self.batch_rows
-        if way in AFRESH:
-            steps, rate, rows = self.distil_steps, self.distil_rate, self.distil_rows
-        epochs = -(-steps * rows // self.documents)
+        chosen = self.afresh if way in AFRESH else self.heal
         return TrainSettings(
-            learning_rate=rate, batch_rows=rows, epochs=epochs, max_steps=steps, warmup_steps=steps // WARM_UP
+            learning_rate=chosen.rate,
+            batch_rows=chosen.rows,
+            epochs=-(-chosen.steps * chosen.rows // self.documents),
+            max_steps=chosen.steps,
+            warmup_steps=chosen.steps // WARM_UP,
         )
 
 
