@@ -77,7 +77,7 @@ class Shrinking:
     rank_share: float = 0.5
     small: tuple[int, int, int] = (48, 2, 3)
     heal: Schedule = Schedule(steps=250, rate=5e-3)
-    afresh: Schedule = Schedule(steps=400, rate=6e-3)
+    afresh: Schedule = Schedule(steps=700, rate=8e-3, rows=32)
     documents: int = 25_600
     corpus_seed: int = 0
 
