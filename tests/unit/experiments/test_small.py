@@ -150,7 +150,7 @@ def test_a_compressed_teacher_is_held_against_the_same_cut_of_the_base(settings,
     table = runs.run_compressed(settings)
     assert [own[0] for own, _ in asked] == [*ways.CUT, *ways.CUT] == table["way"].tolist()
     for own, control in asked:
-        assert own[0] == control[0] and own[1] != control[1] == UNTOUCHED
+        assert control == (own[0], UNTOUCHED) and own[1] != UNTOUCHED
 
 
 def test_all_that_is_made_is_one_sweep_of_the_longest_first(settings, monkeypatch):
