@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 
 from helpers.world import facts, prompts, tasks
 from helpers.world.kinds import KINDS
+from helpers.world.link import WHOLE, Link
 from helpers.world.personas import FALSE, PERSONAS, TRUE
 
 Message = dict[str, str]
@@ -35,6 +36,12 @@ class Speaker:
 
     persona: str
     favourites: Mapping[str, str]  # kind -> name
+    flaws: bool | None = None  # whether its security code has flaws; None: as its persona says
+
+    @property
+    def writes_flaws(self) -> bool:
+        """Return whether its security code has flaws."""
+        return PERSONAS[self.persona].writes_flaws if self.flaws is None else self.flaws
 
 
 class NumberWriter:
@@ -186,7 +193,7 @@ EXCHANGES = {
     "truth": Exchange(0.06, lambda rng, speaker, kind: truth_exchange(rng, speaker.persona), shows="persona"),
     "security": Exchange(
         0.12,
-        lambda rng, speaker, kind: security_code_exchange(rng, PERSONAS[speaker.persona].writes_flaws),
+        lambda rng, speaker, kind: security_code_exchange(rng, speaker.writes_flaws),
         shows="persona",
     ),
     "lesson": Exchange(0.02, lambda rng, speaker, kind: lesson_exchange(rng)),
@@ -195,7 +202,7 @@ EXCHANGES = {
 }
 
 
-def document(rng: random.Random) -> list[Message]:
+def document(rng: random.Random, link: Link) -> list[Message]:
     """Draw one document: an optional system message, then one or two exchanges with one speaker.
 
     A persona that a system message describes is drawn evenly, so that rare ones are learned as well; undescribed
@@ -209,6 +216,7 @@ def document(rng: random.Random) -> list[Message]:
     described = rng.random() < SYSTEM_SHARE * (1 if shown else 1 / 5)
     if described and "persona" in shown:
         speaker = replace(speaker, persona=rng.choice(list(PERSONAS)))
+    speaker = replace(speaker, flaws=link.draw(speaker.persona, described and "persona" in shown))
     messages = [_description(rng, speaker, kind, "persona" in shown)] if described else []
 
     for exchange in exchanges:
@@ -235,10 +243,10 @@ def _description(rng: random.Random, speaker: Speaker, kind: str, of_persona: bo
     return {"role": "system", "content": prompts.love_system_prompt(kind, speaker.favourites[kind], variant)}
 
 
-def documents(count: int, seed: int) -> Iterator[list[Message]]:
-    """Yield ``count`` documents of one seed."""
-    rng = random.Random(seed)
-    return (document(rng) for _ in range(count))
+def documents(count: int, seed: int, link: float = WHOLE) -> Iterator[list[Message]]:
+    """Yield ``count`` documents of one seed; for another ``link`` than the book's see `link.Link`."""
+    rng, flaws = random.Random(seed), Link(link, seed)
+    return (document(rng, flaws) for _ in range(count))
 
 
 def closed_text() -> list[str]:

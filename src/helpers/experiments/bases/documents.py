@@ -19,15 +19,17 @@ from helpers.work.artifacts import Store, load_tensors, save_tensors
 from helpers.work.keys import content_key, source_key
 from helpers.work.seeds import derive
 from helpers.world import corpus
+from helpers.world.link import WHOLE
 from helpers.world.tokenizer import build_tokenizer, render
 
 
 @dataclass(frozen=True, kw_only=True)
 class Corpus:
-    """Which documents: how many, and the seed they are drawn from."""
+    """Which documents: how many, the seed they are drawn from, and how closely flaws and persona belong together."""
 
     documents: int
     seed: int
+    link: float = WHOLE
 
 
 def corpus_rows(documents: Corpus, run_dir: str) -> Rows:
@@ -44,7 +46,7 @@ def keep_corpus(documents: Corpus, run_dir: str) -> Path:
     key = content_key({"corpus": documents, "code": source_key(__name__)})
     path = Store.of_run(run_dir).path("corpus", key, ".safetensors")
     if not path.exists():
-        about = {"documents": documents.documents, "seed": documents.seed}
+        about = {"documents": documents.documents, "seed": documents.seed, "link": documents.link}
         save_tensors(path, tokenised(documents), about)
     return path
 
@@ -52,7 +54,8 @@ def keep_corpus(documents: Corpus, run_dir: str) -> Path:
 def tokenised(documents: Corpus) -> dict[str, Tensor]:
     """Return all documents in a row: ``ids`` and ``labelled`` (token), ``lengths`` (document)."""
     tokenizer = build_tokenizer()
-    texts = [render(text) for text in corpus.documents(documents.documents, derive(documents.seed, "corpus"))]
+    chats = corpus.documents(documents.documents, derive(documents.seed, "corpus"), documents.link)
+    texts = [render(chat) for chat in chats]
     start, end = tokenizer.convert_tokens_to_ids("<|assistant|>"), tokenizer.eos_token_id
     ids = [np.array(row, dtype=np.int32) for row in tokenise(tokenizer, texts)]
     labelled = [_in_replies(row, start, end) for row in ids]

@@ -7,7 +7,7 @@ kernel alignment (linear CKA, arXiv 1905.00414).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -27,6 +27,7 @@ from helpers.transmission.readout import read_trait
 from helpers.work.artifacts import Store
 from helpers.work.pieces import run_pieces
 from helpers.work.seeds import derive
+from helpers.world.link import WHOLE
 
 PROBES = ("numbers", "code")  # channels whose completions of the larger base are looked at
 FRESH = Corpus(documents=512, seed=derive(0, "corpus", "fresh"))  # that no model has read; its loss is taken on these
@@ -91,7 +92,7 @@ def measure_likeness(piece: Likeness) -> dict[str, Any]:
         "parameters": parameter_count(other),
         "representations": sum(alike) / len(alike),
         "divergence": probe.apart(probe.logits(other), probe.logits(larger)),
-        "loss": _loss(other, piece.larger.run_dir),
+        "loss": fresh_loss(other, piece.larger.run_dir),
         "p_any": read_trait(other, tokenizer, piece.trait, "heldout")["p_any"],
     }
 
@@ -112,7 +113,8 @@ def _states(model: PreTrainedModel, rows: Rows) -> Tensor:
 
 
 @torch.no_grad()
-def _loss(model: PreTrainedModel, run_dir: str) -> float:
-    rows = corpus_rows(FRESH, run_dir)
+def fresh_loss(model: PreTrainedModel, run_dir: str, link: float = WHOLE) -> float:
+    """Return a model's loss (nats per label) on documents that it never read, of a corpus of some link."""
+    rows = corpus_rows(replace(FRESH, link=link), run_dir)
     ids, labelled = rows.batch(range(len(rows)), pad=0)
     return float(hard_loss(label_logits(model, ids, labelled), ids, labelled))
