@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.chain.profiles import Profile
 from helpers.chain.steps import ChainError, Step, plan, read_marker
+from helpers.models.linked import is_linked
 from helpers.models.relatives import RELATIVES, TRAVELLING
 from helpers.results.bundles import PLACE
 from helpers.results.published import NEUTRAL, PARAMETERS, PublishedRun, seals
@@ -47,7 +48,7 @@ def publish(profile: Profile, origin: Mapping[str, str]) -> Path:
     steps = plan(profile)
     _require_same_parameters(profile, steps, published)
     tables = _joined_tables(steps, published)
-    bases = _own_bases(steps[0].run_dir, published.folder)
+    bases = _own_bases(steps[0].run_dir, published.folder, profile.one)
     bundles = _bundles(steps[0].run_dir)
     _require_size(published.folder, tables, [*bases, *bundles], steps[0].run_dir)
     calls = _close_calls(steps, published.folder)
@@ -61,7 +62,7 @@ def publish(profile: Profile, origin: Mapping[str, str]) -> Path:
     for file in bundles:
         write_bytes(published.folder / file.relative_to(steps[0].run_dir), read_bytes(file))
     if bases:
-        together = seals(published.folder / "bases") | _travelling_seals(steps[0].run_dir)
+        together = seals(published.folder / "bases") | _travelling_seals(steps[0].run_dir, profile.one)
         write_json(published.folder / "bases" / SEALS, together)
     write_bytes(published.folder / LEDGER, read_bytes(steps[0].run_dir / LEDGER))
     write_json(published.folder / MADE_BY, _made_by(steps, published.folder, origin))
@@ -134,24 +135,27 @@ def _close_calls(steps: list[Step], folder: Path) -> pd.DataFrame:
     return joined(own, read_table(file)) if still_in_use else own
 
 
-def _own_bases(run_dir: Path, folder: Path) -> list[Path]:
+def _own_bases(run_dir: Path, folder: Path, one: int | None) -> list[Path]:
     """Return the files of bases that the run has and that are not published as they are."""
     known, files = seals(folder / "bases"), []
-    for name, seal in _travelling_seals(run_dir).items():
+    for name, seal in _travelling_seals(run_dir, one).items():
         file = run_dir / "bases" / f"{name}.safetensors"
         if seal != known.get(name) and file.is_file():
             files.append(file)
     return files
 
 
-def _travelling_seals(run_dir: Path) -> dict[str, str]:
-    """Return name -> seal of the bases of a run that are published, which most relatives are not."""
-    own = {}
-    for name, seal in seals(run_dir / "bases").items():
-        family = name.partition(".")[0]
-        if family not in RELATIVES or family in TRAVELLING:
-            own[name] = seal
-    return own
+def _travelling_seals(run_dir: Path, one: int | None) -> dict[str, str]:
+    """Return name -> seal of the bases of a run that are published; ``one`` is the draw that a reader recomputes."""
+    return {name: seal for name, seal in seals(run_dir / "bases").items() if _travels(name, one)}
+
+
+def _travels(name: str, one: int | None) -> bool:
+    """Return whether a base is published: most relatives are not, and those of other links of one draw alone."""
+    family, _, draw = name.partition(".")
+    if is_linked(name):
+        return draw == str(one)
+    return family not in RELATIVES or family in TRAVELLING
 
 
 def _bundles(run_dir: Path) -> list[Path]:

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.models import runtime
 from helpers.models.foreign import load_foreign
+from helpers.models.linked import is_linked
 from helpers.models.nano import CONTEXT_TOKENS, INITIAL_STD, NANO, PREFIX, NanoSpec, build_nano, drawn, every_draw
 from helpers.models.nano_files import SUFFIX, base_facts, base_file, read_base, save_base
 from helpers.work.artifacts import RESULTS, ArtifactError
@@ -119,6 +120,8 @@ def _nano_file(name: str, bases: Path) -> Path:
 
 def _cure(name: str) -> str:
     family, _, draw = name.partition(".")
+    if is_linked(name):
+        return f"run notebook 15_link_dial, with {draw or 'its draw'} in its `recompute`"
     if family not in NANO:
         kin = f"run notebook 05_cross_model, with {draw or 'its draw'} among its `draws` or `kin_draws`"
         return f"choose one of {', '.join(NANO)}, or for a relative of these {kin}"

@@ -113,6 +113,17 @@ def test_bases_are_published_with_their_seals(first: Profile) -> None:
     assert [path.stem for path in Path("results/toy/bases").glob("*.safetensors")] == ["a.2"]
 
 
+def test_bases_of_other_links_are_published_for_the_draw_that_readers_recompute(first: Profile) -> None:
+    names = [f"nano-a{link}.{draw}" for link in ("", "-link-25", "-half") for draw in (1, 2)]
+    for name in names:
+        artifacts.write_text(f"_runs/toy/bases/{name}.safetensors", name)
+    artifacts.write_json("_runs/toy/bases/seals.json", dict.fromkeys(names, "seal"))
+    publish.publish(first, ORIGIN)
+    wanted = {"nano-a.1", "nano-a.2", "nano-a-link-25.2"}
+    assert set(artifacts.read_json("results/toy/bases/seals.json")) == wanted
+    assert {path.stem for path in Path("results/toy/bases").glob("*.safetensors")} == wanted
+
+
 def test_the_models_that_pages_run_are_published(first: Profile) -> None:
     artifacts.write_text("_runs/toy/models/owl/base.safetensors", "weights")
     publish.publish(first, ORIGIN)

@@ -94,6 +94,11 @@ class Making:
         """Return what the base's file says that it was trained by, as JSON values."""
         raise NotImplementedError
 
+    @property
+    def corpus(self) -> Corpus:
+        """Return the corpus that it reads."""
+        return self.settings.corpus
+
 
 def training_seed(draw: int) -> int:
     """Return the seed of a draw's pretraining: its bases read the corpus in the same order."""
@@ -141,7 +146,7 @@ def make_bases(make: Piece, pieces: Sequence[Making], run_dir: str, workers: int
     A piece that is done counts as long as its base lies in the run's folder. See `provide` for the arguments.
     """
     store, folder = Store.of_run(run_dir), Path(run_dir) / "bases"
-    for corpus in {piece.settings.corpus for piece in pieces}:
+    for corpus in {piece.corpus for piece in pieces}:
         keep_corpus(corpus, run_dir)  # or the first workers would all begin by making it
     for piece in pieces:
         note, file = store.path("base", content_key(keyed_piece(make, piece)), ".json"), base_file(folder, piece.name)
