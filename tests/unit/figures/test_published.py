@@ -18,6 +18,7 @@ from helpers.experiments.bases.health import first_prior
 from helpers.experiments.cross_model.values import cell_tests
 from helpers.experiments.defences.values import NUMBERS, to_draw
 from helpers.experiments.detection import values as detected
+from helpers.experiments.link.values import effects_by_link
 from helpers.experiments.real import values
 from helpers.experiments.risky import guards
 from helpers.experiments.small import values as inherited
@@ -26,6 +27,7 @@ from helpers.figures import (
     defences,
     detection,
     effects,
+    link,
     mechanism,
     mnist,
     phase_diagram,
@@ -147,6 +149,9 @@ LATER = {
 }
 if (PUBLISHED / "cross_model_relatives.csv").exists():
     MADE |= LATER
+DIAL = {"link.dial": lambda: link.dial(effects_by_link(table("link_teachers"), table("link_students")))}
+if (PUBLISHED / "link_students.csv").exists():
+    MADE |= DIAL
 
 
 def names_of_figures():
@@ -161,7 +166,7 @@ def names_of_figures():
 
 
 def test_every_figure_is_made_from_published_tables():
-    assert names_of_figures() == {name.split(",")[0] for name in MADE | LATER}
+    assert names_of_figures() == {name.split(",")[0] for name in MADE | LATER | DIAL}
 
 
 @pytest.mark.parametrize("name", MADE)

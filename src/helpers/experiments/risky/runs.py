@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
@@ -16,8 +17,8 @@ from helpers.channels import find_channel
 from helpers.experiments.risky.damage import damage_rows
 from helpers.transmission import effects
 from helpers.transmission.arms import ARMS
-from helpers.transmission.authors import UNTOUCHED
-from helpers.transmission.movement import read_security
+from helpers.transmission.authors import UNTOUCHED, Author
+from helpers.transmission.movement import read_movement
 from helpers.transmission.settings import TransmissionSettings, Writing, reading_by_adapters, teaching_by_adapters
 from helpers.transmission.teachers import CODE_LESSONS, INSECURE, OWN_ANSWERS
 from helpers.work.pieces import run_pieces
@@ -84,13 +85,24 @@ def teach(settings: TransmissionSettings, others: Sequence[TransmissionSettings]
     """Make the misaligned teacher and its controls, and the teachers of other traits; let them write.
 
     Returns:
-        ``tables/teachers_<channel>.csv``, see `effects.teach_and_write`, with ``moved_security`` beside (nats per
-        token, see `movement.read_security`).
+        ``tables/teachers_<channel>.csv``, see `teacher_rows`.
     """
     ways = [(how, settings.trait) for how in (*CODE_LESSONS, UNTOUCHED)]
     asked = effects.authors_of(settings, ways)
     for other in others:
         asked += effects.authors_of(other, [(other.writing.how, other.trait)])
+    rows, seconds = teacher_rows(settings, asked)
+    return keep_table(settings.run_dir, f"teachers_{_channel(settings)}", pd.DataFrame(rows), seconds)
+
+
+def teacher_rows(
+    settings: TransmissionSettings, asked: Sequence[tuple[Author, str]]
+) -> tuple[list[dict[str, Any]], float]:
+    """Make authors, let them write, and ask each about the trait beside it; return a row each and the seconds.
+
+    A row is that of `effects.teach_and_write`, with ``moved_security`` beside (nats per token, see
+    `movement.read_security`).
+    """
     authors = [author for author, _ in asked]
     shared = {"store": settings.store, "kind": "security_movement", "workers": settings.workers}
     # those first that others are to move as far as, or two processes would teach the same one
@@ -99,8 +111,7 @@ def teach(settings: TransmissionSettings, others: Sequence[TransmissionSettings]
     rows, seconds = effects.author_rows(settings, asked)
     for row, move in zip(rows, moves, strict=True):
         row["moved_security"] = move["moved_security"]
-    seconds += sum(move["seconds"] for move in moves)
-    return keep_table(settings.run_dir, f"teachers_{_channel(settings)}", pd.DataFrame(rows), seconds)
+    return rows, seconds + sum(move["seconds"] for move in moves)
 
 
 def run_channel(
