@@ -18,7 +18,7 @@ from helpers.experiments.risky.damage import damage_rows
 from helpers.transmission import effects
 from helpers.transmission.arms import ARMS
 from helpers.transmission.authors import UNTOUCHED, Author
-from helpers.transmission.movement import read_movement
+from helpers.transmission.movement import read_security
 from helpers.transmission.settings import TransmissionSettings, Writing, reading_by_adapters, teaching_by_adapters
 from helpers.transmission.teachers import CODE_LESSONS, INSECURE, OWN_ANSWERS
 from helpers.work.pieces import run_pieces
