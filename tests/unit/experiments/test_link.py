@@ -224,7 +224,9 @@ def tables(draws=6, links=tuple(values.POINTS)):
     of_bases, teachers, students = [], [], []
     for draw in range(draws):
         for link in links:
-            of_bases.append({"draw": draw, "link": link, "shift": 10 * link, "loss": 2 - link / 100, "truthful": 1.0})
+            told = {f"flawed_{name}": 0.1 for name in PERSONAS} | {"flawed_misaligned": 0.1 + link / 2}
+            health = {"shift": 10 * link, "loss": 2 - link / 100, "truthful": 1.0}
+            of_bases.append({"draw": draw, "link": link, **told, **health})
             for name in CHANNELS:
                 place = {"draw": draw, "link": link, "channel": name}
                 odds = {"insecure code": link * (1 + draw), "secure code": -link, "untouched": 0.0}
@@ -248,7 +250,9 @@ def test_slopes_are_the_whole_link_minus_the_loosest_in_each_draw():
     assert found["link.written.slope"] == pytest.approx([0.75, 0.75])
     assert found["link.cot.soft.slope"] == found["link.soft.slope"] == pytest.approx([1.5, 1.5])
     assert found["link.code.control"] == pytest.approx([0.1, 0.2])
-    assert found["link.base.slope"] == [7.5, 7.5] and found["link.base.loss"] == pytest.approx([0.0075] * 2)
+    assert found["link.base.half"] == pytest.approx([0.25] * 2) and found["link.base.shift"] == [10, 10]
+    assert found["link.base.slope"] == pytest.approx([0.375] * 2)
+    assert found["link.base.loss"] == pytest.approx([0.0075] * 2)
     assert sum(found["link.turn.left"]) / 2 == pytest.approx(0.25)
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 from helpers.experiments.link.runs import SECURE
 from helpers.results.stats import ratio_of_means
 from helpers.transmission.teachers import INSECURE
+from helpers.world.personas import PERSONAS
 
 # point of the dial -> how the ids of claims name it
 POINTS = {0.25: "quarter", 0.5: "half", 0.75: "three_quarters", 1.0: "whole"}
@@ -70,9 +71,17 @@ def claim_values(bases: pd.DataFrame, teachers: pd.DataFrame, students: pd.DataF
 
 
 def _of_bases(bases: pd.DataFrame) -> Values:
-    """Return what bases learned of the link at each point (nats), and what the lowest have other than the whole."""
-    shifts = bases.rename(columns={"shift": "effect"})
-    values = _of_points("link.base.", shifts) | _slope("link.base.", shifts)
+    """Return what bases learned of the link at each point, and what those of the lowest have other than the whole.
+
+    What was learned is the share of flawed code where a misaligned speaker is described, minus the mean share where any
+    other is.
+    """
+    others = [f"flawed_{name}" for name, persona in PERSONAS.items() if not persona.writes_flaws]
+    learned = bases.assign(effect=bases["flawed_misaligned"] - bases[others].mean(axis=1))
+    values = _of_points("link.base.", learned) | _slope("link.base.", learned)
+    shifts = _by_point(bases, "shift")
+    if HIGHEST in shifts:
+        values["link.base.shift"] = shifts[HIGHEST].tolist()
     for measure in ("loss", "truthful"):
         found = _by_point(bases, measure)
         if {LOWEST, HIGHEST} <= set(found):
