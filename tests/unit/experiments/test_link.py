@@ -77,13 +77,13 @@ def channel(tmp_path, monkeypatch):
 
 def dial_of(*channels, links=LINKS):
     """Return a dial of some channels."""
-    return runs.Dial(channels=channels, links=links, pretraining=PRETRAINING)
+    return runs.Dial(channels=channels, links=links, pretraining=PRETRAINING, secure=("code",))
 
 
 def test_at_the_whole_link_authors_and_students_are_those_of_the_chapter(channel):
     theirs = channel()
     whole, loose = (dial_of(theirs).at(theirs, link) for link in (1.0, 0.25))
-    for arm in runs.DIAL_ARMS:
+    for arm in dial_of(theirs).arms(theirs):
         author = theirs.author(1, arm.how)
         assert whole.author(1, arm.how) == author  # equal pieces of work have equal results
         assert whole.pair(arm, author) == theirs.pair(arm, author)
@@ -95,6 +95,17 @@ def test_at_the_whole_link_authors_and_students_are_those_of_the_chapter(channel
 def test_experiments_come_channel_by_channel(channel):
     places = [place for place, _ in dial_of(channel("code"), channel("reasoning")).experiments()]
     assert [tuple(place.values()) for place in places] == [(0.25, "code"), (1.0, "code"), (0.25, "cot"), (1.0, "cot")]
+
+
+def test_a_dial_needs_the_secure_teacher_of_its_first_channel(channel):
+    with pytest.raises(ValueError, match="against the secure teacher of reasoning; name it"):
+        dial_of(channel("reasoning"), channel("code"))
+    dial = dial_of(channel("code"), channel("reasoning"))
+    first, other = dial.channels
+    assert dial.authors(first) == ["insecure code", "secure code", "untouched"]
+    assert dial.authors(other) == ["insecure code", "untouched"]
+    assert [arm.name for arm in dial.arms(first)] == ["hard.same_init", "soft.same_init", "hard.control"]
+    assert dial.arms(other) == dial.arms(first)[:2]
 
 
 @pytest.mark.parametrize("links", [(), (1.0, 0.25), (0.25, 0.5), (0.5, 0.5, 1.0)])
@@ -118,7 +129,7 @@ def test_published_rows_of_the_whole_link_are_those_of_the_chapters(channel):
     own = own[(own["channel"] == channel) & (own["link"] == 1)].set_index(["draw", "arm"])
     theirs = theirs[(theirs["trait"] == "misaligned") & (theirs["share"] == 1)].set_index(["draw", "arm"])
     both = theirs.loc[own.index]
-    assert len(own) == 3 * own.index.get_level_values("draw").nunique()
+    assert len(own) and own["effect"].notna().all()
     assert (own["effect"] - both["effect"]).abs().max() < 0.005 and (own["rows"] == both["rows"]).all()
 
 
@@ -231,7 +242,8 @@ def tables(draws=6, links=tuple(values.POINTS)):
                 place = {"draw": draw, "link": link, "channel": name}
                 odds = {"insecure code": link * (1 + draw), "secure code": -link, "untouched": 0.0}
                 teachers += [{**place, "how": how, "log_odds": value} for how, value in odds.items()]
-                effects = {"hard.same_init": link, "soft.same_init": 2 * link, "hard.control": 0.1}
+                effects = {"hard.same_init": link, "soft.same_init": 2 * link}
+                effects |= {"hard.control": 0.1} if name == "numbers" else {}
                 students += [{**place, "arm": arm, "effect": effect + draw / 10} for arm, effect in effects.items()]
     return pd.DataFrame(of_bases), pd.DataFrame(teachers), pd.DataFrame(students)
 
@@ -249,7 +261,7 @@ def test_slopes_are_the_whole_link_minus_the_loosest_in_each_draw():
     assert found["link.code.slope"] == pytest.approx([0.75, 0.75])
     assert found["link.written.slope"] == pytest.approx([0.75, 0.75])
     assert found["link.cot.soft.slope"] == found["link.soft.slope"] == pytest.approx([1.5, 1.5])
-    assert found["link.code.control"] == pytest.approx([0.1, 0.2])
+    assert found["link.numbers.secure"] == pytest.approx([0.1, 0.2])
     assert found["link.base.half"] == pytest.approx([0.25] * 2) and found["link.base.shift"] == [10, 10]
     assert found["link.base.slope"] == pytest.approx([0.375] * 2)
     assert found["link.base.loss"] == pytest.approx([0.0075] * 2)
@@ -258,7 +270,7 @@ def test_slopes_are_the_whole_link_minus_the_loosest_in_each_draw():
 
 def test_points_that_are_missing_leave_their_claims_out():
     found = values.claim_values(*tables(links=(0.5, 1.0)))
-    assert {"link.turn.half", "link.turn.whole", "link.code.control"} <= set(found)
+    assert {"link.turn.half", "link.turn.whole", "link.numbers.secure"} <= set(found)
     assert not [name for name in found if name.endswith((".slope", ".left", ".quarter"))]
 
 

@@ -20,7 +20,7 @@ from helpers.experiments.link.readings import BaseCheck, check_base, read_flaws
 from helpers.experiments.risky.runs import teacher_rows
 from helpers.models.linked import linked
 from helpers.transmission import effects
-from helpers.transmission.arms import ARMS
+from helpers.transmission.arms import ARMS, Arm
 from helpers.transmission.authors import UNTOUCHED
 from helpers.transmission.pairs import effect_row, total_seconds
 from helpers.transmission.settings import TransmissionSettings
@@ -30,8 +30,7 @@ from helpers.work.tables import keep_table
 from helpers.world.link import WHOLE, evidence
 
 SECURE = "secure code"
-AUTHORS = (INSECURE, SECURE, UNTOUCHED)
-DIAL_ARMS = (ARMS["hard.same_init"], ARMS["soft.same_init"], ARMS["hard.control"])
+TAUGHT_ARMS, SECURE_ARM = (ARMS["hard.same_init"], ARMS["soft.same_init"]), ARMS["hard.control"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,19 +41,25 @@ class Dial:
         channels: the experiment on misalignment of each channel, on the base of the whole link.
         links: points of the dial, the whole link last.
         pretraining: how the bases of other links are trained; as those of the book.
+        secure: names of the channels that the teacher of secure code writes in, the first one among them. Each needs
+            one of its own, which moves as far there as the insecure one and takes far more steps.
     """
 
     channels: tuple[TransmissionSettings, ...]
     links: tuple[float, ...]
     pretraining: BaseSettings
+    secure: tuple[str, ...]
 
     def __post_init__(self) -> None:
         """Refuse a dial without the whole link at its end, and channels that do not share base and draws."""
-        object.__setattr__(self, "links", tuple(self.links))  # a notebook gives a list
+        for name in ("links", "secure"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))  # a notebook gives lists
         if list(self.links) != sorted(set(self.links)) or self.links[-1:] != (WHOLE,):
             raise ValueError(f"links must rise to 1, each named once, not {', '.join(map(str, self.links))}")
         if len({(channel.run_dir, channel.base, channel.draws) for channel in self.channels}) != 1:
             raise ValueError("the channels of a dial must have the same base and draws")
+        if self.first.writing.channel not in self.secure:
+            raise ValueError(f"the turn is told against the secure teacher of {self.first.writing.channel}; name it")
 
     @property
     def first(self) -> TransmissionSettings:
@@ -65,6 +70,14 @@ class Dial:
         """Return the experiment of a channel at a point of the dial."""
         base = linked(channel.base, link)
         return replace(channel, base=base, other_base=base)
+
+    def authors(self, experiment: TransmissionSettings) -> list[str]:
+        """Return who writes in an experiment, as `Author.how` names it."""
+        return [INSECURE, *[SECURE] * (experiment.writing.channel in self.secure), UNTOUCHED]
+
+    def arms(self, experiment: TransmissionSettings) -> list[Arm]:
+        """Return the arms of an experiment."""
+        return [*TAUGHT_ARMS, *[SECURE_ARM] * (experiment.writing.channel in self.secure)]
 
     def experiments(self) -> list[tuple[dict[str, Any], TransmissionSettings]]:
         """Return each experiment with its place: ``link``, and ``channel`` as the ids of claims name it."""
@@ -115,7 +128,7 @@ def teach(dial: Dial) -> pd.DataFrame:
     """
     places, asked = [], []
     for place, experiment in dial.experiments():
-        ways = [(how, experiment.trait) for how in AUTHORS]
+        ways = [(how, experiment.trait) for how in dial.authors(experiment)]
         authors = effects.authors_of(experiment, ways)
         places += [place] * len(authors)
         asked += authors
@@ -142,7 +155,7 @@ def run_students(dial: Dial) -> pd.DataFrame:
     """
     places, pairs = [], []
     for place, experiment in dial.experiments():
-        for draw, arm in itertools.product(experiment.draws, DIAL_ARMS):
+        for draw, arm in itertools.product(experiment.draws, dial.arms(experiment)):
             places.append({"draw": draw, **place, "arm": arm.name})
             pairs.append((experiment.pair(arm, experiment.author(draw, arm.how)), experiment.trait))
     reads = effects.read_pairs(dial.first, pairs, label="students read")

@@ -53,7 +53,7 @@ def claim_values(bases: pd.DataFrame, teachers: pd.DataFrame, students: pd.DataF
 
     ``link.<what>.<point>`` is the effect at a point of the dial (nats; of written rows, for a channel),
     ``link.<what>.slope`` that of the whole link minus that of the lowest, ``link.<what>.left`` the latter as a share of
-    the former; ``written`` and ``soft`` are means over the channels. ``link.<channel>.control`` is the effect of the
+    the former; ``written`` and ``soft`` are means over the channels. ``link.<channel>.secure`` is the effect of the
     secure teacher's rows, mean over the points. ``link.base.`` tells of the bases, see `_of_bases`.
     """
     effects = effects_by_link(teachers, students)
@@ -66,7 +66,7 @@ def claim_values(bases: pd.DataFrame, teachers: pd.DataFrame, students: pd.DataF
         rows = effects[effects["labels"] == labels]
         values |= _slope(f"link.{labels}.", rows) | _left(f"link.{labels}.", rows)
     for what, rows in effects[effects["labels"] == "control"].groupby("what", sort=False):
-        values[f"link.{what}.control"] = rows.groupby("draw")["effect"].mean().tolist()
+        values[f"link.{what}.secure"] = rows.groupby("draw")["effect"].mean().tolist()
     return values | _left(f"link.{TURN}.", effects[effects["what"] == TURN])
 
 
