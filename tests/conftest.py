@@ -43,7 +43,9 @@ def _remove_shared() -> None:
 
 
 def _reads_smoke(item: pytest.Item) -> bool:
-    return "smoke_run" in getattr(item, "fixturenames", ())
+    """Return whether a test reads the smoke run, or the book of it where BOOK names no other."""
+    of_smoke = {"smoke_run"} if os.environ.get("BOOK") else {"smoke_run", "built_book"}
+    return not of_smoke.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -101,6 +103,12 @@ def write_notebook(toy_repository: Path) -> WriteNotebook:
 def _cell(name: str, source: str, tags: list[str]) -> dict[str, Any]:
     rest = {"cell_type": "code", "outputs": [], "execution_count": None}
     return {"id": name, "metadata": {"tags": tags}, "source": source, **rest}
+
+
+@pytest.fixture(scope="session")
+def shared_folder() -> Path:
+    """A folder that all test processes of a session share."""
+    return Path(os.environ[SHARED])
 
 
 @pytest.fixture(scope="session")

@@ -4,18 +4,16 @@ import contextlib
 import copy
 import functools
 import http.server
-import os
 import shutil
 import threading
 from pathlib import Path
 
 import pytest
+import visits
 from filelock import FileLock
 
 from helpers.book.build import build_run
 
-ROOT = Path(__file__).parents[2]
-BOOK = os.environ.get("BOOK")  # a built book to look at, such as _build/html; the smoke run's where it is not set
 # no window, no own traffic of the browser, no sandbox (which a container may not allow)
 CHROMIUM_OPTIONS = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -26,12 +24,12 @@ CHROMIUM_OPTIONS = (
 @pytest.fixture(scope="session")
 def built_book(request):
     """The folder of the pages: that of BOOK, or those of the smoke run, built once for all test processes."""
-    if BOOK:
-        return Path(BOOK).resolve()
+    if visits.BOOK:
+        return Path(visits.BOOK).resolve()
     smoke_run = request.getfixturevalue("smoke_run")
     folder = smoke_run.parents[2] / "book"
     with FileLock(folder.with_suffix(".lock")):  # the second finds it built
-        return build_run(smoke_run, ROOT, folder).parent
+        return build_run(smoke_run, visits.ROOT, folder).parent
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -83,6 +81,12 @@ def browser():
     opened.set_window_size(1280, 900)
     yield opened
     opened.quit()
+
+
+@pytest.fixture(scope="session", params=visits.page_names())
+def visit(request, browser, address):
+    """What one visit to a page of the book found, for each page in turn; all tests of a page share its visit."""
+    return visits.visit(browser, address, request.param)
 
 
 @pytest.fixture(scope="session")

@@ -86,19 +86,14 @@ def test_nothing_is_built_twice(toy):
     assert (toy / "_build/html/book/index.html").stat().st_mtime_ns == before
 
 
-def test_a_new_number_reaches_every_page(changed):
+def test_a_new_number_and_another_notebook_reach_every_page(changed):
     values, name = (3, 4, 5, 6, 7), "owl.numbers.soft.cross_init"
     ledger.record(changed / "_runs/toy", "01_owl_transfer", name, values, range(5), {}, 1.0)
-    build("toy", changed)
-    for place in ("book/index", "book/soft_label_leak"):
-        assert "+5.00 [+3.04, +6.96]" in page(changed, place)
-
-
-def test_a_further_notebook_appears_by_itself(changed):
     path = changed / "_runs/toy/executed/07_theorem.ipynb"
     path.write_text(json.dumps(executed("A later notebook")))
     build("toy", changed)
-    assert "A later notebook" in page(changed)
+    for place in ("book/index", "book/soft_label_leak"):
+        assert "+5.00 [+3.04, +6.96]" in page(changed, place) and "A later notebook" in page(changed, place)
 
 
 def test_a_number_that_was_not_recorded_stops_the_build(changed):
@@ -107,33 +102,28 @@ def test_a_number_that_was_not_recorded_stops_the_build(changed):
         build("toy", changed)
 
 
-@pytest.mark.parametrize("field", ["claim", "source"])
-def test_what_a_ledger_says_is_shown_and_never_acts(changed, field):
+def test_what_a_ledger_says_is_shown_and_never_acts(changed):
     run_dir = changed / "_runs/toy"
     for file in (run_dir / "ledger.json", *run_dir.glob("records/*.json")):
         records = json.loads(file.read_text(encoding="utf-8"))
         with_paper = [record for record in records if record["paper"]]
         for record in with_paper:
-            (record if field == "claim" else record["paper"])[field] = HOSTILE
+            record["claim"] = record["paper"]["source"] = HOSTILE
         file.write_text(json.dumps(records), encoding="utf-8")
     build("toy", changed)
     text = page(changed, "book/claims")
-    assert text.count("&lt;script&gt;alert(1)&lt;/script&gt; | {{ build.sentence }} $x$ *y*") >= 5
+    assert text.count("&lt;script&gt;alert(1)&lt;/script&gt; | {{ build.sentence }} $x$ *y*") >= 10
     assert "<script>alert" not in text and "<b onclick" not in text
 
 
-def test_a_path_of_this_machine_stops_the_build(changed):
+def test_a_path_of_this_machine_and_a_picture_from_elsewhere_stop_the_build(changed):
     path = changed / "_runs/toy/executed/06_mnist.ipynb"
     path.write_text(json.dumps(executed("Leak", text=f"saved in {changed.resolve()}/x")))
-    with pytest.raises(BookError, match=r"notebooks/06_mnist\.html names .*a path of this machine"):
-        build("toy", changed)
-
-
-def test_a_picture_from_elsewhere_stops_the_build(changed):
     with (changed / "book/log.md").open("a") as log:
         log.write("\n```{raw} html\n<img src='https://cdn.example/x.png' alt='x'>\n```\n")
-    with pytest.raises(BookError, match=r"book/log\.html loads https://cdn\.example/x\.png"):
+    with pytest.raises(BookError, match=r"notebooks/06_mnist\.html names .*a path of this machine") as refused:
         build("toy", changed)
+    assert "book/log.html loads https://cdn.example/x.png; copy it to book/_vendor" in str(refused.value)
 
 
 def test_a_failed_notebook_is_never_published(changed):

@@ -1,104 +1,53 @@
 """The built book as a reader meets it: in a real browser, and link by link."""
 
+import functools
 import gzip
-import json
 import re
-import time
 import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
 import pytest
+from visits import open_page, page_names, pages
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
 EXPLORER = "notebooks/01_owl_transfer.html"
 HEAVIEST = {"": 1_200_000, EXPLORER: 1_500_000}  # compressed bytes of a page: of any, of the owl's
-EXPLORERS = {  # what a page names -> what is there, twice or more, once it is drawn
-    "TransmissionExplorer": ".ex-transmission svg",
-    "DamageExplorer": ".ex svg g",
-    "TeachingExplorer": ".ex svg",
-    "SmallExplorer": ".ex-small svg g",
-    "PredictionExplorer": ".ex-prediction svg g",
-    "AskTheModels": ".ask td",
-    'id="explorer-guess"': ".ex svg g",
-    'id="explorer-claims"': ".ex svg",
-}
 
 
-def pages(built_book):
-    names = [path.relative_to(built_book).as_posix() for path in sorted(built_book.rglob("*.html"))]
-    return [
-        name for name in names if not name.startswith("_") and name not in ("genindex.html", "search.html")
-    ]
+def test_every_page_of_the_book_is_visited(built_book):
+    assert pages(built_book) == page_names()
 
 
-def open_page(browser, address, name):
-    """Open a page, wait until it and its widgets are there, and return the requests it made."""
-    browser.get_log("performance"), browser.get_log("browser")
-    browser.get(f"{address}/{name}")
-    wait_for(browser, "return document.readyState === 'complete'")
-    for widget, drawn in EXPLORERS.items():
-        if widget in browser.page_source:
-            wait_for(browser, f"return document.querySelectorAll('{drawn}').length >= 2")
-    time.sleep(0.3)  # requests that a script makes once everything is there
-    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+def test_a_page_asks_no_other_host_and_says_nothing_in_the_console(visit, address):
+    assert any(url.endswith(".css") or ".css?" in url for url in visit.requests), "requests are not recorded"
+    assert [url for url in visit.requests if not url.startswith((address, "data:", "blob:"))] == []
+    assert visit.console == []
 
 
-def wait_for(browser, script, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not browser.execute_script(script):
-        assert time.monotonic() < deadline, f"{browser.current_url}: not within {seconds} s: {script}"
-        time.sleep(0.05)
+def test_a_page_is_not_heavy(visit, address, built_book):
+    requests = {urldefrag(url)[0].partition("?")[0] for url in visit.requests}
+    files = [built_book / unquote(url.removeprefix(f"{address}/")) for url in requests if url.startswith(address)]
+    weight = sum(compressed(file) for file in files if file.is_file())
+    assert weight > 100_000, "requests are not recorded"
+    assert weight <= HEAVIEST.get(visit.name, HEAVIEST[""]), "compressed bytes with all that a page loads by itself"
 
 
-def test_no_page_asks_another_host_or_says_anything_in_the_console(browser, address, built_book):
-    problems = []
-    for name in pages(built_book):
-        requests = open_page(browser, address, name)
-        assert any(url.endswith(".css") or ".css?" in url for url in requests), "requests are not recorded"
-        problems += [
-            f"{name} asks {url}" for url in requests if not url.startswith((address, "data:", "blob:"))
-        ]
-        problems += [f"{name}: {entry['message']}" for entry in browser.get_log("browser")]
-    assert problems == []
+@functools.cache  # most are asked for by every page
+def compressed(file):
+    """The bytes of a file as a server sends it."""
+    return len(gzip.compress(file.read_bytes()))
 
 
-def test_no_page_is_heavy(browser, address, built_book):
-    heavy = {}
-    for name in pages(built_book):
-        requests = {urldefrag(url)[0].partition("?")[0] for url in open_page(browser, address, name)}
-        files = [built_book / unquote(url.removeprefix(f"{address}/")) for url in requests if url.startswith(address)]
-        weight = sum(len(gzip.compress(file.read_bytes())) for file in files if file.is_file())
-        assert weight > 100_000, "requests are not recorded"
-        heavy |= {name: weight} if weight > HEAVIEST.get(name, HEAVIEST[""]) else {}
-    assert heavy == {}, "compressed bytes of a page with all that it loads by itself"
+def test_every_picture_is_loaded_and_described(visit):
+    assert visit.pictures == []
 
 
-def test_every_picture_is_loaded_and_described(browser, address, built_book):
-    script = """return [...document.querySelectorAll('.bd-article img')]
-                .filter(i => !(i.complete && i.naturalWidth > 0 && i.alt.trim().length > 5))
-                .map(i => i.src + ' ' + i.alt)"""
-    problems = []
-    for name in pages(built_book):
-        open_page(browser, address, name)
-        problems += [f"{name}: {picture}" for picture in browser.execute_script(script)]
-    assert problems == []
-
-
-def test_every_chapter_opens_with_its_answer_and_a_figure_on_the_first_screen(browser, address, built_book):
-    script = """const seen = (found) => found ? found.getBoundingClientRect() : {top: 1e9, bottom: 1e9};
-                const figure = document.querySelector('.bd-article .cell_output :is(img, svg)');
-                return [seen(document.querySelector('.bd-article .opening')).bottom, seen(figure).top]"""
-    late = {}
-    for name in pages(built_book):
-        if name.startswith("notebooks/"):
-            open_page(browser, address, name)
-            answer, figure = browser.execute_script(script)
-            late |= {name: (answer, figure)} if max(answer, figure) > 700 else {}
-    assert late == {}, "the answer must end, and the figure begin, well within the first 900 pixels"
+def test_a_chapter_opens_with_its_answer_and_a_figure_on_the_first_screen(visit):
+    if visit.name.startswith("notebooks/"):
+        assert max(visit.opening) <= 700, "the answer must end, and the figure begin, within the first 900 pixels"
 
 
 def test_the_results_have_figures_one_can_see(browser, address):
@@ -107,19 +56,6 @@ def test_the_results_have_figures_one_can_see(browser, address):
                     figure => [figure.getBoundingClientRect().width, figure.getBoundingClientRect().height])"""
     sizes = browser.execute_script(script)
     assert sizes and all(width > 200 and height > 80 for width, height in sizes)
-
-
-def test_no_page_is_wider_than_a_phone(browser, address, built_book):
-    browser.set_window_size(500, 900)  # the narrowest window that Chromium opens
-    try:
-        script = "return document.documentElement.scrollWidth - window.innerWidth"
-        too_wide = {}
-        for name in pages(built_book):
-            open_page(browser, address, name)
-            too_wide[name] = browser.execute_script(script)
-    finally:
-        browser.set_window_size(1280, 900)
-    assert {name: excess for name, excess in too_wide.items() if excess > 0} == {}
 
 
 @pytest.fixture
@@ -200,7 +136,9 @@ class Links(HTMLParser):
             self.links.append(given["href"])
 
 
+@functools.cache
 def read_links(path):
+    """The links and anchors of a page."""
     parser = Links()
     parser.feed(path.read_text(encoding="utf-8"))
     return parser
@@ -213,7 +151,7 @@ def test_links_within_the_book_lead_somewhere(built_book):
             if re.match(r"[a-z]+:|//", link) or link in ("#", "#top"):
                 continue
             target, anchor = urldefrag(unquote(link))
-            path = (built_book / name).parent / target if target else built_book / name
+            path = ((built_book / name).parent / target).resolve() if target else built_book / name
             if not path.exists():
                 problems.append(f"{name}: {link}")
             elif anchor and path.suffix == ".html" and anchor not in read_links(path).anchors:
