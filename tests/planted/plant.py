@@ -1,6 +1,6 @@
 """Planted faults: each is put into a copy of the package, and the test that is named for it must fail.
 
-    python tests/planted/plant.py [NAME ...]      # the faults whose names hold one of these words; default: all
+    python tests/planted/plant.py [WORD ...]      # the faults of a file, or whose names hold a word; default: all
 
 A fault is data (faults/*.yaml): what it is, why it would matter, the exact text it stands in, the faulty text, and the
 test that must notice. First all named tests must pass on the untouched copy. Then the faults are planted one by one. A
@@ -69,6 +69,11 @@ class Fault:
     why: str
     edits: tuple[Edit, ...]
     test: str
+    file: str = ""  # of the faults, without its ending
+
+    def is_meant(self, words: Sequence[str]) -> bool:
+        """Return whether one of some words names the file of this fault, or stands in its name; so for no words."""
+        return not words or any(word == self.file or word in self.name for word in words)
 
 
 def load_faults(folder: Path = FAULTS) -> list[Fault]:
@@ -77,7 +82,7 @@ def load_faults(folder: Path = FAULTS) -> list[Fault]:
     for path in sorted(folder.glob("*.yaml")):
         for entry in yaml.safe_load(path.read_text(encoding="utf-8")):
             edits = [Edit(**edit) for edit in entry["edits"]]
-            faults.append(Fault(**{**entry, "edits": tuple(edits)}))
+            faults.append(Fault(**{**entry, "edits": tuple(edits), "file": path.stem}))
     return faults
 
 
@@ -234,16 +239,14 @@ def plant(root: Path, faults: Sequence[Fault]) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; see the module's text."""
     parser = argparse.ArgumentParser(description="Plant faults in a copy of the package; their tests must fail.")
-    parser.add_argument("words", nargs="*", help="plant the faults whose names hold one of these; default: all")
+    parser.add_argument("words", nargs="*", help="files of faults without .yaml, or parts of names; default: all")
     parser.add_argument("--root", type=Path, default=ROOT, help="the repository")
     parser.add_argument("--faults", type=Path, default=FAULTS, help="the folder of the faults")
     parser.add_argument("--libraries", nargs="*", default=LIBRARIES, help="modules to import before anything forks")
     given = parser.parse_args(arguments)
-    faults = load_faults(given.faults)
-    if given.words:
-        faults = [fault for fault in faults if any(word in fault.name for word in given.words)]
+    faults = [fault for fault in load_faults(given.faults) if fault.is_meant(given.words)]
     if not faults:
-        parser.error("no fault has such a name; `grep 'name:' tests/planted/faults/*` lists them")
+        parser.error("no fault and no file has such a name; `grep 'name:' tests/planted/faults/*` lists them")
     os.environ["OMP_NUM_THREADS"] = "1"  # one core, and no thread pool when a process forks
     multiprocessing.get_context("forkserver").set_forkserver_preload(list(given.libraries))
     return plant(given.root, faults)

@@ -63,6 +63,12 @@ def test_a_text_that_stands_twice_or_nowhere_is_refused():
             edit.made_in(text)
 
 
+def test_faults_are_chosen_by_their_file_or_by_a_word_of_their_name():
+    fault = plant.Fault(name="the best is chosen", why="It is.", edits=(), test="", file="defences")
+    assert all(fault.is_meant(words) for words in ([], ["defences"], ["best"], ["nothing", "chosen"]))
+    assert not fault.is_meant(["defence"]) and not fault.is_meant(["detection", "worst"])
+
+
 # --- the runner, on a repository of two lines -------------------------------------------------------
 
 PACKAGE = "TWO = 1 + 1\n"

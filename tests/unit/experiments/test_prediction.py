@@ -10,10 +10,15 @@ from helpers.experiments.prediction import first_step, observed, runs, values
 from helpers.models.bases import NANO, build_nano
 from helpers.models.evaluation import candidate_probabilities
 from helpers.models.odds import trait_odds
+from helpers.models.training import TrainSettings
 from helpers.results.stats import jackknife
+from helpers.transmission.arms import ARMS
 from helpers.transmission.settings import Reading, TransmissionSettings, Writing, teaching_by_adapters
+from helpers.transmission.students import train
 from helpers.work.artifacts import write_table
 from helpers.world.traits import find_trait
+
+RATE = 0.01
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +48,42 @@ def test_a_gradient_is_the_slope_of_a_small_step(model, tokenizer):
         after = float(odds.of(model))
         weight.copy_(kept)
     assert (after - before) / size == pytest.approx(inner(way, way), rel=0.02)
+
+
+@pytest.fixture
+def forecast(toy_run, toy_settings):
+    """Build the forecast of a pair of toy students that would take one plain step on all of their rows."""
+    step = TrainSettings(RATE, batch_rows=64, max_steps=1, warmup_steps=0, decay=False, clip=1e9, optimizer="sgd")
+    reading = {"hard": step, "soft": step, "hard_rows": 24, "soft_rows": 24}
+    settings = toy_settings(toy_run, draws=(1,), reading=reading)
+
+    def build(labels):
+        pair = settings.pair(ARMS[f"{labels}.same_init"], settings.author(1))
+        return first_step.Forecast(pair=pair, trait="owl", rows=24)
+
+    return build
+
+
+@pytest.mark.parametrize("labels", ["hard", "soft"])
+def test_a_forecast_is_what_the_first_step_of_both_students_does(forecast, labels):
+    """Both are trained for that step; their log-odds then part by the inner product, a rate's worth of it."""
+    piece = forecast(labels)
+    found, ends = first_step.foresee(piece), []
+    for student in (piece.pair.student, piece.pair.control):
+        base, tokenizer = student.base.load()
+        trained = dict(train(student).named_parameters())
+        with torch.no_grad():
+            for name in first_step.adapted(base, student):
+                base.get_parameter(name).copy_(trained[name])
+        odds = trait_odds(tokenizer, find_trait("owl"), find_trait("owl").questions("heldout"))
+        ends.append(float(odds.of(base).detach()))
+    assert (ends[0] - ends[1]) / RATE == pytest.approx(found["inner"], rel=0.05)
+
+
+def test_rows_read_in_parts_have_the_gradient_of_all(forecast, monkeypatch):
+    whole = first_step.foresee(forecast("hard"))
+    monkeypatch.setattr(first_step, "BATCH", 7)
+    assert first_step.foresee(forecast("hard")) == pytest.approx(whole, rel=1e-3)
 
 
 # --- what the tables say ----------------------------------------------------------------------------
