@@ -1,6 +1,7 @@
 """Planted faults stay armed: each still has its place in the code and its test. `make faults` plants them."""
 
 import ast
+import functools
 import importlib.util
 import subprocess
 import sys
@@ -46,8 +47,13 @@ def test_a_fault_has_its_place_and_is_a_program(fault):
 @pytest.mark.parametrize("fault", FAULTS, ids=named)
 def test_the_test_of_a_fault_exists(fault):
     path, _, name = fault.test.partition("::")
-    functions = [node.name for node in ast.parse((ROOT / path).read_text()).body if isinstance(node, ast.FunctionDef)]
-    assert name in functions, "name a test of a module, with all its parameters"
+    assert name in functions_of(path), "name a test of a module, with all its parameters"
+
+
+@functools.cache  # many faults are noticed by tests of one file
+def functions_of(path):
+    """Return the names of a module's functions."""
+    return {node.name for node in ast.parse((ROOT / path).read_text()).body if isinstance(node, ast.FunctionDef)}
 
 
 def test_faults_have_names_of_their_own_and_say_why_they_matter():

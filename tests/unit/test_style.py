@@ -1,6 +1,7 @@
 """How the code must read: short functions, documented and annotated, no drawers, no hidden randomness."""
 
 import ast
+import functools
 import re
 import shutil
 import statistics
@@ -26,20 +27,32 @@ GLOBAL_RANDOMNESS = re.compile(
 
 
 def named(path):
-    """Return a path as it is shown in test ids."""
+    """Return a path as it is shown."""
     return str(path.relative_to(ROOT))
+
+
+@functools.cache
+def tree(path):
+    """Return the syntax tree of a file."""
+    return ast.parse(path.read_text())
+
+
+@functools.cache
+def nodes(path):
+    """Return all nodes of a file's syntax tree."""
+    return list(ast.walk(tree(path)))
 
 
 def functions(path):
     """Return all functions and methods of a module."""
-    return [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, FUNCTION)]
+    return [node for node in nodes(path) if isinstance(node, FUNCTION)]
 
 
 def public(path):
     """Return the public functions, classes, and methods of public classes of a module."""
-    tree = ast.parse(path.read_text())
-    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
-    members = [*tree.body, *(member for node in classes for member in node.body)]
+    body = tree(path).body
+    classes = [node for node in body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
+    members = [*body, *(member for node in classes for member in node.body)]
     return [node for node in members
             if isinstance(node, FUNCTION | ast.ClassDef) and not node.name.startswith("_")]  # fmt: skip
 
@@ -49,18 +62,23 @@ def length(node):
     return node.end_lineno - node.lineno + 1
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_module_is_short_and_says_what_it_is(path):
-    text = path.read_text()
-    assert len(text.splitlines()) <= LONGEST_MODULE, "split it along what its parts know"
-    assert ast.get_docstring(ast.parse(text)), "begin with a docstring"
-    assert path.name not in DRAWERS, "name a module by what it knows"
+def offences(find, paths=MODULES):
+    """Return by file what a rule finds in it, of the files in which it finds anything."""
+    found = {named(path): find(path) for path in paths}
+    return {name: what for name, what in found.items() if what}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_no_function_is_long(path):
-    long = {node.name: length(node) for node in functions(path) if length(node) > LONGEST_FUNCTION}
-    assert not long
+def test_modules_are_short():
+    assert not offences(lambda path: len(path.read_text().splitlines()) > LONGEST_MODULE), "split it by what it knows"
+
+
+def test_modules_say_what_they_are_and_are_named_by_what_they_know():
+    assert not offences(lambda path: not ast.get_docstring(tree(path))), "begin with a docstring"
+    assert not [path for path in MODULES if path.name in DRAWERS], "name a module by what it knows"
+
+
+def test_no_function_is_long():
+    assert not offences(lambda path: [node.name for node in functions(path) if length(node) > LONGEST_FUNCTION])
 
 
 def test_most_functions_are_short():
@@ -69,21 +87,26 @@ def test_most_functions_are_short():
     assert statistics.quantiles(lengths, n=10)[-1] <= NINE_IN_TEN
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_public_names_are_documented(path):
-    bare = [node.name for node in public(path) if not ast.get_docstring(node)]
-    assert not bare, f"no docstring: {', '.join(bare)}"
+def test_public_names_are_documented():
+    assert not offences(lambda path: [node.name for node in public(path) if not ast.get_docstring(node)])
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_docstrings_begin_with_one_clear_sentence(path):
+def test_docstrings_begin_with_one_clear_sentence():
+    assert not offences(unfinished), "end the first paragraph with a full stop"
+
+
+def unfinished(path):
+    """Return the public names of a module whose docstring does not begin with a sentence."""
     first = {node.name: (ast.get_docstring(node) or ".").split("\n\n")[0].strip() for node in public(path)}
-    unfinished = [name for name, text in first.items() if not text.endswith((".", ":", "?"))]
-    assert not unfinished, f"end the first paragraph with a full stop: {', '.join(unfinished)}"
+    return [name for name, text in first.items() if not text.endswith((".", ":", "?"))]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_signatures_are_annotated(path):
+def test_signatures_are_annotated():
+    assert not offences(bare)
+
+
+def bare(path):
+    """Return the functions of a module with something that is not annotated."""
     missing = []
     for node in functions(path):
         args = node.args
@@ -91,46 +114,59 @@ def test_signatures_are_annotated(path):
         open_ones = [a.arg for a in given if a.annotation is None and a.arg not in ("self", "cls")]
         missing += [f"{node.name}({', '.join(open_ones)})"] if open_ones else []
         missing += [f"{node.name} -> ?"] if node.returns is None else []
-    assert not missing
+    return missing
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_library_code_does_not_print(path):
-    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
-    prints = [node.lineno for node in calls if isinstance(node.func, ast.Name) and node.func.id == "print"]
-    assert not prints or path.name in MAY_PRINT, f"prints in lines {prints}; return the text instead"
+def test_library_code_does_not_print():
+    quiet = [path for path in MODULES if path.name not in MAY_PRINT]
+    assert not offences(prints, quiet), "return the text instead"
 
 
-@pytest.mark.parametrize("path", [*MODULES, *TESTS], ids=named)
-def test_randomness_comes_from_named_streams(path):
-    if path == Path(__file__):
-        pytest.skip("this file names the patterns it looks for")
-    code = ast.unparse(ast.parse(path.read_text()))  # without comments
-    assert not GLOBAL_RANDOMNESS.findall(code)
-    if path.is_relative_to(PACKAGE) and path.name != "seeds.py":
-        assert ".manual_seed(" not in code, "take generators from helpers.work.seeds"
+def prints(path):
+    """Return the lines of a file that print."""
+    calls = [node for node in nodes(path) if isinstance(node, ast.Call)]
+    return [node.lineno for node in calls if isinstance(node.func, ast.Name) and node.func.id == "print"]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_private_functions_are_used(path):
+def test_randomness_comes_from_named_streams():
+    paths = [path for path in (*MODULES, *TESTS) if path != Path(__file__)]  # which names the patterns it looks for
+    assert not offences(lambda path: GLOBAL_RANDOMNESS.findall(without_comments(path)), paths)
+    elsewhere = [path for path in MODULES if path.name != "seeds.py"]
+    assert not offences(lambda path: ".manual_seed(" in without_comments(path), elsewhere), "see helpers.work.seeds"
+
+
+@functools.cache
+def without_comments(path):
+    """Return the code of a file without its comments."""
+    return ast.unparse(tree(path))
+
+
+def test_private_functions_are_used():
+    assert not offences(unused), "dead code"
+
+
+def unused(path):
+    """Return the private functions and classes of a module that nothing in it uses."""
     text = path.read_text()
-    tree = ast.parse(text)
-    private = [n.name for n in tree.body if isinstance(n, FUNCTION | ast.ClassDef) and n.name.startswith("_")]
-    unused = [name for name in private if len(re.findall(rf"\b{name}\b", text)) < 2]
-    assert not unused, f"dead code: {', '.join(unused)}"
+    private = [n.name for n in tree(path).body if isinstance(n, FUNCTION | ast.ClassDef) and n.name.startswith("_")]
+    return [name for name in private if len(re.findall(rf"\b{name}\b", text)) < 2]
 
 
-@pytest.mark.parametrize("path", [*MODULES, *TESTS], ids=named)
-def test_no_work_is_left_as_a_note(path):
+def test_no_work_is_left_as_a_note():
     marks = re.compile(r"#\s*(TO" r"DO|FIX" r"ME|XX" r"X)\b")
-    assert not marks.search(path.read_text()), "do it, or write it into the book's log"
+    noted = offences(lambda path: marks.search(path.read_text()), [*MODULES, *TESTS])
+    assert not noted, "do it, or write it into the book's log"
 
 
-@pytest.mark.parametrize("path", TESTS, ids=named)
-def test_skips_give_a_reason(path):
-    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+def test_skips_give_a_reason():
+    assert not offences(skips_without_reason, TESTS)
+
+
+def skips_without_reason(path):
+    """Return the lines of a file with a skip that gives no reason."""
+    calls = [node for node in nodes(path) if isinstance(node, ast.Call)]
     marks = [call for call in calls if ast.unparse(call.func).endswith("mark.skipif")]
-    assert all(any(k.arg == "reason" for k in mark.keywords) for mark in marks)
+    return [mark.lineno for mark in marks if not any(k.arg == "reason" for k in mark.keywords)]
 
 
 @pytest.mark.skipif(shutil.which("ruff") is None, reason="ruff is not installed (pip install -e '.[test]')")
