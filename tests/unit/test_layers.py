@@ -22,7 +22,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
 def named(path):
-    """Return a path as it is shown in test ids."""
+    """Return a path as it is shown."""
     return str(path.relative_to(PACKAGE))
 
 
@@ -51,11 +51,13 @@ def test_the_layers_name_every_folder():
     assert there and [name for name in there if f"helpers.{name}" not in text] == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_heavy_libraries_stay_in_their_folders(path):
-    folder = path.relative_to(PACKAGE).parts[0]
-    wrong = [library for library in loaded(path) if folder not in MAY_LOAD.get(library, {folder})]
-    assert not wrong, f"{named(path)} loads {', '.join(wrong)} on import; load it in the function that needs it"
+def test_heavy_libraries_stay_in_their_folders():
+    wrong = {}
+    for path in MODULES:
+        folder = path.relative_to(PACKAGE).parts[0]
+        misplaced = [library for library in loaded(path) if folder not in MAY_LOAD.get(library, {folder})]
+        wrong |= {named(path): misplaced} if misplaced else {}
+    assert wrong == {}, "load it in the function that needs it"
 
 
 @pytest.mark.parametrize("name", STANDARD_LIBRARY_ONLY)
