@@ -181,7 +181,7 @@ def runs_of(author):
 def test_rounded_labels_are_over_the_tokens_of_the_channel_alone(plan):
     piece = plan.pieces(cell(plan, "soft labels rounded"))[0]
     kind, tokenizer = piece.student.author.kind, piece.student.base.load()[1]
-    assert list(changed._reshaped(piece).tokens) == list(kind.tokens(tokenizer))
+    assert changed._reshaped(piece).tokens == kind.tokens(tokenizer)
 
 
 def test_masked_labels_are_still_read(plan):
