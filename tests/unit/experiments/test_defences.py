@@ -309,3 +309,6 @@ def test_the_summary_tells_what_is_left_and_what_chance_leaves():
     found = values.summary(planted(effects), values.NUMBERS)
     assert found.index[0] == arms.BY_LEARNING.name
     assert found.loc[arms.BY_LEARNING.name, ["left", "random", "knows"]].tolist() == [0.25, 0.5, arms.BASE]
+    told = found.map(values.in_words)  # without the warning that pandas 2.2 gives where objects become numbers again
+    assert told.loc[arms.BY_LEARNING.name, ["left", "random", "knows"]].tolist() == ["0.25", "0.50", arms.BASE]
+    assert told.loc[arms.UNDEFENDED, ["left", "random"]].tolist() == ["1.00", ""]

@@ -109,6 +109,13 @@ def summary(table: pd.DataFrame, channel: str) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").sort_values("left", key=abs)
 
 
+def in_words(value: float | str) -> str:
+    """Return a value of a table to read: a number with two digits, nothing where nothing was measured."""
+    if isinstance(value, str):
+        return value
+    return "" if pd.isna(value) else f"{value:.2f}"
+
+
 def plain_of(name: str) -> str:
     """Return the undefended arm of the labels that a defence is about."""
     return PLAIN[BY_NAME[name].labels == "soft"]
