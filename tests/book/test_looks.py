@@ -22,6 +22,10 @@ def test_on_a_phone_nothing_but_code_is_moved_sideways_and_figures_can_be_read(v
     assert visit.letters >= SMALLEST, "pixels of the smallest letter in a figure"
 
 
+def test_no_text_of_a_figure_is_cut_off(visit):
+    assert visit.cut == []
+
+
 def test_verdicts_can_be_seen_on_a_wide_page(visit):
     assert visit.hidden_verdicts == 0
 

@@ -56,6 +56,13 @@ LETTERS = """
 return [...document.querySelectorAll('.picture svg text')].filter(t => t.getBoundingClientRect().width > 0)
   .map(t => parseFloat(getComputedStyle(t).fontSize) * t.ownerSVGElement.getBoundingClientRect().width
     / t.ownerSVGElement.viewBox.baseVal.width)"""
+# texts of figures that lie beyond their picture
+CUT = """
+const box = (part) => part.getBoundingClientRect();
+const within = (text, svg) => text.left > svg.left - 2 && text.right < svg.right + 2 && text.top > svg.top - 2
+  && text.bottom < svg.bottom + 2;
+return [...document.querySelectorAll('.picture svg text')].filter(t => box(t).width > 0)
+  .filter(t => !within(box(t), box(t.ownerSVGElement))).map(t => t.textContent)"""
 # colours that move from one theme to the other would be judged on their way
 AT_ONCE = """
 const style = document.createElement('style');
@@ -81,6 +88,7 @@ class Visit:
         hidden_verdicts: how many lie outside their box on a wide screen.
         sideways: what can be moved sideways on a phone and is no code, the page among it.
         letters: smallest in a figure on a phone (CSS pixels).
+        cut: texts of figures that are cut off, by screen.
         broken: rules of axe-core, by screen and theme.
     """
 
@@ -92,6 +100,7 @@ class Visit:
     hidden_verdicts: int = 0
     sideways: list = field(default_factory=list)
     letters: float = 99.0
+    cut: list = field(default_factory=list)
     broken: list = field(default_factory=list)
 
 
@@ -167,6 +176,8 @@ def look(browser, found, screen, theme):
     if (screen, theme) == ("phone", "light"):
         found.sideways = browser.execute_script(SIDEWAYS)
         found.letters = min(browser.execute_script(LETTERS), default=99.0)
+    if theme == "light":
+        found.cut += [f"{screen}: {text}" for text in browser.execute_script(CUT)]
     if AXE.exists():
         found.broken += [f"{screen}, {theme}: {rule}" for rule in broken_rules(browser, theme)]
     if SCREENSHOTS:

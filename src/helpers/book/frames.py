@@ -2,14 +2,20 @@
 
 Pandas leaves header cells empty, does not say which of them head columns, and lets a wide table run off the page. Here
 empty ones become data cells, the others get a scope, and every value carries the titles of its column, so that the
-style sheet can set the cells of a row below each other where there is no room.
+style sheet can set the cells of a row below each other where there is no room. Names such as ``owl.numbers`` may break
+at their dots, words stand to the left, and a number has a true minus, but no zero has one.
 """
 
 from __future__ import annotations
 
+import re
+
 from bs4 import BeautifulSoup, Tag
 
 _MARK = 'class="dataframe"'
+_NUMBER = re.compile(r"-?(?:\d[\d.,]*(?:e[-+]?\d+)?|inf)")
+_MISSING = ("NaN", "None", "<NA>")
+_BREAK = re.compile(r"(?<=[._/])(?=[A-Za-z])")  # within a name
 
 
 def readable(html: str) -> str:
@@ -34,10 +40,44 @@ def _mend(table: Tag) -> None:
     for row in table.select("tbody tr"):
         for cell, title in zip(reversed(row.find_all("td")), reversed(titles), strict=False):
             cell["data-title"] = title
+            _mend_value(cell)
+    _align(table, titles)
     for head in table.select("th"):
+        _let_break(head)
         if not head.get_text(strip=True):
             head.name = "td"
             del head["scope"]
+
+
+def _mend_value(cell: Tag) -> None:
+    """Write a number as the book does, and mark words."""
+    text = cell.get_text(strip=True)
+    if text in _MISSING:
+        cell.string = "\N{EN DASH}"
+    elif _NUMBER.fullmatch(text):
+        negative = text.startswith("-") and re.search("[1-9i]", text)
+        cell.string = text.replace("-", "\N{MINUS SIGN}", 1) if negative else text.lstrip("-")
+    elif text:
+        cell["class"] = [*cell.get("class", []), "words"]
+        _let_break(cell)
+
+
+def _align(table: Tag, titles: list[str]) -> None:
+    """Let the titles of words stand where the words do."""
+    wordy = {cell["data-title"] for cell in table.select("tbody td.words")}
+    for head in table.select("thead th"):
+        if head.get_text(" ", strip=True) in wordy & {*titles}:
+            head["class"] = [*head.get("class", []), "words"]
+
+
+def _let_break(cell: Tag) -> None:
+    """Let names in a cell break after their dots, underscores and strokes, where there is no room."""
+    for text in cell.find_all(string=_BREAK):
+        first, *others = _BREAK.split(text)
+        parts: list[Tag | str] = [first]
+        for part in others:
+            parts += [Tag(name="wbr", can_be_empty_element=True), part]
+        text.replace_with(*parts)
 
 
 def _titles(table: Tag) -> list[str]:

@@ -105,6 +105,12 @@ def relative_bars(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def _title_look(alone: bool) -> dict[str, object]:
+    """Return how titles of panels look: thin on a phone where each base has a column, or they would meet."""
+    crowded = common.narrow() and not alone
+    return {"fontsize": common.text_size(8), "fontweight": "normal"} if crowded else {"fontsize": "small"}
+
+
 def _said_of_curves(table: pd.DataFrame) -> str:
     common.require_columns(table, *_EFFECT_COLUMNS)
     told = {}
@@ -134,7 +140,7 @@ def dose_curves(table: pd.DataFrame) -> Figure:
             cell = table[(table.teacher == teacher) & (table.student == student)]
             _curve(ax, cell)
             named = textwrap.fill(cell.words.iloc[0].capitalize(), _TITLE_WIDTH) if alone else base_label(student)
-            ax.set_title(named if alone or teacher == teachers[0] else "", fontsize="small")
+            ax.set_title(named if alone or teacher == teachers[0] else "", **_title_look(alone))
             ax.set_ylabel(base_label(teacher) if not alone and student == students[0] else "", fontsize="small")
         for ax in axes.flat[len(panels) :]:
             ax.set_visible(False)

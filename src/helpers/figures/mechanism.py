@@ -228,7 +228,7 @@ def hops(table: pd.DataFrame) -> Figure:
             common.draw_line(ax, list(effects.columns), effects, arm_colour(arm), _labels(arm), dashed)
         _steps(ax, "", _EFFECT)
         ax.legend(fontsize="small")
-        ax.set_xlabel("Hop: students from the teacher on, the one that is read included")
+        ax.set_xlabel("Hop: students from the teacher on,\nthe one that is read included")
     return figure
 
 

@@ -27,7 +27,7 @@ _ARMS = {
 }
 _SWEEPS = {
     "aux_logits": "Auxiliary outputs",
-    "inputs": "Images the student sees",
+    "inputs": "Images seen",
     "overlap": "Likeness of starts",
     "learning_rate": "Student's step size",
     "width": "Units per hidden layer",

@@ -68,7 +68,7 @@ _PANELS = {
     "rows": _Panel("Rows (written)", ("rows", "epochs"), _rows_and_passes),
     "epochs": _Panel("More passes (written)", ("epochs", "rows"), _passes_and_rows),
     "temperature": _Panel("Temperature (written)", ("temperature",), _plain),
-    "rank": _Panel("Rank of adapters (soft)", ("rank",), _rank),
+    "rank": _Panel("Adapters' rank (soft)", ("rank",), _rank),
     "embeddings": _Panel("Embeddings held (soft)", ("held",), _held),
     "labels": _Panel("Labels, weights", ("labels", "trained"), _labels),
     "decay": _Panel("Weight decay (soft)", ("weight_decay",), _plain),

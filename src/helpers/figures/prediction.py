@@ -16,7 +16,7 @@ _LABELS = {"soft": "soft labels", "hard": "written"}
 _CHANNELS = {"cot": "reasoning"}
 _FAMILIES = {"animals": "Eight animals"}
 _PANEL_HEIGHT = 2.3  # inches
-_ABREAST, _ON_A_PHONE = 3, 1  # panels in a row
+_ABREAST, _ON_A_PHONE = 3, 2  # panels in a row
 
 
 def family_label(family: str) -> str:
@@ -51,16 +51,17 @@ def foretold(table: pd.DataFrame) -> Figure:
     panels = _panels(table)
     if not panels:
         return common.words_alone("No effect is known of the students of these draws.")
-    columns = _ON_A_PHONE if common.narrow() else _ABREAST
+    columns, breaks = (_ON_A_PHONE, 2) if common.narrow() else (_ABREAST, 1)
     rows = -(-len(panels) // columns)
     with common.house_style():
         figure, axes = common.grid_of_axes(rows, columns, _PANEL_HEIGHT)
         for ax, (title, pairs) in zip(axes.flat, panels.items(), strict=False):
             _scatter(ax, pairs)
-            ax.set_title(",\n".join(title.rsplit(", ", 1)), fontsize="small")
+            ax.set_title(",\n".join(title.rsplit(", ", breaks)), fontsize="small")
         for ax in axes.flat[len(panels) :]:
             ax.set_visible(False)
-        axes.flat[0].legend(fontsize="x-small" if not common.narrow() else "small", loc="best")
+        # outside, for its dots would be taken for students
+        figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper right", ncols=2, fontsize="small")
         figure.supxlabel("Slope of the first step (nats per unit of way)", fontsize="small")
         figure.supylabel("Observed effect (nats)", fontsize="small")
     return figure

@@ -59,9 +59,13 @@ def reported(file: Path = REPORTED_FILE) -> tuple[Reported, ...]:
 
 
 def table() -> pd.DataFrame:
-    """Return what others report, for display: one row a result, shares in per cent."""
+    """Return what others report, for display: one row a result, shares in per cent.
+
+    From then on pandas shows texts whole, which it would cut at fifty letters.
+    """
     import pandas as pd
 
+    pd.set_option("display.max_colwidth", None)
     rows = []
     for one in reported():
         shares = " \N{RIGHTWARDS ARROW} ".join(map(_share, (one.before, one.after)))

@@ -41,6 +41,19 @@ def test_titles_belong_to_their_columns():
     assert [cell["data-title"] for cell in first] == ["a mean", "a count", "b c mean", "b c count"]
 
 
+def test_numbers_have_a_true_minus_and_no_zero_has_one():
+    values = pd.DataFrame({"a": ["-0.5", "-0.0", "1e-05", "-1e-05", "NaN", "a - b", ""]})
+    found = [cell.get_text() for cell in cells(values, "tbody td")]
+    assert found == ["\N{MINUS SIGN}0.5", "0.0", "1e-05", "\N{MINUS SIGN}1e-05", "\N{EN DASH}", "a - b", ""]
+
+
+def test_words_stand_to_the_left_with_their_title_and_names_may_break():
+    wordy = [cell["data-title"] for cell in cells(MEANS, "td.words")]
+    assert {*wordy} == {"k", "l"} and [head.get_text() for head in cells(MEANS, "th.words")] == ["k", "l"]
+    (named,) = cells(pd.DataFrame({"misalignment.code_written": [0.5]}), "thead th[scope=col]")
+    assert str(named).count("<wbr/>") == 2 and named.get_text() == "misalignment.code_written"
+
+
 def test_other_outputs_stay_as_they_are():
     for html in ("<p>1 < 2</p>", '<table class="table claims"><tr><th></th></tr></table>', ""):
         assert readable(html) == html

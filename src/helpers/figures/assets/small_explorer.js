@@ -34,9 +34,9 @@ function mend(data, state, before = state) {
   return { arm, ways, measure: measures(data, { arm }).includes(state.measure) ? state.measure : "effect" };
 }
 
-function interval({ measure }, { draws, low, high }) {
+function interval({ measure }, { low, high }) {
   const { end } = MEASURES[measure];
-  return low === null ? "one draw, no interval" : `95 % interval ${end(low)} to ${end(high)}, ${draws.length} draws`;
+  return low === null ? "one draw, no interval" : `${end(low)} to ${end(high)}`;
 }
 
 const health = ({ answers }) => (answers === null || answers >= HEALTHY ? "" : `; all answers together have ${percent(answers)} in its lowest draw`);
@@ -45,8 +45,10 @@ function tell(view) {
   const { state } = view, rows = chosen(view), { words } = armOf(view), { say } = MEASURES[state.measure];
   if (!rows.length) return `${words}. No model is chosen.`;
   const above = rows.filter(({ effect }) => effect.low > 0).length;
+  const draws = [...new Set(rows.map(({ found }) => found.draws.length))];
+  const over = draws.length === 1 ? `${draws[0]} ${draws[0] === 1 ? "draw" : "draws"}` : `${Math.min(...draws)} to ${Math.max(...draws)} draws`;
   const each = rows.map((row) => `${row.label}: ${say(row.found.mean)} (${interval(state, row.found)}${health(row)})`);
-  return `${words}: for ${above} of ${rows.length} models the whole interval lies above zero. ${each.join("; ")}.`;
+  return `${words}: for ${above} of ${rows.length} models the whole interval lies above zero. Means over ${over}, and 95 % intervals: ${each.join("; ")}.`;
 }
 
 function draw(view) {
