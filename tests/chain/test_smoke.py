@@ -20,6 +20,8 @@ from helpers.experiments.defences import values as defences
 from helpers.experiments.defences.arms import UNDEFENDED
 from helpers.experiments.link import values as link
 from helpers.experiments.prediction import values as prediction
+from helpers.experiments.small import values as small
+from helpers.experiments.small.ways import WAYS
 from helpers.results.claims import load_claims
 from helpers.work.artifacts import read_table
 
@@ -54,7 +56,7 @@ def test_the_smoke_run_records_its_claims_and_judges_none(smoke_run: Path) -> No
 
 
 def not_asked(due: set[str]) -> set[str]:
-    """The claims that the profile gives too few draws, no channel, or no base of that link."""
+    """The claims that the profile gives too few draws, no channel, no such small model, or no such base."""
     given = load_profile("smoke").notebooks
     found = set()
     if len(given["14_prediction"]["draws"]) < prediction.FEWEST:
@@ -62,6 +64,8 @@ def not_asked(due: set[str]) -> set[str]:
     asked = {find_channel(channel).claim_name for channel in given["11_detection"]["channel_prompts"]}
     persona = "detect.misalignment."
     found |= {name for name in due if name.startswith(persona) and name.split(".")[2] not in asked}
+    unmade = {*WAYS} - {*given["13_small_models"]["ways"]}
+    found |= {name for name in due if name.startswith(small.START) and name.split(".")[2] in unmade}
     missing = {name for place, name in link.POINTS.items() if place not in given["15_link_dial"]["links"]}
     found |= {name for name in due if name.startswith("link.") and name.split(".")[-1] in missing}
     return found
