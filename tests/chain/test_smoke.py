@@ -82,7 +82,7 @@ def shares_of_nothing(due: set[str], run_dir: Path) -> set[str]:
         against = {name: defence.against for name, defence in defences.BY_NAME.items()} | {"best left": UNDEFENDED}
         for name in {*effects.columns, "best left"}:
             if against[name] in effects and is_some(effects[against[name]]):
-                grounded.add(f"defence.{start}{defences._slug(name)}")
+                grounded.add(f"defence.{start}{defences.slug(name)}")
     return {name for name in due if name.startswith("defence.")} - grounded
 
 

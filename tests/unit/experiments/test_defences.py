@@ -238,7 +238,7 @@ def test_names_of_random_arms_are_arms_and_every_claim_has_its_defence():
         assert defence.against in names
         against = values.BY_NAME[defence.against]
         assert against.by_chance or against.name in (*arms.PLAIN, "pulled to its own base")
-    slugs = {values._slug(name) for name in names - set(arms.PLAIN)} | {"best", "best_left"}
+    slugs = {values.slug(name) for name in names - set(arms.PLAIN)} | {"best", "best_left"}
     for claim_id in [name for name in load_claims() if name.startswith("defence.")]:
         assert re.sub(r"^defence\.(code\.|cot\.)?", "", claim_id) in slugs, claim_id
 

@@ -167,7 +167,7 @@ def claim_values(table: pd.DataFrame) -> dict[str, list[float]]:
         for name in effects.columns:
             against = BY_NAME[name].against
             if name not in PLAIN and against in effects:
-                found[f"defence.{start}{_slug(name)}"] = _share(effects[name], effects[against])
+                found[f"defence.{start}{slug(name)}"] = _share(effects[name], effects[against])
         if len(effects) > 1:
             best = best_left(effects, candidates(effects.columns))
             found[f"defence.{start}best_left"] = _share(best, effects[UNDEFENDED])
@@ -210,5 +210,5 @@ def best_left(effects: pd.DataFrame, names: list[str]) -> pd.Series:
     return pd.Series(found)
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
     return re.sub("[^a-z0-9]+", "_", name.lower()).strip("_")
