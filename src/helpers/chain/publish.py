@@ -23,7 +23,16 @@ from helpers.results.records import LEDGER, ledger_sha256
 from helpers.results.tables import tables_of
 from helpers.transmission.settled import FILE as CLOSE_CALLS
 from helpers.transmission.settled import calls_of_run, joined
-from helpers.work.artifacts import RESULTS, SEALS, read_bytes, read_table, write_bytes, write_json, write_table
+from helpers.work.artifacts import (
+    RESULTS,
+    SEALS,
+    read_bytes,
+    read_object,
+    read_table,
+    write_bytes,
+    write_json,
+    write_table,
+)
 from helpers.work.libraries import library_versions
 
 if TYPE_CHECKING:
@@ -195,13 +204,17 @@ def _draws_then(step: Step, published: PublishedRun) -> list[int]:
 
 
 def _made_by(steps: list[Step], folder: Path, origin: Mapping[str, str]) -> dict[str, Any]:
+    """Return what is told of a run; of notebooks that computed no draw here, what was told before still holds."""
+    file = folder / MADE_BY
+    before = read_object(file, "seconds", "computed") if file.exists() else {"seconds": {}, "computed": {}}
     seconds, computed, processors = {}, {}, {}
     for step in steps:
-        marker = read_marker(step.marker)
-        seconds[step.stem] = marker["seconds"]
+        marker, draws = read_marker(step.marker), step.parameters.get("recompute")
+        told_before = draws == [] and step.stem in before["seconds"]
+        seconds[step.stem] = before["seconds"][step.stem] if told_before else marker["seconds"]
         processors[marker["processor"]] = True  # once each, in order
-        if "recompute" in step.parameters:
-            computed[step.stem] = step.parameters["recompute"]
+        if draws is not None:
+            computed[step.stem] = before["computed"].get(step.stem, []) if told_before else draws
     return {
         "commit": origin["commit"],
         "date": origin["date"],

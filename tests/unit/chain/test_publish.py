@@ -76,6 +76,16 @@ def test_the_first_run_publishes_all(first: Profile) -> None:
     assert ledger.load("results/toy") == ledger.load("_runs/toy")
 
 
+def test_a_run_that_computes_nothing_leaves_what_is_told_of_the_run_before(first: Profile) -> None:
+    before = artifacts.read_json("results/toy/made_by.json")
+    finish(first, "none")
+    marker = Path("_runs/toy/executed", f"{NOTEBOOK}.key")
+    artifacts.write_json(marker, artifacts.read_json(marker) | {"seconds": 0.1})
+    publish.publish(first, ORIGIN)
+    after = artifacts.read_json("results/toy/made_by.json")
+    assert after["seconds"] == before["seconds"] == {NOTEBOOK: 12.3} and after["computed"] == before["computed"]
+
+
 def test_draws_of_a_later_run_replace_theirs_and_join_the_others(first: Profile) -> None:
     finish(first, "2,9", plus=0.5)
     publish.publish(first, ORIGIN)
