@@ -22,7 +22,8 @@ from nbclient.exceptions import DeadKernelError
 from helpers.chain.hosted import KEPT
 from helpers.chain.profiles import load_profile
 
-pytestmark = pytest.mark.chain
+# a kernel that is killed leaves sockets behind, which are closed when they are collected
+pytestmark = [pytest.mark.chain, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
 ALL = os.environ.get("COLAB_NOTEBOOKS") == "all"
 STEMS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 

@@ -142,6 +142,11 @@ def uniform(shape: Sequence[int], generator: torch.Generator) -> Tensor:
     return torch.rand(tuple(shape), generator=generator).to(current().device)
 
 
+def like(values: Tensor, other: Tensor) -> Tensor:
+    """Return values in the number format of another tensor."""
+    return values.to(other.dtype)
+
+
 def exact(values: Tensor) -> Tensor:
     """Return ``values`` as float64, on the CPU where the device has no such numbers (Metal)."""
     return values.cpu().double() if values.device.type == "mps" else values.double()

@@ -155,7 +155,7 @@ class _Product(torch.nn.Module):
         left, values, right = torch.linalg.svd(runtime.exact(weight), full_matrices=False)
         roots = values[: self._rank].sqrt()
         factors = left[:, : self._rank] * roots, roots[:, None] * right[: self._rank]
-        return factors[0].to(weight.dtype), factors[1].to(weight.dtype)
+        return runtime.like(factors[0], weight), runtime.like(factors[1], weight)
 
 
 @torch.no_grad()

@@ -353,7 +353,7 @@ def test_the_axes_get_a_panel_each_with_all_places_and_runs(run_dir, two_draws):
     axes = toy_settings(run_dir).cells()
     assert len(titled) == len(axes) - 3  # the grids have figures of their own, decay elsewhere a table
     ticks = {ax.get_title(loc="left"): [t.get_text() for t in ax.get_xticklabels()] for ax in titled}
-    assert ticks["Rank of adapters (soft)"] == ["1", "2", "all\nweights"]
+    assert ticks["Adapters' rank (soft)"] == ["1", "2", "all\nweights"]
     assert ticks["Rows (written)"] == ["4\n×4", "8\n×2"]
     dots = titled[0].collections[0].get_offsets()
     first = findings.finished(two_draws, "rows").query("rows == 4")

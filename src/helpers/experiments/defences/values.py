@@ -211,4 +211,5 @@ def best_left(effects: pd.DataFrame, names: list[str]) -> pd.Series:
 
 
 def slug(name: str) -> str:
+    """Return the word of a defence in the ids of its claims."""
     return re.sub("[^a-z0-9]+", "_", name.lower()).strip("_")

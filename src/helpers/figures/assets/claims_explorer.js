@@ -135,6 +135,11 @@ function controls(data) {
 }
 
 // Records arrive as their fields' names and a row of values each: the names three hundred times would be a third of the page.
-const unpack = ({ fields, rows, ...rest }) => ({ ...rest, records: rows.map((row) => Object.fromEntries(fields.map((name, place) => [name, row[place]]))) });
+// Of fields that are `shared` a row holds the place of its text among all texts.
+const unpack = ({ fields, shared, texts, rows, ...rest }) => {
+  const value = (name, given) => (shared.includes(name) ? texts[given] : given);
+  const record = (row) => Object.fromEntries(fields.map((name, place) => [name, value(name, row[place])]));
+  return { ...rest, records: rows.map(record) };
+};
 
 export default explorer({ name: "claims", title: "Ledger browser", unpack, open, controls, draw, tell });

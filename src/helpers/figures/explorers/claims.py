@@ -24,6 +24,7 @@ KINDS = {
 }
 # Parts of an id that tell what carried the trait.
 CHANNELS = {"numbers": "number lists", "code": "code", "cot": "reasoning", "mnist": "pictures of digits"}
+SHARED = ("unit", "seeds", "control", "predicted", "verdict")  # fields whose texts many records have
 
 
 class ClaimsExplorer(Explorer):
@@ -32,10 +33,14 @@ class ClaimsExplorer(Explorer):
     _esm, _css = script("claims_explorer"), style("claims_explorer")
 
     def __init__(self, data: dict[str, Any]) -> None:
-        """Make the browser; its page gets the names of the fields once and a row of values a record."""
+        """Make the browser; its page gets names of fields and texts that many records share once, and a row a record."""
         rest = {name: value for name, value in data.items() if name != "records"}
-        rows = [list(record.values()) for record in data["records"]]
-        super().__init__({**rest, "fields": list(data["records"][0]), "rows": rows})
+        texts = sorted({record[name] for record in data["records"] for name in SHARED})
+        places = {text: place for place, text in enumerate(texts)}
+        rows = []
+        for record in data["records"]:
+            rows.append([places[value] if name in SHARED else value for name, value in record.items()])
+        super().__init__({**rest, "fields": list(data["records"][0]), "shared": SHARED, "texts": texts, "rows": rows})
 
 
 def claims_data(records: Sequence[Record], published: Path) -> dict[str, Any]:
