@@ -33,7 +33,7 @@ class ClaimsExplorer(Explorer):
     _esm, _css = script("claims_explorer"), style("claims_explorer")
 
     def __init__(self, data: dict[str, Any]) -> None:
-        """Make the browser; its page gets names of fields and texts that many records share once, and a row a record."""
+        """Make the browser; names of fields, and texts that many records share, arrive once."""
         rest = {name: value for name, value in data.items() if name != "records"}
         texts = sorted({record[name] for record in data["records"] for name in SHARED})
         places = {text: place for place, text in enumerate(texts)}
