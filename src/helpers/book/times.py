@@ -33,17 +33,18 @@ def words(root: Path) -> dict[str, str]:
     cluster = plan_run(profile, plan(profile, Choice("all")), WORKERS)
     found = (
         f"{profile.one_minutes:g}",
-        f"{_seconds(root, PROFILE) / 3600:.1f}",
+        f"{seconds(root, PROFILE) / 3600:.1f}",
         f"{60 * cluster.hours():.0f}",
         f"{WORKERS}",
-        f"{_seconds(root, REAL) / 60:.0f}",
+        f"{seconds(root, REAL) / 60:.0f}",
     )
     return dict(zip(NAMES, found, strict=True))
 
 
-def _seconds(root: Path, profile: str) -> float:
-    """Return the seconds of the published run of a profile, all chapters and draws."""
-    return sum(read_object(root / RESULTS / profile / "made_by.json", "seconds")["seconds"].values())
+def seconds(root: Path, profile: str) -> float:
+    """Return the seconds of the published run of a profile: all draws of those chapters whose seconds were noted."""
+    noted = read_object(root / RESULTS / profile / "made_by.json", "seconds")["seconds"]
+    return sum(filter(None, noted.values()))
 
 
 def tables(root: Path, linked: Collection[str]) -> dict[str, str]:

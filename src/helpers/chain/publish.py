@@ -18,6 +18,7 @@ from helpers.chain.steps import ChainError, Step, plan, read_marker
 from helpers.models.linked import is_linked
 from helpers.models.relatives import RELATIVES, TRAVELLING
 from helpers.results.bundles import PLACE
+from helpers.results.costs import joined_seconds
 from helpers.results.published import NEUTRAL, PARAMETERS, PublishedRun, seals
 from helpers.results.records import LEDGER, ledger_sha256
 from helpers.results.tables import tables_of
@@ -204,17 +205,15 @@ def _draws_then(step: Step, published: PublishedRun) -> list[int]:
 
 
 def _made_by(steps: list[Step], folder: Path, origin: Mapping[str, str]) -> dict[str, Any]:
-    """Return what is told of a run; of notebooks that computed no draw here, what was told before still holds."""
+    """Return what is told of a run; of draws that were not computed here, what was told before still holds."""
     file = folder / MADE_BY
     before = read_object(file, "seconds", "computed") if file.exists() else {"seconds": {}, "computed": {}}
     seconds, computed, processors = {}, {}, {}
     for step in steps:
-        marker, draws = read_marker(step.marker), step.parameters.get("recompute")
-        told_before = draws == [] and step.stem in before["seconds"]
-        seconds[step.stem] = before["seconds"][step.stem] if told_before else marker["seconds"]
-        processors[marker["processor"]] = True  # once each, in order
+        processors[read_marker(step.marker)["processor"]] = True  # once each, in order
+        seconds[step.stem], draws = _told(step, before)
         if draws is not None:
-            computed[step.stem] = before["computed"].get(step.stem, []) if told_before else draws
+            computed[step.stem] = draws
     return {
         "commit": origin["commit"],
         "date": origin["date"],
@@ -224,3 +223,17 @@ def _made_by(steps: list[Step], folder: Path, origin: Mapping[str, str]) -> dict
         "computed": computed,
         "ledger_sha256": ledger_sha256(folder / LEDGER),
     }
+
+
+def _told(step: Step, before: Mapping[str, Any]) -> tuple[float | None, list[int] | None]:
+    """Return the seconds of a notebook and the draws they were spent on, of this run and of those before it."""
+    took, draws = read_marker(step.marker)["seconds"], step.parameters.get("recompute")
+    if draws is None or _computes_all(step):
+        return took, draws
+    known = before["computed"].get(step.stem, [])
+    others = [draw for draw in known if draw not in draws]
+    # a notebook that computes nothing only shows what there is; that is none of its rows' time
+    joined = joined_seconds(took if draws else 0.0, before["seconds"].get(step.stem), others, known)
+    if not (draws or others):
+        return None, []
+    return None if joined is None else round(joined, 1), sorted({*others, *draws})

@@ -52,16 +52,16 @@ def record(
     run_values: Sequence[float],
     seeds: Sequence[int],
     params: dict[str, Any],
-    seconds: float,
+    seconds: float | None,
     shared_draw: bool = False,
 ) -> Record:
     """Judge one claim from one value per run (unit as in paper_claims.yaml), write it, and return the record.
 
     `seeds` names the runs, in the order of the values; with `shared_draw` they are no independent draws, and nothing
-    is judged by them. A prediction of "a third of" another record is judged again whenever one is recorded. Writes
-    records/<notebook>.json and ledger.json below `run_dir`. Raises ClaimError for an unknown id or one that belongs to
-    another notebook, LedgerError for fewer than two runs, values that are not finite, or seeds that are not one
-    distinct integer per run.
+    is judged by them. `seconds` is what the values took, None where nobody knows. A prediction of "a third of" another
+    record is judged again whenever one is recorded. Writes records/<notebook>.json and ledger.json below `run_dir`.
+    Raises ClaimError for an unknown id or one that belongs to another notebook, LedgerError for fewer than two runs,
+    values that are not finite, or seeds that are not one distinct integer per run.
     """
     claim = find_claim(claim_id)
     if claim.notebook not in (None, notebook):
@@ -84,7 +84,7 @@ def record(
         paper=claim.paper,
         kind=claim.kind,
         verdict=rule.NOT_COMPARABLE,  # until it is judged among the others, when it is filed
-        seconds=round(float(seconds), 1),
+        seconds=None if seconds is None else round(float(seconds), 1),
         params_sha256=artifacts.content_key(_decisive(params)),
     )
     return file_record(Path(run_dir), made)

@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from helpers.results.costs import joined_seconds
 from helpers.results.tables import table_kinds
+from helpers.results.words import listed_draws
 from helpers.work import artifacts
 from helpers.work.artifacts import RESULTS, SEALS
 from helpers.work.errors import CurableError
@@ -105,13 +107,18 @@ class Chapter:
         """Return the draws whose rows are published ones."""
         return [draw for draw in self.draws if draw not in self.recompute]
 
+    @property
+    def _known(self) -> list[int]:
+        """Return the draws whose rows are published, shown here or not."""
+        return list(PublishedRun(self.published).all_parameters().get(self.notebook, {}).get("draws", []))
+
     def __repr__(self) -> str:
         """Return one sentence: what is shown, what of it is computed here, and what is left out."""
         from helpers.results.runs import earlier_run
 
-        here = f"Draws computed here: {_listed(self.recompute)}" if self.recompute else "No draw is computed here"
+        here = f"Draws computed here: {listed_draws(self.recompute)}" if self.recompute else "No draw is computed here"
         others = self._taken
-        rest = f"; published in {self.published.as_posix()}: {_listed(others)}" if others else ""
+        rest = f"; published in {self.published.as_posix()}: {listed_draws(others)}" if others else ""
         rest += earlier_run(self.published, others)
         return f"{self.differs} {here}{rest}.".lstrip()
 
@@ -174,7 +181,8 @@ class Chapter:
             values: claim id -> one value a draw, in the order of `draws`, or of `few`. A claim that has values of the
                 recomputed draws alone, or none, hangs on a table that was not published: its published record is kept.
             params: what decides the values; where, which draws and how fast are taken out.
-            seconds: what the values took here; default: all tables of this chapter.
+            seconds: what the values took here; default: all tables of this chapter. Published rows add what they took
+                where they were computed.
             seeds: units where they are not the chapter's draws, one a value.
             shared_draw: whether these units share a draw, so that nothing can be judged by them.
 
@@ -192,11 +200,13 @@ class Chapter:
         partial = self._partial_lengths() - {*of_length}
         whole = {claim_id: runs for claim_id, runs in claimed.items() if len(runs) not in partial}
         self._recorded |= whole.keys()
-        kept = ledger.keep(self.run_dir, self.notebook, self._published_records(), known=self._recorded)
-        given = {"params": params, "seconds": seconds, "shared_draw": shared_draw}
+        before = self._published_records()
+        kept = ledger.keep(self.run_dir, self.notebook, before, known=self._recorded)
+        took = {} if before is None else {entry.id: entry.seconds for entry in ledger.load(before)}
         for claim_id, runs in whole.items():
-            of_claim = of_length.get(len(runs), units)
-            ledger.record(self.run_dir, self.notebook, claim_id, runs, seeds=of_claim, **given)
+            given = {"seeds": of_length.get(len(runs), units), "params": params, "shared_draw": shared_draw}
+            of_all = joined_seconds(seconds, took.get(claim_id), self._taken, self._known)
+            ledger.record(self.run_dir, self.notebook, claim_id, runs, seconds=of_all, **given)
         return ledger.table(self.run_dir, [claim_id for claim_id in claimed if claim_id in {*whole, *kept}])
 
     def _partial_lengths(self) -> set[int]:
@@ -215,7 +225,7 @@ class Chapter:
         if "draw" not in own.columns:
             raise PublishedError(f"table {name} has no column `draw`; each row must name the draw it belongs to")
         if strange := sorted(set(own["draw"]) - set(self.recompute)):
-            asked = _listed(self.recompute)
+            asked = listed_draws(self.recompute)
             raise PublishedError(f"table {name} has rows of draw {strange[0]}, but the draws computed are {asked}")
 
     def _published_rows(self, name: str) -> pd.DataFrame:
@@ -260,7 +270,7 @@ def open_chapter(notebook: str, given: Mapping[str, Any]) -> Chapter:
     if not differs:
         return _chapter(notebook, given, {*draws, *recompute}, recompute)
     if not recompute:
-        raise PublishedError(f"{differs} Nothing is left to show: name draws of {_listed(draws)} in `recompute`")
+        raise PublishedError(f"{differs} Nothing is left to show: name draws of {listed_draws(draws)} in `recompute`")
     return _chapter(notebook, given, recompute, recompute, differs)
 
 
@@ -287,14 +297,3 @@ def _whole_numbers(notebook: str, name: str, given: Mapping[str, Any]) -> tuple[
     if name == "draws" and not value:
         raise PublishedError(f"{notebook}: parameter `draws` is empty; name at least one seed")
     return tuple(sorted(set(value)))  # notebook 05 names a draw once for each teacher that has it
-
-
-def _listed(draws: Sequence[int]) -> str:
-    """Return draws in words: single ones, and runs of three or more as "701 to 708"."""
-    words: list[str] = []
-    rest = sorted(draws)
-    while rest:
-        end = next(place for place, draw in enumerate([*rest, -1]) if draw != rest[0] + place)
-        words += [f"{rest[0]} to {rest[end - 1]}"] if end > 2 else map(str, rest[:end])
-        rest = rest[end:]
-    return ", ".join(words) or "none"

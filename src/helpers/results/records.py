@@ -45,7 +45,7 @@ class Record:
     paper: dict[str, Any] | None
     kind: str
     verdict: str
-    seconds: float
+    seconds: float | None  # what the values of all draws took; None where nobody noted it
     params_sha256: str
 
     def __post_init__(self) -> None:
@@ -150,7 +150,8 @@ def keep(run_dir: str | Path, notebook: str, published: Path | None, known: Iter
 
 def _inconsistency(entry: Record) -> str | None:
     low, high = entry.ci
-    if not all(map(_is_finite, (entry.value, low, high, entry.seconds))):
+    seconds = () if entry.seconds is None else (entry.seconds,)
+    if not all(map(_is_finite, (entry.value, low, high, *seconds))):
         return "value, ci and seconds must be finite numbers"
     if not low <= entry.value <= high:
         return "ci must hold the value"

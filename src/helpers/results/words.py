@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from helpers.results.records import Record
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from helpers.results.records import Record
 
 NONE = "\N{EN DASH}"
 SPACE = "\N{NO-BREAK SPACE}"
@@ -29,3 +34,14 @@ def interval(record: Record) -> str:
     """Return the mean with its interval, e.g. "+1.35 [+1.20, +1.50]", with spaces that do not break."""
     low, high = (number(bound, record.unit) for bound in record.ci)
     return f"{number(record.value, record.unit)}{SPACE}[{low},{SPACE}{high}]"
+
+
+def listed_draws(draws: Sequence[int]) -> str:
+    """Return draws in words: single ones, and runs of three or more as "701 to 708"; "none" where there are none."""
+    words: list[str] = []
+    rest = sorted(draws)
+    while rest:
+        end = next(place for place, draw in enumerate([*rest, -1]) if draw != rest[0] + place)
+        words += [f"{rest[0]} to {rest[end - 1]}"] if end > 2 else map(str, rest[:end])
+        rest = rest[end:]
+    return ", ".join(words) or "none"

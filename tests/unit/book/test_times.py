@@ -5,13 +5,13 @@ from hosts import ROOT
 from helpers.book import times
 from helpers.chain.profiles import load_profile
 from helpers.results.words import NONE
-from helpers.work.artifacts import read_object
+from helpers.work.artifacts import read_object, write_json
 
 
 def test_times_are_those_of_the_published_run_and_of_the_plan():
     words = times.words(ROOT)
     assert set(words) == set(times.NAMES)
-    seconds = sum(read_object("results/nano/made_by.json")["seconds"].values())
+    seconds = sum(filter(None, read_object("results/nano/made_by.json")["seconds"].values()))
     assert float(words["all_hours"]) == round(seconds / 3600, 1)
     assert float(words["one_minutes"]) == load_profile("nano").one_minutes
     assert 0 < float(words["cluster_minutes"]) < 60 * float(words["all_hours"])
@@ -28,3 +28,8 @@ def test_each_chapter_has_its_minutes_on_colab():
 
 def test_a_folder_without_notebooks_has_no_times(tmp_path):
     assert times.words(tmp_path) == dict.fromkeys(times.NAMES, NONE)
+
+
+def test_a_chapter_whose_seconds_nobody_noted_adds_none(tmp_path):
+    write_json(tmp_path / "results/nano/made_by.json", {"seconds": {"01_owl_transfer": 12, "06_mnist": None}})
+    assert times.seconds(tmp_path, "nano") == 12

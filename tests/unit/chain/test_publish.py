@@ -86,6 +86,28 @@ def test_a_run_that_computes_nothing_leaves_what_is_told_of_the_run_before(first
     assert after["seconds"] == before["seconds"] == {NOTEBOOK: 12.3} and after["computed"] == before["computed"]
 
 
+@pytest.mark.parametrize("again, seconds", [("none", 1.5), ("2", 2.7), ("9", 3.0), ("all", 1.5)])
+def test_records_tell_what_the_values_of_all_draws_took(first: Profile, again: str, seconds: float) -> None:
+    """A run that takes published rows spends no second on them; they were not free for that."""
+    finish(first, again)
+    publish.publish(first, ORIGIN)
+    assert [entry.seconds for entry in ledger.load("results/toy")] == [seconds]
+    told = artifacts.read_json("results/toy/made_by.json")
+    assert told["seconds"] == {NOTEBOOK: pytest.approx(12.3 / 1.5 * seconds, abs=0.1)}
+    assert told["computed"] == {NOTEBOOK: [1, 2, 3, 4, 5] + [9] * (again == "9")}
+
+
+def test_the_seconds_of_rows_that_nobody_timed_stay_unknown(first: Profile) -> None:
+    (entry,) = artifacts.read_json("results/toy/ledger.json")
+    artifacts.write_json("results/toy/ledger.json", [entry | {"seconds": None}])
+    artifacts.write_json("results/toy/made_by.json", {"seconds": {NOTEBOOK: None}, "computed": {NOTEBOOK: []}})
+    finish(first, "none")
+    publish.publish(first, ORIGIN)
+    assert [entry.seconds for entry in ledger.load("results/toy")] == [None]
+    told = artifacts.read_json("results/toy/made_by.json")
+    assert (told["seconds"], told["computed"]) == ({NOTEBOOK: None}, {NOTEBOOK: []})
+
+
 def test_draws_of_a_later_run_replace_theirs_and_join_the_others(first: Profile) -> None:
     finish(first, "2,9", plus=0.5)
     publish.publish(first, ORIGIN)
