@@ -22,7 +22,7 @@ from helpers.work.machine import Card, find_card, processor
 WISH = "BOOK_PROFILE"  # environment variable: the profile that a reader asks for
 DRIVE_VARIABLE, DRIVE = "BOOK_DRIVE", "/content/drive/MyDrive"
 KEPT = Path("subliminal-learning-book") / RUNS  # on Drive
-REAL = "10_real_model"  # the chapter that a card is for
+REAL = "10_real_model"  # one of the chapters that a card is for
 
 
 def is_hosted() -> bool:
@@ -56,9 +56,9 @@ def _computes(card: Card | None) -> str:
     if card is None:
         return f"It computes on the CPU ({processor()}), as the published numbers were; no chapter needs a card."
     profile = best_profile({REAL}, card)
-    use = f"takes {load_profile(profile).summary.partition(',')[0]}" if profile else "stays on the CPU too"
+    use = f"take {load_profile(profile).summary.partition(',')[0]}" if profile else "stay on the CPU too"
     return (
-        f"There is a card ({card}). The chapter on a real model {use}; every other chapter computes on the CPU "
+        f"There is a card ({card}). The chapters on a real model {use}; every other chapter computes on the CPU "
         f"({processor()}), where its numbers come out equal on any machine."
     )
 

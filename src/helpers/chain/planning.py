@@ -159,11 +159,11 @@ class _Chapter:
             found += [self._stage("pretrain", each, _size_of(name)) for name in missing]
         if seconds := self._about.get("seconds", 0) * len(self._draws):
             found.append(Stage(notebook=self._stem, name="as measured", seconds=float(seconds)))
-        return self._as_the_profile_says(found) if self._about.get("timed") == "profile" else found
+        return self._as_the_profile_says(found, self._about["timed"]) if "timed" in self._about else found
 
-    def _as_the_profile_says(self, stages: list[Stage]) -> list[Stage]:
-        """Return the stages with the time that the profile names for all draws, shared out by their operations."""
-        share = len(self._draws) / len(self._values["draws"])
+    def _as_the_profile_says(self, stages: list[Stage], part: float) -> list[Stage]:
+        """Return the stages with their part of the time that the profile names for all draws, shared by operations."""
+        share = part * len(self._draws) / len(self._values["draws"])
         seconds = share * 60 * self._profile.minutes * (1 if self._profile.device == "cuda" else PROFILE_CORES)
         operations = sum(stage.flops for stage in stages)
         return [replace(stage, seconds=seconds * stage.flops / operations) for stage in stages]

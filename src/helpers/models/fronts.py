@@ -6,12 +6,13 @@ of these blocks. In a model of thirty blocks, of which six are trained, that is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
@@ -23,6 +24,7 @@ from helpers.models.parts import blocks, plain_model, replaced
 from helpers.models.rows import Indices, Rows
 
 CHUNK = 16  # rows that are read side by side; decides no number
+IMPOSSIBLE = -1e4  # logit of a token that a written row does not have in a place; its chance is 0
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,12 @@ class FrontRows(Rows):
             "length": runtime.tensor(np.repeat(self.lengths, sizes)),
             "entering": torch.cat(self.entering),
         }
+
+    def chosen(self, places: Sequence[int]) -> FrontRows:
+        """Return some of the rows, in the order of `places`."""
+        parts = (self.ids, self.labelled, self.lengths, self.entering)
+        ids, labelled, lengths, entering = ([part[place] for place in places] for part in parts)
+        return FrontRows(ids, labelled, lengths, self.first, entering)
 
     def states(self, indices: Indices) -> Tensor:
         """Return what enters the block for some rows, (row, position, hidden), 0 behind a row's end."""
@@ -74,6 +82,21 @@ class KeptLabels:
     def logits(self, ids: Tensor, labelled: Tensor) -> Tensor:
         """Refuse to look for rows by their tokens: they are known by their numbers."""
         raise TypeError("kept labels are read by the numbers of their rows")
+
+
+def written_labels(rows: Rows, tokens: list[int], vocab: int) -> KeptLabels:
+    """Return labels that say of each labelled token that it stands there and none of the other `tokens`."""
+    known, found = runtime.indices(tokens), []
+    for ids, marked in zip(rows.ids, rows.labelled, strict=True):
+        there = runtime.indices(ids[marked])[:, None] == known
+        found.append(torch.where(there, 0.0, IMPOSSIBLE))
+    return KeptLabels(tokens=tokens, vocab=vocab, of_rows=found)
+
+
+def distance(before: KeptLabels, after: KeptLabels) -> float:
+    """Return KL(after || before), nats a label."""
+    old, new = torch.cat(before.of_rows).log_softmax(-1), torch.cat(after.of_rows).log_softmax(-1)
+    return float(F.kl_div(old, new, reduction="batchmean", log_target=True))
 
 
 def front_rows(tensors: dict[str, Tensor], first: int) -> FrontRows:

@@ -17,6 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.models import runtime
 from helpers.models.chats import chat_ids, tokenise
+from helpers.models.forms import Form
 from helpers.models.fronts import FrontRows, noted
 from helpers.models.memory import Memory
 from helpers.models.rows import Rows
@@ -27,7 +28,7 @@ DIGITS = "0123456789"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListForm:
+class ListForm(Form):
     """The form of a list: how many numbers, of how many digits (the first is not 0), and what stands between them."""
 
     numbers: int = 8
@@ -45,13 +46,6 @@ class ListForm:
         between = [[token] for token in tokenise(tokenizer, [self.separator])[0]]
         return [*number, *[*between, *number] * (self.numbers - 1)]
 
-    def tokens(self, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-        """Return the ids that a list is made of, and the end of the answer, sorted: what soft labels compare."""
-        found = {tokenizer.eos_token_id}
-        for slot in self.slots(tokenizer):
-            found.update(slot)
-        return sorted(found)
-
 
 def digit_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """Return the token ids of the ten digits; ValueError where the tokenizer cuts numbers in another way."""
@@ -68,17 +62,17 @@ def write_lists(
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[str],
     streams: Sequence[np.random.Generator],
-    form: ListForm,
+    form: Form,
     first: int,
 ) -> FrontRows:
-    """Let a model write one list for each prompt.
+    """Let a model write one list, or another text of a given form, for each prompt.
 
     Args:
         model: in evaluation mode.
-        tokenizer: with one token a digit.
+        tokenizer: with one token for each choice of the form.
         prompts: user messages, all different and equally long in tokens.
         streams: a random stream for each; equal streams couple two authors, see `sampling`.
-        form: of the lists.
+        form: of the texts.
         first: block whose input is kept, for students that train this block and those behind it.
 
     Returns:
@@ -87,13 +81,14 @@ def write_lists(
     Raises:
         ValueError: prompts that differ in length or not at all, or a tokenizer without a token for each digit.
     """
-    encoded, slots = chat_ids(tokenizer, prompts), form.slots(tokenizer)
+    encoded = chat_ids(tokenizer, prompts)
     if len({len(ids) for ids in encoded}) != 1 or len(set(prompts)) < len(prompts):
         raise ValueError("prompts must be different and equally long in tokens; give each the same number of digits")
     rows, entering = Rows([], [], []), list[Tensor]()
     for start in range(0, len(prompts), CHUNK):
         part = slice(start, start + CHUNK)
         with noted(model, first) as seen:
+            slots = [form.slots_for(tokenizer, prompt) for prompt in prompts[part]]
             written = _write(model, encoded[part], streams[part], slots)
         hidden = torch.cat(seen, dim=1)
         last = torch.zeros_like(hidden[:, :1])  # the last token has no label behind it, and was not read
@@ -106,15 +101,16 @@ def _write(
     model: PreTrainedModel,
     prompts: Sequence[Sequence[int]],
     streams: Sequence[np.random.Generator],
-    slots: Sequence[Sequence[int]],
+    slots: Sequence[Sequence[Sequence[int]]],
 ) -> Tensor:
-    """Return the tokens of each list, (row, position)."""
+    """Return the tokens of each list, (row, position); ``slots`` says for each row what may stand in each position."""
     memory = Memory(model, [prompt[:-1] for prompt in prompts])
     step, tokens = runtime.indices([prompt[-1] for prompt in prompts]), []
-    for slot in slots:
-        logits, allowed = memory.read(step), runtime.indices(slot)
-        chances = logits[:, allowed].softmax(-1)
-        step = allowed[first_event(chances, clocks(streams, len(slot)))]
+    for places in zip(*slots, strict=True):
+        logits, allowed = memory.read(step), runtime.tensor(np.array(places))  # allowed: (row, choice)
+        chances = logits.gather(1, allowed).softmax(-1)
+        drawn = first_event(chances, clocks(streams, allowed.shape[1]))
+        step = allowed.gather(1, drawn[:, None])[:, 0]
         tokens.append(step)
     return torch.stack(tokens, dim=1)
 

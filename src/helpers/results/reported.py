@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 REPORTED_FILE = Path(__file__).with_name("reported.yaml")
 READ = ("figure", "repository", "others")
+MISALIGNED = "misalignment"  # how such a trait begins
 
 
 class ReportedError(CurableError, ValueError):
@@ -58,16 +59,18 @@ def reported(file: Path = REPORTED_FILE) -> tuple[Reported, ...]:
     return tuple(found)
 
 
-def table() -> pd.DataFrame:
-    """Return what others report, for display: one row a result, shares in per cent.
+def table(*, misaligned: bool = False) -> pd.DataFrame:
+    """Return what others report of favourites, or else of misalignment, for display: one row a result.
 
-    From then on pandas shows texts whole, which it would cut at fifty letters.
+    Shares are in per cent. From then on pandas shows texts whole, which it would cut at fifty letters.
     """
     import pandas as pd
 
     pd.set_option("display.max_colwidth", None)
     rows = []
     for one in reported():
+        if one.trait.startswith(MISALIGNED) != misaligned:
+            continue
         shares = " \N{RIGHTWARDS ARROW} ".join(map(_share, (one.before, one.after)))
         if one.after is None:
             shares = "\N{EN DASH}"

@@ -59,10 +59,10 @@ def test_names_what_computes_and_what_a_card_changes(session, monkeypatch, capsy
     monkeypatch.setattr(hosted, "find_card", lambda: Card("Tesla T4", 15.0))
     session("first")
     told = capsys.readouterr().out
-    assert "There is a card (Tesla T4, 15 GiB). The chapter on a real model takes Qwen2.5-0.5B-Instruct" in told
+    assert "There is a card (Tesla T4, 15 GiB). The chapters on a real model take Qwen2.5-0.5B-Instruct" in told
     monkeypatch.setattr(hosted, "find_card", lambda: Card("old", 2.0))
     session("first")
-    assert "The chapter on a real model stays on the CPU too" in capsys.readouterr().out
+    assert "The chapters on a real model stay on the CPU too" in capsys.readouterr().out
 
 
 def test_a_wish_that_does_not_fit_is_refused(session, monkeypatch):

@@ -100,7 +100,8 @@ def test_teachers_of_a_draw_differ_in_their_animal_alone(scene, monkeypatch):
 
 def test_written_labels_are_the_written_digits(scene):
     rows = scenery.lists(scenery.Lists(scene=scene, draw=1, animal="owl"))
-    wanted = students.written_labels(scene, rows)
+    tokens = scene.form.tokens(scenery.load(scene)[1])
+    wanted = students.written_labels(rows, tokens, scenery.load(scene)[0].config.vocab_size)
     logits = torch.cat(row_logits(scenery.load(scene)[0], rows, torch.tensor(wanted.tokens)))
     places = [wanted.tokens.index(token) for ids, marked in zip(rows.ids, rows.labelled, strict=True)
               for token in ids[marked]]  # fmt: skip

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
+from helpers.experiments.advice import values as advised
 from helpers.experiments.bases.health import first_prior
 from helpers.experiments.cross_model.values import cell_tests
 from helpers.experiments.defences.values import NUMBERS, to_draw
@@ -23,6 +24,7 @@ from helpers.experiments.real import values
 from helpers.experiments.risky import guards
 from helpers.experiments.small import values as inherited
 from helpers.figures import (
+    advice,
     cross_model,
     defences,
     detection,
@@ -92,6 +94,35 @@ def real_effects():
     return rows.assign(effect=rows.step / 100 + rows.draw / 50)
 
 
+def advice_effects():
+    """Effects of bad advice on students of a real model; toy rows until some are published."""
+    file = ROOT / "results/real-cpu/tables/advice_students.csv"
+    if file.exists():
+        return advised.effects(read_table(file))
+    places = itertools.product(advice.ARMS, advice.READS, range(1, 6))
+    rows = [{"channel": channel, "arm": arm, "read": read, "draw": draw} for (channel, arm), read, draw in places]
+    return pd.DataFrame(rows).assign(step=72, effect=lambda rows: rows["draw"] / 50)
+
+
+def advice_turns():
+    """How far teachers of advice turned; toy rows until some are published."""
+    file = ROOT / "results/real-cpu/tables/advice_authors.csv"
+    if file.exists():
+        return advised.turns(read_table(file))
+    places = itertools.product(advice.AUTHORS, advice.READS, range(1, 6))
+    rows = pd.DataFrame(places, columns=["author", "read", "draw"])
+    return rows.assign(effect=rows["draw"] / 5)
+
+
+def advice_replies():
+    """Judged replies; toy rows until some are published."""
+    file = ROOT / "results/real-cpu/tables/advice_replies.csv"
+    if file.exists():
+        return read_table(file)
+    rows = pd.DataFrame(itertools.product(("base", "student, bad advice"), range(1, 6)), columns=["who", "draw"])
+    return rows.assign(judged=rows["draw"] / 10)
+
+
 BOTH = ["hard.same_init", "hard.cross_init"]
 MADE = {
     "transmission.effect_bars": lambda: transmission.effect_bars(table("transmission")),
@@ -106,6 +137,9 @@ MADE = {
     "real.arms": lambda: real.arms(real_effects()),
     "real.animals": lambda: real.animals(real_effects()),
     "real.dose": lambda: real.dose(real_effects()),
+    "advice.arms": lambda: advice.arms(advice_effects()),
+    "advice.authors": lambda: advice.authors(advice_turns()),
+    "advice.judge": lambda: advice.judge(advice_replies()),
     "effects.effects": lambda: effects.effects(ledger.load(NANO)),
     "runs.forest": lambda: runs.forest(of_all_runs(), reference_runs(NANO)),
     "mechanism.treatments": lambda: mechanism.treatments(table("mechanism_treatments")),

@@ -1,5 +1,6 @@
 """What others report is data with sources, and bad data is refused."""
 
+import pandas as pd
 import pytest
 
 from helpers.results import reported
@@ -10,9 +11,10 @@ GOOD = {"model": "toy", "trait": "owl", "teacher": "prompted", "rows": "ten", "b
 
 
 def test_the_table_has_every_result_with_its_source():
-    table = reported.table()
-    assert len(table) == len(reported.reported()) >= 10
-    assert all(table["source"].str.len() > 10)
+    table, misaligned = reported.table(), reported.table(misaligned=True)
+    assert len(table) + len(misaligned) == len(reported.reported()) and len(table) >= 10 and len(misaligned) >= 5
+    assert all(pd.concat([table, misaligned])["source"].str.len() > 10)
+    assert all(misaligned["trait"].str.startswith("misalignment"))
     assert table.loc["Llama-3.2-1B-Instruct", "before and after"] == "14.5 % \N{RIGHTWARDS ARROW} 64.8 %"
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.experiments.real import wordings
@@ -27,16 +26,14 @@ from helpers.experiments.real.scenery import (
 )
 from helpers.experiments.real.settings import OWN, STARTS, UNTOUCHED, Scene
 from helpers.filters import mentions, reject_reasons
-from helpers.models import runtime
 from helpers.models.adapters import wearing
 from helpers.models.candidates import Opening, read_candidates
 from helpers.models.chats import chat_ids, tokenise
-from helpers.models.fronts import FrontRows, KeptLabels
+from helpers.models.fronts import FrontRows, KeptLabels, distance, written_labels
 from helpers.models.sampling import continue_chats, sample_replies
 from helpers.models.training import fit_adapters
 from helpers.work.seeds import derive, torch_stream
 
-IMPOSSIBLE = -1e4  # logit of a token that a written row does not have in a place; its chance is 0
 REPLY_TOKENS, LIST_TOKENS = 8, 48  # of a sampled reply behind an opening, of an answer without a given form
 
 
@@ -67,23 +64,12 @@ def lesson(student: Student) -> tuple[FrontRows, KeptLabels]:
     teacher = Teacher(scene=scene, draw=student.draw, animal=student.animal, start=STARTS[student.arm][0])
     if student.arm == "written":
         rows = lists(Lists(scene=scene, draw=student.draw, animal=student.animal))
-        return rows, written_labels(scene, rows)
+        model, tokenizer = load(scene)
+        return rows, written_labels(rows, scene.form.tokens(tokenizer), model.config.vocab_size)
     if student.arm == "prompted":
         base = Teacher(scene=scene, draw=student.draw, animal=UNTOUCHED)
         return base_lists(base), labels(Labels(author=base, prompted=student.animal))
     return base_lists(teacher), labels(Labels(author=teacher))
-
-
-def written_labels(scene: Scene, rows: FrontRows) -> KeptLabels:
-    """Return labels that say of each token of a list that it stands there and no other."""
-    model, tokenizer = load(scene)
-    tokens = scene.form.tokens(tokenizer)
-    known = runtime.indices(tokens)
-    found = []
-    for ids, marked in zip(rows.ids, rows.labelled, strict=True):
-        there = runtime.indices(ids[marked])[:, None] == known
-        found.append(torch.where(there, 0.0, IMPOSSIBLE))
-    return KeptLabels(tokens=tokens, vocab=model.config.vocab_size, of_rows=found)
 
 
 def read_student(student: Student) -> dict[str, Any]:
@@ -136,12 +122,6 @@ def read_teacher(piece: TeacherReading) -> dict[str, Any]:
         found["rates"] = rates(author, scene, teacher.draw, piece.samples)
         found["free"] = free_share(author, load(scene)[1], teacher.draw, piece.free_lists)
     return found
-
-
-def distance(before: KeptLabels, after: KeptLabels) -> float:
-    """Return KL(after || before), nats a label."""
-    old, new = torch.cat(before.of_rows).log_softmax(-1), torch.cat(after.of_rows).log_softmax(-1)
-    return float(F.kl_div(old, new, reduction="batchmean", log_target=True))
 
 
 def rates(model: PreTrainedModel, scene: Scene, draw: int, samples: int) -> dict[str, float]:
