@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from helpers.book.build import BookError, build
+from helpers.book.prose import NOTHING_RECORDED, UNRECORDED
 from helpers.chain.profiles import load_profile
 from helpers.results import ledger
 from helpers.results.claims import load_claims
@@ -96,8 +97,17 @@ def test_a_new_number_and_another_notebook_reach_every_page(changed):
         assert "+5.00 [+3.04, +6.96]" in page(changed, place) and "A later notebook" in page(changed, place)
 
 
+def test_a_chapter_of_a_single_draw_has_words_for_its_numbers(changed):
+    """Somebody who turned a parameter and computed one draw got no book at all."""
+    ledger.forget(changed / "_runs/toy", "01_owl_transfer")
+    build("toy", changed)
+    assert UNRECORDED in page(changed, "book/log")
+    assert NOTHING_RECORDED in page(changed, "book/claims")
+
+
 def test_a_number_that_was_not_recorded_stops_the_build(changed):
     ledger.forget(changed / "_runs/toy", "01_owl_transfer")
+    (changed / "_runs/toy/executed/01_owl_transfer.ipynb").unlink()
     with pytest.raises(BookError, match=r"book/log\.md prints owl\.numbers\.hard\.cross_init, "):
         build("toy", changed)
 

@@ -4,7 +4,7 @@ Design choices:
 - A page writes `{{ owl.numbers.soft.same_init.interval }}`; the words come from here, so a number in the text
   and the same number in a table are rounded alike, and no page holds a number that a run could change.
 - An id becomes nested names, one per dot. An id that was not recorded is then an undefined name, which the
-  strict build refuses.
+  strict build refuses; of a chapter that computed a single draw it has words instead.
 - Every text that comes from a ledger is escaped: it is shown as it stands, whatever marks it holds.
 """
 
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from helpers.book import machine
-from helpers.results.claims import BROKEN, GUARD, PARTLY, PRIMARY, load_claims
+from helpers.results.claims import BROKEN, GUARD, PARTLY, PRIMARY, Claim, find_claim, load_claims
 from helpers.results.ledger import Record
 from helpers.results.words import NONE, SPACE, interval, number
 from helpers.work import escaping
@@ -27,6 +27,9 @@ __all__ = [
     "NONE", "ProseError", "claims_table", "entry", "failed", "found_words", "interval", "mark", "number", "ordered",
     "paper_sources", "stands_aside", "values", "verdict_mark",
 ]
+# what a page prints of a claim whose chapter computed a single draw, which has no interval
+UNRECORDED = "no value in this run"
+NOTHING_RECORDED = "This run has no intervals of this chapter: they need two draws. The chapter shows the values."
 # Names that a page asks for and that no claim has: an id may not begin with them.
 RESERVED = ("tables", "build", "explorers")
 
@@ -68,6 +71,20 @@ def entry(record: Record) -> dict[str, Any]:
     }
 
 
+def entry_without_record(claim: Claim) -> dict[str, Any]:
+    """Return the words of a claim that this run did not record, by the names that `entry` has."""
+    return {
+        **dict.fromkeys(("mean", "low", "high", "interval", "times"), UNRECORDED),
+        "claim": escaping.markdown(claim.claim),
+        "unit": escaping.markdown(claim.unit),
+        "n_runs": "too few",
+        "control": escaping.markdown(claim.control),
+        "verdict": "not recorded",
+        "paper": NONE,
+        "source": NONE,
+    }
+
+
 def _times(record: Record) -> str:
     """Return the factor on the odds of an effect in nats; one too large for a float stays a power of e."""
     if record.unit != "nats":
@@ -79,12 +96,16 @@ def _times(record: Record) -> str:
 
 
 def values(
-    records: Iterable[Record], build: dict[str, str], checked: Sequence[dict[str, Any]] = ()
+    records: Iterable[Record],
+    build: dict[str, str],
+    checked: Sequence[dict[str, Any]] = (),
+    unrecorded: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Return all substitutions of the book: nested entries by id, `tables`, and `build` as given.
 
     A chapter's table leaves out its guards and what stands aside; `tables` has one of each for all chapters together.
-    `checked` is what was recomputed, as `machine.load` has it.
+    `checked` is what was recomputed, as `machine.load` has it; `unrecorded` are ids that get the words of
+    `entry_without_record`.
 
     Raises ProseError for an id that is no name in a template, has a part that is a word of another, or is taken.
     """
@@ -92,10 +113,13 @@ def values(
     tree: dict[str, Any] = {}
     for record in listed:
         _insert(tree, record.id, entry(record))
+    for claim_id in unrecorded:
+        _insert(tree, claim_id, entry_without_record(find_claim(claim_id)))
     notebooks = sorted({record.notebook for record in listed})
     # names of files are no names in a template: tables["01_owl_transfer"] is how a page asks for one
     main = [record for record in listed if record.kind != GUARD and not stands_aside(record)]
-    tables = {notebook: claims_table(main, [notebook]) for notebook in notebooks}
+    tables = {claim.notebook: NOTHING_RECORDED for claim in load_claims().values() if claim.notebook}
+    tables |= {notebook: claims_table(main, [notebook]) for notebook in notebooks}
     tables["guards"] = claims_table([record for record in listed if record.kind == GUARD], notebooks)
     tables["aside"] = claims_table([record for record in listed if stands_aside(record)], notebooks)
     tables["failed"] = claims_table([record for record in listed if failed(record)], notebooks)

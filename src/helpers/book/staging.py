@@ -124,8 +124,9 @@ def stage(root: Path, run_dir: Path, target: Path) -> None:
     notebooks = executed_notebooks(run_dir)
     records, rows = load_records(run_dir), openings.tables_of(root, run_dir)
     alone = stands_alone([path.stem for path in notebooks])
+    unrecorded: list[str] = []
     if not alone:
-        _refuse_unrecorded(root / "book", {record.id for record in records})
+        unrecorded = _unrecorded(root / "book", {record.id for record in records}, {path.stem for path in notebooks})
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(root / "book", target / "book", ignore=shutil.ignore_patterns("__pycache__"))
     if alone:
@@ -146,7 +147,7 @@ def stage(root: Path, run_dir: Path, target: Path) -> None:
     told = Evidence(prose.ordered(records), root / RESULTS / run_dir.name)
     real = _guest_words(root, guest)
     words = {**origin, **told.words(), "real_model": real["first"], **times.words(root)}
-    values = prose.values(records, words, machine.load(run_dir))
+    values = prose.values(records, words, machine.load(run_dir), unrecorded)
     values["tables"] |= told.tables() | first_page.tables(records, rows, [path.stem for path in notebooks])
     values["tables"]["chapters"] += real["chapters"]
     values["tables"] |= times.tables(root, {path.stem for path in (target / "notebooks").glob("*.ipynb")})
@@ -240,14 +241,21 @@ def stage_bundles(folders: Sequence[Path], target: Path) -> None:
             shutil.copy(folder / name, target / folder.name)
 
 
-def _refuse_unrecorded(pages: Path, recorded: set[str]) -> None:
-    """Name page and claim, which the build's own warning about an undefined name does not."""
+def _unrecorded(pages: Path, recorded: set[str], ran: set[str]) -> list[str]:
+    """Return the claims that pages print and chapters of this run did not record, since they computed a single draw.
+
+    Raises BookError for a claim whose chapter did not run. It names page and claim, which the build's own warning about
+    an undefined name does not.
+    """
+    claims, found = load_claims(), set()
     for page in sorted(pages.glob("*.md")):
         asked = set(_SUBSTITUTION.findall(page.read_text(encoding="utf-8")))
-        absent = sorted((asked & set(load_claims())) - recorded)
-        if absent:
+        absent = (asked & set(claims)) - recorded
+        if strange := sorted(name for name in absent if claims[name].notebook not in ran):
             cure = "run the notebook that does, or take it out of the page"
-            raise BookError(f"book/{page.name} prints {', '.join(absent)}, which the run has not recorded; {cure}")
+            raise BookError(f"book/{page.name} prints {', '.join(strange)}, which the run has not recorded; {cure}")
+        found |= absent
+    return sorted(found)
 
 
 def load_records(run_dir: Path) -> list[ledger.Record]:

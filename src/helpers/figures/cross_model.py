@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import textwrap
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -43,7 +44,7 @@ def _passes(cell: object) -> bool:
 
 @pictured(_said_of_cells)
 def heat_map(tests: pd.DataFrame) -> Figure:
-    """Draw the effect (nats) of every teacher (row) on every student (column), with its 95 % interval.
+    """Draw the effect (nats) of every teacher (row) on every student (column), with its 95 % interval where it has one.
 
     `tests` is the table of `cell_tests`. A star marks a corrected p below 0.05 where the interval leaves out 0 as well;
     the diagonal is outlined.
@@ -65,9 +66,12 @@ def heat_map(tests: pd.DataFrame) -> Figure:
 
 
 def _cell_words(cell: pd.Series) -> str:
+    mean = common.signed(cell["mean"])
+    if np.isnan(cell.low):  # a single draw
+        return mean
     star = " *" if _passes(cell) else ""
     to = " to\n" if common.narrow() else " to "
-    return f"{common.signed(cell['mean'])}{star}\n{common.signed(cell.low)}{to}{common.signed(cell.high)}"
+    return f"{mean}{star}\n{common.signed(cell.low)}{to}{common.signed(cell.high)}"
 
 
 def _said_of_relatives(table: pd.DataFrame) -> str:

@@ -86,11 +86,25 @@ def ratio_of_means(parts: ArrayLike, wholes: ArrayLike) -> list[float]:
     part, whole = _finite("parts", parts), _finite("wholes", wholes)
     if part.size != whole.size or not part.size:
         raise StatsError(f"a ratio needs a part and a whole for each run, got {part.size} and {whole.size}")
-    without = whole.sum() - whole if whole.size > 1 else whole
-    if not (whole.sum() and without.all()):
+    if _is_nothing(whole):
         raise StatsError("the wholes sum to 0, so there is nothing to take a share of; add seeds")
-    ratio, others = part.sum() / whole.sum(), (part.sum() - part) / without
+    ratio, others = part.sum() / whole.sum(), (part.sum() - part) / _without_one(whole)
     return (part.size * ratio - (part.size - 1) * others).tolist()
+
+
+def share_of_means(parts: ArrayLike, wholes: ArrayLike) -> list[float]:
+    """Return `ratio_of_means`, or no value where there are no runs or the wholes sum to 0, as those of toys may."""
+    whole = _finite("wholes", wholes)
+    return [] if not whole.size or _is_nothing(whole) else ratio_of_means(parts, wholes)
+
+
+def _without_one(wholes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return for each run the sum of the others; of a single run its own value."""
+    return wholes.sum() - wholes if wholes.size > 1 else wholes
+
+
+def _is_nothing(wholes: NDArray[np.float64]) -> bool:
+    return not (wholes.sum() and _without_one(wholes).all())
 
 
 def jackknife(units: Sequence[int], statistic: Callable[[Sequence[int]], float]) -> list[float]:

@@ -19,7 +19,7 @@ from helpers.book import build, prose, provenance, readme, staging
 from helpers.book.staging import BookError
 from helpers.chain.profiles import load_profile
 from helpers.results import ledger
-from helpers.results.claims import load_claims
+from helpers.results.claims import find_claim, load_claims
 from helpers.work import escaping
 
 ROOT = Path(__file__).parents[3]
@@ -60,6 +60,13 @@ def make_record(name="owl.numbers.soft.same_init", values=(1.0, 1.2, 1.1, 1.3, 0
 )
 def test_number_is_printed_as_its_unit_asks(value, unit, words):
     assert prose.number(value, unit) == words
+
+
+def test_a_claim_without_a_record_has_every_word_that_pages_ask_for(tmp_path):
+    record = make_record(folder=tmp_path)
+    words = prose.entry_without_record(find_claim(record.id))
+    assert words.keys() == prose.entry(record).keys() and words["interval"] == prose.UNRECORDED
+    assert words["claim"] == prose.entry(record)["claim"]
 
 
 def test_entry_says_mean_interval_and_factor_on_the_odds(tmp_path):

@@ -434,6 +434,13 @@ def test_the_interval_is_over_draws_and_the_permutation_within_teachers():
     assert alone["high"] < found["high"]
 
 
+def test_a_single_unit_has_a_mean_and_no_interval():
+    """Somebody who turned a parameter and computed one draw was stopped here."""
+    found = cell_tests(hand_made((6,), effects=(2.5,))).iloc[0]
+    assert (found["units"], found["mean"]) == (1, 2.5)
+    assert pd.isna(found["low"]) and pd.isna(found["high"])
+
+
 def test_the_spread_of_draws_stands_beside_that_of_teachers_of_one_draw():
     table = pd.concat([
         hand_made((6, 6, 5, 5)), hand_made((6, 6, 5, 5), "nano-a.next", "nano-a.next", (2.0, 2.0, 4.0, 4.0)),

@@ -214,6 +214,22 @@ def test_a_figure_is_made_from_the_published_tables(name):
         assert not [text for text in texts_of(figure) if ID.search(text)], "charts speak in words"
 
 
+def of_one_draw(name):
+    """The rows of a published table that somebody sees who computes one draw by other settings."""
+    rows = read_table(PUBLISHED / f"{name}.csv")
+    return rows[rows.draw == rows.draw.min()].reset_index(drop=True)
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_figure_is_made_of_a_single_draw(name, monkeypatch):
+    monkeypatch.setitem(globals(), "table", of_one_draw)
+    made = MADE[name]()
+    assert "nan" not in made.says
+    for figure in (made.wide, made.narrow):
+        assert any(ax.has_data() for ax in figure.axes)
+        assert not [text for text in texts_of(figure) if "nan" in text.lower().split()]
+
+
 def texts_of(figure):
     """All texts that a figure shows."""
     return [text.get_text() for text in figure.findobj(Text) if text.get_visible()]

@@ -16,6 +16,7 @@ from helpers.results.stats import (
     p_of_interval,
     paired_permutation,
     ratio_of_means,
+    share_of_means,
     t_interval,
 )
 from helpers.work.seeds import numpy_stream
@@ -119,6 +120,15 @@ def test_the_interval_of_a_ratio_covers_as_often_as_it_says():
 def test_a_share_of_nothing_is_refused(parts, wholes):
     with pytest.raises(StatsError, match="ratio needs a part and a whole|nothing to take a share of"):
         ratio_of_means(parts, wholes)
+
+
+@pytest.mark.parametrize(("parts", "wholes"), [([1.0], [0.0]), ([], []), ([1.0, 2.0], [1.0, -1.0]), ([1, 1], [1, 0])])
+def test_of_no_effect_at_all_no_share_is_left(parts, wholes):
+    """Toys of one draw stopped a chapter here: a student had learned nothing, and its share was an error."""
+    assert share_of_means(parts, wholes) == []
+    assert share_of_means([1.0, 2.0], [2.0, 4.0]) == ratio_of_means([1.0, 2.0], [2.0, 4.0])
+    with pytest.raises(StatsError, match="a part and a whole"):
+        share_of_means([1.0], [1.0, 2.0])
 
 
 @given(st.lists(st.integers(-5, 5), min_size=1, max_size=8))

@@ -6,12 +6,13 @@ teachers. Where all teachers share one draw, each of them is a unit of its own: 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import pandas as pd
 
 from helpers.models.relatives import CONTINUED, OTHER, SAME, origin
-from helpers.results.stats import holm, paired_permutation, ratio_of_means, t_interval
+from helpers.results.stats import holm, paired_permutation, share_of_means, t_interval
 from helpers.results.tables import unit_of
 
 CELL = ["teacher", "student"]
@@ -60,20 +61,21 @@ def cell_tests(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row a cell, in the order of the table: ``teacher``, ``student``, ``mean``, ``low``, ``high`` (95 %
-        t-interval, nats), ``units`` (means in the interval), ``seeds`` (teachers in the permutation), ``p``
-        (two-sided), ``p_holm`` (corrected for all cells of the table).
+        t-interval, nats; a single unit has none), ``units`` (means in the interval), ``seeds`` (teachers in the
+        permutation), ``p`` (two-sided), ``p_holm`` (corrected for all cells of the table).
     """
     rows = []
     for (teacher, student), cell in ends(table).groupby(CELL, sort=False):
-        interval = t_interval(by_draw(cell)["effect"])
+        means = by_draw(cell)["effect"]
+        interval = t_interval(means) if len(means) > 1 else None
         rows.append(
             {
                 "teacher": teacher,
                 "student": student,
-                "mean": interval.mean,
-                "low": interval.low,
-                "high": interval.high,
-                "units": interval.n,
+                "mean": means.mean(),
+                "low": interval.low if interval else math.nan,
+                "high": interval.high if interval else math.nan,
+                "units": len(means),
                 "seeds": len(cell),
                 "p": paired_permutation(cell["effect"]),
             }
@@ -107,27 +109,27 @@ def matrix_claims(matrix: pd.DataFrame) -> dict[str, list[float]]:
     """Return ledger id -> one value a unit (see `units`) for every claim that the matrix decides.
 
     Effects are in nats at the end of the training; ``crossmodel.ratio`` is the mean effect between different starts
-    over that of the diagonal, as `stats.ratio_of_means` has it.
+    over that of the diagonal, as `stats.share_of_means` has it.
     """
     final = by_draw(ends(matrix)).sort_values("unit", kind="stable")
     mean = final.groupby(["relation", "unit"])["effect"].mean()
     values = {"crossmodel.diagonal": mean[SAME].tolist()}
     if OTHER in mean:
         values["crossmodel.offdiagonal"] = mean[OTHER].tolist()
-        values["crossmodel.ratio"] = ratio_of_means(mean[OTHER], mean[SAME])
+        values["crossmodel.ratio"] = share_of_means(mean[OTHER], mean[SAME])
     continued = final[final["relation"] == CONTINUED]
     onward = continued["student"].map(origin) != continued["student"]  # the student is the one that was trained on
     for name, cells in {"to": continued[onward], "from": continued[~onward]}.items():
         if len(cells):
             values[f"crossmodel.{name}_continued"] = cells.groupby("unit")["effect"].mean().tolist()
-    return values
+    return {claim_id: found for claim_id, found in values.items() if found}
 
 
 def relative_claims(relatives: pd.DataFrame) -> dict[str, list[float]]:
     """Return ledger id -> one value a unit (see `units`) for the relatives that have a claim.
 
     A value is what passes to the relative as a share of what passes to the same base from the same teachers, as
-    `stats.ratio_of_means` has it: draws pass on more or less by themselves. Nothing without students of the same base.
+    `stats.share_of_means` has it: draws pass on more or less by themselves. Nothing without students of the same base.
     """
     if relatives.empty:
         return {}
@@ -136,5 +138,5 @@ def relative_claims(relatives: pd.DataFrame) -> dict[str, list[float]]:
     values = {}
     for name, cells in final.groupby("student", sort=False):
         if name in RELATIVE_CLAIMS and same:
-            values[RELATIVE_CLAIMS[name]] = ratio_of_means(cells["effect"], same)
-    return values
+            values[RELATIVE_CLAIMS[name]] = share_of_means(cells["effect"], same)
+    return {claim_id: shares for claim_id, shares in values.items() if shares}

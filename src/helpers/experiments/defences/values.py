@@ -25,7 +25,7 @@ from helpers.experiments.defences.arms import (
     UNDEFENDED,
     Defence,
 )
-from helpers.results.stats import StatsError, ratio_of_means
+from helpers.results.stats import share_of_means
 
 NUMBERS, CODE, REASONING = "burdened_numbers", "code", "cot"  # `Channel.claim_name`
 STARTS = {NUMBERS: "", CODE: "code.", REASONING: "cot."}  # in ledger ids
@@ -158,7 +158,7 @@ def claim_values(table: pd.DataFrame) -> dict[str, list[float]]:
     """Return ledger id -> one value a draw: the share of its reference's effect that a defence leaves.
 
     The reference is the random choice of the same size, or the undefended pair where nothing is chosen. Values are
-    those of `stats.ratio_of_means`. ``defence.best`` is what `best_left` returns (nats), ``defence.best_left`` its
+    those of `stats.share_of_means`. ``defence.best`` is what `best_left` returns (nats), ``defence.best_left`` its
     share.
     """
     found = {}
@@ -167,20 +167,12 @@ def claim_values(table: pd.DataFrame) -> dict[str, list[float]]:
         for name in effects.columns:
             against = BY_NAME[name].against
             if name not in PLAIN and against in effects:
-                found[f"defence.{start}{slug(name)}"] = _share(effects[name], effects[against])
+                found[f"defence.{start}{slug(name)}"] = share_of_means(effects[name], effects[against])
         if len(effects) > 1:
             best = best_left(effects, candidates(effects.columns))
-            found[f"defence.{start}best_left"] = _share(best, effects[UNDEFENDED])
+            found[f"defence.{start}best_left"] = share_of_means(best, effects[UNDEFENDED])
             found[f"defence.{start}best"] = best.tolist()
     return {claim_id: values for claim_id, values in found.items() if values}
-
-
-def _share(parts: pd.Series, wholes: pd.Series) -> list[float]:
-    """Return `stats.ratio_of_means`; nothing where there was no effect at all, as in toy runs."""
-    try:
-        return ratio_of_means(parts, wholes)
-    except StatsError:
-        return []
 
 
 def candidates(names: Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ import pandas as pd
 from helpers.detection.knowledge import DETECTORS
 from helpers.experiments.detection.cases import BASE, CONTROL, HELD_OUT
 from helpers.experiments.detection.measuring import EXACT
-from helpers.results.stats import ratio_of_means
+from helpers.results.stats import share_of_means
 from helpers.results.tables import published_table
 
 OWL = "owl.numbers"  # the case that most claims are about
@@ -59,7 +59,7 @@ def aurocs(table: pd.DataFrame, key: str, bag: int = 1, against: str = BASE, cas
 def of_ceiling(table: pd.DataFrame, key: str, case: str = OWL) -> list[float]:
     """Return what a detector of single rows sees beyond chance, as a share of what can be seen; one value a draw."""
     seen, ceiling = (np.array(aurocs(table, name, case=case)) - CHANCE for name in (key, EXACT))
-    return ratio_of_means(seen, ceiling) if seen.size else []
+    return share_of_means(seen, ceiling)
 
 
 def rows_needed(table: pd.DataFrame, key: str, case: str = OWL) -> list[float]:
@@ -120,7 +120,7 @@ def overview(table: pd.DataFrame, case: str = OWL, bags: Sequence[int] = (1, 8, 
     found = []
     for key in [key for key in DETECTORS if key in means.index]:
         detector = DETECTORS[key]
-        share = float(np.mean(of_ceiling(table, key, case)))
+        share = pd.Series(of_ceiling(table, key, case), dtype=float).mean()
         sizes = {f"{bag} row{'s' * (bag > 1)}": means.loc[key, bag] for bag in bags if bag in means}
         found.append({"detector": detector.name, "must know": detector.knows, **sizes, "of the ceiling": share})
     return pd.DataFrame(found).set_index("detector")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from helpers.experiments.link.runs import SECURE
-from helpers.results.stats import ratio_of_means
+from helpers.results.stats import share_of_means
 from helpers.transmission.teachers import INSECURE
 from helpers.world.personas import PERSONAS
 
@@ -112,4 +112,5 @@ def _left(start: str, rows: pd.DataFrame) -> Values:
     found = _by_point(rows)
     if not {LOWEST, HIGHEST} <= set(found):
         return {}
-    return {f"{start}left": ratio_of_means(found[LOWEST], found[HIGHEST])}
+    left = share_of_means(found[LOWEST], found[HIGHEST])
+    return {f"{start}left": left} if left else {}

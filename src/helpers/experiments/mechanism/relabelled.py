@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from helpers.experiments.mechanism.divergence import Coupled, chosen_tokens, find_divergence
 from helpers.experiments.mechanism.hops import Link, link_model
 from helpers.experiments.mechanism.labels import SureLabels, changed_rows
-from helpers.results.stats import ratio_of_means
+from helpers.results.stats import share_of_means
 from helpers.transmission.arms import ARMS
 from helpers.transmission.authors import UNTOUCHED
 from helpers.transmission.pairs import effect_row, run_pairs, total_seconds
@@ -169,8 +169,9 @@ def _pair(settings: TransmissionSettings, seed: int, treatment: Treatment) -> tu
 def claim_values(table: pd.DataFrame) -> dict[str, list[float]]:
     """Return ledger id -> share of the effect that is left, for every claim on divergence tokens.
 
-    The values are those of `stats.ratio_of_means`, one a draw.
+    The values are those of `stats.share_of_means`, one a draw.
     """
     effects = table.pivot(index="draw", columns="treatment", values="effect").sort_index()
     claimed = [treatment for treatment in CLAIMS if treatment in effects]
-    return {CLAIMS[name]: ratio_of_means(effects[name], effects[UNTREATED]) for name in claimed}
+    left = {CLAIMS[name]: share_of_means(effects[name], effects[UNTREATED]) for name in claimed}
+    return {claim_id: values for claim_id, values in left.items() if values}

@@ -7,7 +7,7 @@ from scipy import stats as scipy_stats
 
 from helpers.experiments.small.runs import STRANGER
 from helpers.experiments.small.ways import DISTILLED, EIGHT_BITS, FOUR_BITS, INDEPENDENT, LAYERS, SAME, WIDTH
-from helpers.results.stats import ratio_of_means
+from helpers.results.stats import share_of_means
 from helpers.transmission.effects import HEALTHY
 
 START = "crossmodel.smaller."
@@ -88,8 +88,8 @@ def _shares(values: dict[str, list[float]]) -> dict[str, list[float]]:
     for name in ("cut", DISTILLED, INDEPENDENT, STRANGER):
         part = values.get(f"{START}{name}.owl_soft", [])
         if part and whole:
-            shares[f"{START}{name}.share"] = ratio_of_means(part, whole)
-    return shares
+            shares[f"{START}{name}.share"] = share_of_means(part, whole)
+    return {claim_id: values for claim_id, values in shares.items() if values}
 
 
 def _order(students: pd.DataFrame, models: pd.DataFrame) -> dict[str, list[float]]:
