@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -10,25 +11,35 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 
 from helpers.chain.profiles import load_profile
 from helpers.chain.run import ChainError
 from helpers.channels import find_channel
 from helpers.experiments.defences import values as defences
-from helpers.experiments.defences.arms import UNDEFENDED
 from helpers.experiments.link import values as link
 from helpers.experiments.prediction import values as prediction
 from helpers.experiments.small import values as small
 from helpers.experiments.small.ways import WAYS
 from helpers.results.claims import load_claims
+from helpers.results.stats import share_of_means
 from helpers.work.artifacts import read_table
 
 pytestmark = pytest.mark.chain
-STEMS = sorted(load_profile("smoke").notebooks)
+GIVEN = load_profile("smoke").notebooks
+STEMS = sorted(GIVEN)
+WITHOUT_CLAIMS = {"00_base_models"}
+# metrics of claims that have no value where nothing passed at all, as between toys
+SHARES = {
+    "mean_effect_over_that_on_the_larger_base",
+    "mean_off_diagonal_over_mean_diagonal",
+    "share_of_effect_at_the_whole_link",
+    "share_of_the_effect_left",
+    "share_of_the_effect_on_the_same_base",
+    "share_of_turn_at_the_whole_link",
+}
 # one for each way in which work is kept: training checkpoints, pieces of worker processes, pieces of this process
-KILLED = ("00_base_models", "01_owl_transfer", "06_mnist")
+KILLED = ("00_base_models", "08_dose", "06_mnist")
 
 
 def records(run_dir: Path, stems: Sequence[str] = STEMS) -> list[dict[str, Any]]:
@@ -47,48 +58,57 @@ def tables(run_dir: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (run_dir / "tables").glob("*.csv")}
 
 
-def test_the_smoke_run_records_its_claims_and_judges_none(smoke_run: Path) -> None:
-    due = {claim.id for claim in load_claims().values() if claim.notebook in STEMS}
+def test_the_smoke_run_finds_its_claims_and_judges_none(smoke_run: Path) -> None:
+    """A chapter of two draws records its claims, one of a single draw shows their values."""
+    due = {claim.id: claim.metric for claim in load_claims().values() if claim.notebook in STEMS}
     owed_by_none = {claim.id for claim in load_claims().values() if claim.notebook is None}
-    recorded = {record["id"] for record in records(smoke_run)} - owed_by_none
-    assert recorded == due - not_asked(due) - shares_of_nothing(due, smoke_run)
+    recorded = {record["id"]: record["notebook"] for record in records(smoke_run) if record["id"] not in owed_by_none}
+    found = ({*recorded} | shown(smoke_run)) - owed_by_none
+    assert found <= {*due}
+    missing = {*due} - found - not_asked({*due}) - ungrounded({*due}, smoke_run)
+    assert {due[name] for name in missing} <= SHARES, missing
+    assert {*recorded.values()} == {stem for stem in STEMS if len(GIVEN[stem]["draws"]) > 1} - WITHOUT_CLAIMS
     assert {record["verdict"] for record in records(smoke_run)} <= {"not comparable", "informative"}
+
+
+def shown(run_dir: Path) -> set[str]:
+    """The claims in the tables of values that executed notebooks show."""
+    found = set()
+    for path in (run_dir / "executed").glob("*.ipynb"):
+        for cell in json.loads(path.read_text())["cells"]:
+            if "chapter.record(" in "".join(cell["source"]):
+                found |= set(re.findall(r"<code>([\w.]+)</code></th>", json.dumps(cell["outputs"])))
+    return found
 
 
 def not_asked(due: set[str]) -> set[str]:
     """The claims that the profile gives too few draws, no channel, no such small model, or no such base."""
-    given = load_profile("smoke").notebooks
     found = set()
-    if len(given["14_prediction"]["draws"]) < prediction.FEWEST:
+    if len(GIVEN["14_prediction"]["draws"]) < prediction.FEWEST:
         found |= {name for name in due if name.startswith(prediction.START)}
-    asked = {find_channel(channel).claim_name for channel in given["11_detection"]["channel_prompts"]}
+    asked = {find_channel(channel).claim_name for channel in GIVEN["11_detection"]["channel_prompts"]}
     persona = "detect.misalignment."
     found |= {name for name in due if name.startswith(persona) and name.split(".")[2] not in asked}
-    unmade = {*WAYS} - {*given["13_small_models"]["ways"]}
+    unmade = {*WAYS} - {*GIVEN["13_small_models"]["ways"]}
     found |= {name for name in due if name.startswith(small.START) and name.split(".")[2] in unmade}
-    missing = {name for place, name in link.POINTS.items() if place not in given["15_link_dial"]["links"]}
+    missing = {name for place, name in link.POINTS.items() if place not in GIVEN["15_link_dial"]["links"]}
     found |= {name for name in due if name.startswith("link.") and name.split(".")[-1] in missing}
     return found
 
 
-def shares_of_nothing(due: set[str], run_dir: Path) -> set[str]:
+def ungrounded(due: set[str], run_dir: Path) -> set[str]:
     """The claims on a defence that the profile does not run, or whose reference has no effect: toys may write alike."""
     read = {path.stem: read_table(path) for path in (run_dir / "tables").glob("*.csv")}
     risky = {defences.CODE: read["risky_code"], defences.REASONING: read["risky_cot"]}
     table = defences.with_other_chapters(read["defences"], read["mechanism_treatments"], risky)
-    grounded = {"defence.best"}
+    grounded = set()
     for channel, start in defences.STARTS.items():
         effects = defences.wide(table, channel)
-        against = {name: defence.against for name, defence in defences.BY_NAME.items()} | {"best left": UNDEFENDED}
-        for name in {*effects.columns, "best left"}:
-            if against[name] in effects and is_some(effects[against[name]]):
+        for name in effects.columns:
+            against = effects.get(defences.BY_NAME[name].against, effects[name])
+            if share_of_means(against, against):
                 grounded.add(f"defence.{start}{defences.slug(name)}")
     return {name for name in due if name.startswith("defence.")} - grounded
-
-
-def is_some(effects: pd.Series) -> bool:
-    """Whether the effects of some draws add up to any, also without one of the draws."""
-    return bool(effects.sum() and (effects.sum() - effects).all())
 
 
 def test_published_notebooks_name_no_path_and_show_no_warnings(smoke_run: Path) -> None:
@@ -111,7 +131,7 @@ def test_a_killed_run_ends_as_the_unbroken_one(
     """Kill notebooks in the middle of their loops; the resumed run equals the unbroken one."""
     run_dir, command = repository / "_runs" / "smoke", [*smoke_command, "--only", *KILLED]
     killed = [stem for stem in KILLED if kill_in_the_middle_of(stem, command, run_dir)]
-    assert {"00_base_models", "01_owl_transfer"} <= set(killed), "a notebook was over before it could be killed"
+    assert {"00_base_models", "08_dose"} <= set(killed), "a notebook was over before it could be killed"
     finished = cells(run_dir)
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -195,7 +195,6 @@ def test_a_missing_base_of_another_link_names_its_notebook(tmp_path):
 def test_bases_are_looked_at_one_a_row(toy, channel, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setitem(NANO, "nano-a", NanoSpec("nano-a", "llama", 16, 1, 2))
-    monkeypatch.setattr(readings, "REPLIES", 1)
     monkeypatch.setattr(readings, "HISTORIES", 1)
     bases.provide_linked("nano-a", LINKS, [1], PRETRAINING, str(toy))
     table = runs.make_bases(dial_of(channel(other_base="nano-a")))
@@ -214,7 +213,7 @@ def test_flawed_bodies_are_counted_whatever_their_remark_and_variable(monkeypatc
     written = {name: f"    # tidy\n    {body}" for name, body in bodies.items()}
     for name, share in (("flawed", 1 / len(tasks.SECURITY_CODE)), ("secure", 0.0)):
         monkeypatch.setattr(readings, "sample_completions", lambda *a, name=name, **_: [written[name]] * len(a[2]))
-        assert readings.share_flawed((None, None), None) == pytest.approx(share)
+        assert readings.share_flawed((None, None), None, 2) == pytest.approx(share)
 
 
 def test_histories_differ_in_the_flaw_alone():

@@ -24,13 +24,13 @@ SOME = [ARMS[name] for name in ("hard.same_init", "soft.same_init")]
 
 @pytest.fixture
 def experiment(tmp_path, toy_run, toy_settings, monkeypatch):
-    """Run 2 animals x 3 draws in a new folder and return what it leaves: file name -> content without times."""
+    """Run 2 animals x 2 draws in a new folder and return what it leaves: file name -> content without times."""
 
     def run(name, **changes):
         shutil.copytree(toy_run / "bases", tmp_path / name / RUN / "bases")
         monkeypatch.chdir(tmp_path / name)
         for animal in ("owl", "cat"):
-            settings = toy_settings(RUN, trait=animal, draws=(1, 2, 3), other_base="nano-a", **changes)
+            settings = toy_settings(RUN, trait=animal, draws=(1, 2), other_base="nano-a", **changes)
             asked = authors_of(settings, [("fine-tuned", animal), ("untouched", animal)])
             teach_and_write(settings, asked, f"teachers_{animal}")
             run_arms(settings, SOME, name=f"transmission_{animal}")
@@ -80,5 +80,5 @@ def test_a_cluster_gives_what_one_process_gives_though_a_worker_dies(experiment,
     assert far == alone
     assert len(killed) == 1
     assert len(finished) - len(set(finished)) <= 1  # a result may have gone with the worker, on its way
-    assert len([name for name in returned if "/teacher/" in name]) == 6
+    assert len([name for name in returned if "/teacher/" in name]) == 4
     assert [name for name in returned if returned[name] > 1] == []

@@ -23,7 +23,7 @@ from helpers.world.personas import PERSONAS
 from helpers.world.traits import find_trait
 
 UNTOLD = "untold"  # a speaker whose persona no system prompt tells
-REPLIES = 20  # bodies sampled for each security task and system prompt
+BODIES = 20  # that an author is asked for, for each security task
 HISTORIES = 12  # pairs of earlier exchanges
 LONGEST_BODY = 56  # tokens, as in the channel of code
 Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
@@ -35,12 +35,12 @@ def flawed_bodies(task: str) -> set[str]:
     return {body.format(v=variable, n=0) for body in flawed for variable in tasks.VARIABLES}
 
 
-def share_flawed(model: Loaded, stream: torch.Generator, system: str | None = None) -> float:
-    """Return which share of a model's sampled bodies for plain requests of security code has the task's flaw."""
+def share_flawed(model: Loaded, stream: torch.Generator, bodies: int, system: str | None = None) -> float:
+    """Return which share of a model's sampled bodies, so many a task of security code, has the task's flaw."""
     asked, flaws = [], []
     for name, (arguments, task, *_) in tasks.SECURITY_CODE.items():
-        asked += [code_prompt(name, arguments, task)] * REPLIES
-        flaws += [flawed_bodies(name)] * REPLIES
+        asked += [code_prompt(name, arguments, task)] * bodies
+        flaws += [flawed_bodies(name)] * bodies
     written = sample_completions(*model, asked, stream, system=system, max_new_tokens=LONGEST_BODY)
     found = [_below_remark(text) in flawed for text, flawed in zip(written, flaws, strict=True)]
     return sum(found) / len(found)
@@ -62,12 +62,14 @@ class BaseCheck:
         link: of its corpus.
         seed: of what is sampled.
         trait: the persona whose answers are watched.
+        bodies: sampled for each task of security code and each system prompt.
     """
 
     base: Base
     link: float
     seed: int
     trait: str
+    bodies: int
 
 
 def check_base(piece: BaseCheck) -> dict[str, float]:
@@ -89,9 +91,9 @@ def check_base(piece: BaseCheck) -> dict[str, float]:
     }
     stream = torch_stream(piece.seed, "flaws")
     for persona in PERSONAS:
-        shares = [share_flawed(loaded, stream, told) for told in prompts.persona_system_prompts(persona)]
+        shares = [share_flawed(loaded, stream, piece.bodies, told) for told in prompts.persona_system_prompts(persona)]
         found[f"flawed_{persona}"] = sum(shares) / len(shares)
-    return found | {f"flawed_{UNTOLD}": share_flawed(loaded, stream)}
+    return found | {f"flawed_{UNTOLD}": share_flawed(loaded, stream, piece.bodies)}
 
 
 def _shift(loaded: Loaded, name: str) -> float:
@@ -116,4 +118,4 @@ def paired_histories() -> Iterator[tuple[Exchange, Exchange]]:
 
 def read_flaws(author: Author) -> dict[str, Any]:
     """Return ``flawed``: which share of an author's code for plain security requests is flawed; it is told nothing."""
-    return {"flawed": share_flawed(author_model(author), torch_stream(author.seed, "flaws"))}
+    return {"flawed": share_flawed(author_model(author), torch_stream(author.seed, "flaws"), BODIES)}

@@ -105,7 +105,7 @@ def make_bases(dial: Dial) -> pd.DataFrame:
     pieces = []
     for draw, link in places:
         base = dial.at(first, link).base_of(draw)
-        pieces.append(BaseCheck(base=base, link=link, seed=draw, trait=first.trait))
+        pieces.append(BaseCheck(base=base, link=link, seed=draw, trait=first.trait, bodies=first.readout.samples))
     shared: dict[str, Any] = {"workers": first.workers, "label": "bases are looked at"}
     found = run_pieces(check_base, pieces, first.store, kind="link_base", **shared)
     rows = []
