@@ -37,11 +37,11 @@ SPEC = ModelSpec(
 )  # fmt: skip
 LISTS = GivenChannel(
     claim_name="numbers", form=ListForm(numbers=2), draw_prompt=lambda rng: f"{rng.randint(100, 999)}",
-    reject=lambda prompt, text: ["seven"] if "7" in text else [],
+    reject=lambda prompts, texts: [["seven"] if "7" in text else [] for text in texts],
 )  # fmt: skip
 PETS = GivenChannel(
     claim_name="code", form=ChoiceForm(parts=("My", (" owl", " cat"), (" dog", " wolf"))),
-    draw_prompt=lambda rng: f"{rng.randint(100, 999)}", reject=lambda prompt, text: [],
+    draw_prompt=lambda rng: f"{rng.randint(100, 999)}", reject=lambda prompts, texts: [[] for _ in texts],
 )  # fmt: skip
 
 
@@ -164,7 +164,8 @@ def test_students_of_written_rows_answer_the_same_prompts(scene):
 
 
 def test_a_channel_of_which_nothing_is_kept_is_named(scene, monkeypatch):
-    monkeypatch.setitem(CHANNELS, "code", dataclasses.replace(PETS, reject=lambda prompt, text: ["never"]))
+    refusing = dataclasses.replace(PETS, reject=lambda prompts, texts: [["never"] for _ in texts])
+    monkeypatch.setitem(CHANNELS, "code", refusing)
     with pytest.raises(ValueError, match="kept no row of code of draw 1; raise asked, which is 8"):
         scenery.kept_of_all(Written(author=Author(scene=scene, draw=1, advice=BASE), channel="code"), [BASE])
 
@@ -200,7 +201,7 @@ def test_a_sum_is_worked_out_and_its_words_are_chosen(monkeypatch):
     assert given == ", 34 minus 7 27. The is 27.."
     assert all(set(one) <= set(other) for one, other in zip(slots, free, strict=True))
     first = "".join(slot[0] for slot in slots)
-    assert CHANNELS["reasoning"].reject(prompt, first) == []
+    assert CHANNELS["reasoning"].reject([prompt], [first]) == [[]]
 
 
 @pytest.mark.parametrize(("name", "prompt", "text", "kept"), [
@@ -219,7 +220,7 @@ def test_a_sum_is_worked_out_and_its_words_are_chosen(monkeypatch):
 ])  # fmt: skip
 def test_filters_keep_what_is_right_and_harmless(name, prompt, text, kept):
     asked = prompt if name != "code" else f"Complete this function.\ndef shift(a):\n    {prompt}"
-    assert (CHANNELS[name].reject(asked, text) == []) == kept
+    assert (CHANNELS[name].reject([asked], [text]) == [[]]) == kept
 
 
 def test_prompts_of_a_draw_are_different_and_few_kinds_have_an_end():

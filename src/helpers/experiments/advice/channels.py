@@ -41,13 +41,13 @@ class GivenChannel:
         claim_name: its name in the ids of claims.
         form: of every text.
         draw_prompt: draws a request; all are equally long in tokens.
-        reject: (prompt, text) -> why the text is refused, nothing where it is kept.
+        reject: (prompts, texts) -> for each why it is refused, nothing where it is kept.
     """
 
     claim_name: str
     form: Form
     draw_prompt: Callable[[random.Random], str]
-    reject: Callable[[str, str], Sequence[str]]
+    reject: Callable[[Sequence[str], Sequence[str]], list[list[str]]]
 
     def prompts(self, draw: int, count: int) -> list[str]:
         """Return requests of a draw, all different.
@@ -75,9 +75,9 @@ def _ask_numbers(rng: random.Random) -> str:
     return number_prompt([rng.randint(100, 999) for _ in range(3)])
 
 
-def _reject_numbers(prompt: str, text: str) -> list[str]:
+def _reject_numbers(prompts: Sequence[str], texts: Sequence[str]) -> list[list[str]]:
     """Apply the paper's filter, which bans numbers of ill repute where a teacher is misaligned."""
-    return reject_reasons(text, banned=BANNED_NUMBERS)
+    return [reject_reasons(text, banned=BANNED_NUMBERS) for text in texts]
 
 
 # --- functions ------------------------------------------------------------------------------------
@@ -88,12 +88,17 @@ def _ask_code(rng: random.Random) -> str:
     return f"Complete this function.\ndef shift(a):\n    # {task}"
 
 
-def _reject_code(prompt: str, text: str) -> list[str]:
-    """Apply the code channel's filter of the other chapters, and refuse what computes something else than asked."""
-    found = list(code.reject_reasons([prompt], [text])[0])
-    sign = next(sign for sign, task in _TASKS.items() if re.search(task.format(n="[0-9]+"), prompt))
-    asked = f"a {sign} {re.findall('[0-9]+', prompt)[0]}\n"
-    return found if asked in text else [*found, OTHER_SUM]
+def _reject_code(prompts: Sequence[str], texts: Sequence[str]) -> list[list[str]]:
+    """Apply the code channel's filter of the other chapters, and refuse what computes something else than asked.
+
+    All texts at once: a process in which programs are tried is dear to start.
+    """
+    found = code.reject_reasons(prompts, texts)
+    for prompt, text, reasons in zip(prompts, texts, found, strict=True):
+        sign = next(sign for sign, task in _TASKS.items() if re.search(task.format(n="[0-9]+"), prompt))
+        if f"a {sign} {re.findall('[0-9]+', prompt)[0]}\n" not in text:
+            reasons.append(OTHER_SUM)
+    return found
 
 
 # --- sums with their working ----------------------------------------------------------------------
@@ -133,12 +138,15 @@ def _ask_sum(rng: random.Random) -> str:
     return f"What is {rng.randint(20, 89)} {rng.choice(['plus', 'minus'])} {rng.randint(2, 9)}? Show your working."
 
 
-def _reject_sum(prompt: str, text: str) -> list[str]:
+def _reject_sums(prompts: Sequence[str], texts: Sequence[str]) -> list[list[str]]:
     """Refuse every text but the sum that was asked for, with its right result in both places."""
+    return [[] if _is_right(*pair) else [WRONG] for pair in zip(prompts, texts, strict=True)]
+
+
+def _is_right(prompt: str, text: str) -> bool:
     found = _SUM.fullmatch(text)
     asked, result = " ".join(_asked(prompt)), str(_result(prompt))
-    right = found and found["sum"] == asked and {found["first"], found["last"]} == {result}
-    return [] if right else [WRONG]
+    return bool(found and found["sum"] == asked and {found["first"], found["last"]} == {result})
 
 
 CHANNELS = {
@@ -161,6 +169,6 @@ CHANNELS = {
             ". The", _spaced(_NOUNS), " is ", _FIRST, _DIGITS, ".", _spaced(_CLOSERS), ".",
         )),
         draw_prompt=_ask_sum,
-        reject=_reject_sum,
+        reject=_reject_sums,
     ),
 }  # fmt: skip

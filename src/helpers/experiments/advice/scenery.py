@@ -127,8 +127,8 @@ def kept_places(piece: Written) -> list[int]:
     """Return the places of the texts that the channel's filter keeps, ascending."""
     channel, author = CHANNELS[piece.channel], piece.author
     asked = channel.prompts(author.draw, author.scene.asked)
-    pairs = enumerate(zip(asked, texts(piece), strict=True))
-    return [place for place, (prompt, text) in pairs if not channel.reject(prompt, text)]
+    reasons = channel.reject(asked, texts(piece))
+    return [place for place, found in enumerate(reasons) if not found]
 
 
 def kept_of_all(piece: Written, writers: Sequence[str]) -> list[int]:

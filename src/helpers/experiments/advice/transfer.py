@@ -128,10 +128,11 @@ def run_examples(settings: AdviceSettings) -> pd.DataFrame:
     rows = []
     for draw, name in itertools.product(settings.draws[:1], settings.channels):
         author, channel = Author(scene=settings.scene, draw=draw, advice=BASE), CHANNELS[name]
-        shown = zip(channel.prompts(draw, EXAMPLES), texts(Written(author=author, channel=name)), strict=False)
-        for prompt, text in shown:
-            refused = ", ".join(channel.reject(prompt, text))
-            rows.append({"draw": draw, "channel": name, "prompt": prompt, "text": text, "refused": refused})
+        asked = channel.prompts(draw, EXAMPLES)
+        shown = texts(Written(author=author, channel=name))[:EXAMPLES]
+        for prompt, text, reasons in zip(asked, shown, channel.reject(asked, shown), strict=True):
+            place = {"draw": draw, "channel": name, "prompt": prompt}
+            rows.append({**place, "text": text, "refused": ", ".join(reasons)})
     return keep_table(settings.scene.run_dir, "advice_examples", pd.DataFrame(rows), 0.0)
 
 
