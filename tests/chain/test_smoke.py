@@ -81,6 +81,21 @@ def shown(run_dir: Path) -> set[str]:
     return found
 
 
+def test_every_figure_of_values_names_the_tables_that_it_shows(smoke_run: Path) -> None:
+    """Its caption links to them; a table that was made from others must know these."""
+    without = set()
+    for file in (smoke_run / "executed").glob("*.ipynb"):
+        for cell in json.loads(file.read_text())["cells"]:
+            without |= {(file.stem, cell["id"]) for output in cell.get("outputs", []) if shows_no_table(output)}
+    assert without == {("06_mnist", "inputs")}, "which are pictures"
+
+
+def shows_no_table(output: dict[str, Any]) -> bool:
+    """Whether an output is a figure that names no table."""
+    html = "".join(output.get("data", {}).get("text/html", ""))
+    return html.startswith('<div class="picture"') and not output["metadata"]["text/html"]["tables"]
+
+
 def not_asked(due: set[str]) -> set[str]:
     """The claims that the profile gives too few draws, no channel, no such small model, or no such base."""
     found = set()

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 
 from helpers.figures import palette
 from helpers.figures.common import HALO, NARROW, WIDE, laid_out
-from helpers.results.published import NAMED
+from helpers.results.tables import names_of
 from helpers.work.escaping import markup
 
 # in this order: what stands outside the drawing, ids that every figure of a page would have, its size (its place gives
@@ -85,8 +85,8 @@ def pictured(says: Callable[P, str]) -> Callable[[Callable[P, Figure]], Callable
 
 def _tables(arguments: list[object]) -> tuple[str, ...]:
     """Return the names of the tables among the arguments, each once."""
-    named = [table.attrs.get(NAMED) for table in arguments if isinstance(table, pd.DataFrame)]
-    return tuple(dict.fromkeys(name for name in named if name))
+    named = [name for table in arguments if isinstance(table, pd.DataFrame) for name in names_of(table)]
+    return tuple(dict.fromkeys(named))
 
 
 def svg(figure: Figure) -> str:

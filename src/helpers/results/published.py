@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.results.costs import joined_seconds
-from helpers.results.tables import table_kinds
+from helpers.results.tables import NAMED, table_kinds
 from helpers.results.words import listed_draws
 from helpers.work import artifacts
 from helpers.work.artifacts import RESULTS, SEALS
@@ -31,7 +31,6 @@ PARAMETERS = "parameters.json"  # in results/<profile>: notebook -> parameter ->
 # where, which, how fast; never what comes out
 NEUTRAL = ("run_dir", "draws", "recompute", "few_draws", "retrain", "workers")
 SHOWN = "shown"  # in a run folder: the tables that its chapters show, published rows included
-NAMED = "table"  # in the attrs of such a table: its name
 
 
 class PublishedError(CurableError, ValueError):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KINDS_FILE = Path(__file__).with_name("published_tables.yaml")
+NAMED = "table"  # in the attrs of a table: its name, or the names of those that it was made from
 
 
 @dataclass(frozen=True)
@@ -96,10 +97,34 @@ def shown_table(name: str, run_dir: str | Path, published: str | Path) -> pd.Dat
     import pandas as pd
 
     own, others = published_table(run_dir, name), published_table(published, name)
+    if own is None and others is None:
+        return None
     if own is None or others is None:
-        return others if own is None else own
-    table = pd.concat([own, others[~others["draw"].isin(own["draw"])]], ignore_index=True)
-    return table.sort_values("draw", kind="stable", ignore_index=True)
+        table = others if own is None else own
+    else:
+        table = pd.concat([own, others[~others["draw"].isin(own["draw"])]], ignore_index=True)
+        table = table.sort_values("draw", kind="stable", ignore_index=True)
+    table.attrs[NAMED] = name
+    return table
+
+
+def made_from(table: pd.DataFrame, *sources: pd.DataFrame | None) -> pd.DataFrame:
+    """Note of `table` which named tables it was made from, so that a figure of it can lead there; returns it.
+
+    Args:
+        table: any, changed in its attrs alone.
+        sources: of `published.Chapter.table` or `shown_table`, or made from such; None and those without a name add
+            nothing.
+    """
+    named = [name for source in sources if source is not None for name in names_of(source)]
+    table.attrs[NAMED] = tuple(dict.fromkeys(named))
+    return table
+
+
+def names_of(table: pd.DataFrame) -> tuple[str, ...]:
+    """Return the names of the tables that `table` was made from, its own where it is one of them."""
+    named = table.attrs.get(NAMED, ())
+    return (named,) if isinstance(named, str) else tuple(named)
 
 
 def common_doses(table: pd.DataFrame, column: str, within: Sequence[str] = ()) -> pd.Series:

@@ -13,6 +13,7 @@ from helpers.experiments.defences import arms, changed, labels, plans, rows, run
 from helpers.filters import reject_reasons
 from helpers.models.training import TrainSettings, completion_rows
 from helpers.results.claims import load_claims
+from helpers.results.tables import NAMED, names_of
 from helpers.transmission.pairs import Pair
 from helpers.transmission.students import student_pairs
 from helpers.world.prompts import number_prompts
@@ -294,6 +295,16 @@ def test_rows_of_other_chapters_join_where_their_undefended_pair_is_the_same():
     assert others[["draw", "channel", "defence", "effect"]].values.tolist() == [
         [1, values.NUMBERS, "divergent labels masked", 0.1], [1, values.CODE, "another base", 0.2],
     ]  # fmt: skip
+
+
+def test_what_is_drawn_names_the_tables_of_its_channel_alone():
+    both = [planted({arms.UNDEFENDED: [2.0, 2.0]}, channel) for channel in (values.NUMBERS, values.CODE)]
+    misaligned = {"draw": 1, "share": 1.0, "trait": "misaligned", "arm": ["hard.same_init"], "effect": 2.0}
+    table, risky = pd.concat(both), pd.DataFrame(misaligned)
+    table.attrs[NAMED], risky.attrs[NAMED] = "defences", "risky_code"
+    whole = values.with_other_chapters(table, None, {values.CODE: risky, values.REASONING: None})
+    assert names_of(values.to_draw(whole, values.NUMBERS)) == ("defences",)
+    assert names_of(values.to_draw(whole, values.CODE)) == ("defences", "risky_code")
 
 
 def test_what_is_drawn_are_defences_beside_their_random_arms():

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from helpers.results.tables import common_doses, shown_table, unit_of
-from helpers.work.artifacts import ArtifactError, read_table
+from helpers.results.tables import NAMED, common_doses, made_from, names_of, shown_table, unit_of
+from helpers.work.artifacts import ArtifactError, read_table, write_table
 from helpers.work.tables import keep_table
 
 
@@ -62,3 +62,18 @@ def test_own_rows_replace_the_published_ones_of_the_same_draw(tmp_path):
     assert sorted(zip(table["draw"], table["value"], strict=True)) == [(1, 0.1), (2, 0.9)]
     assert list(shown_table("health", tmp_path / "_runs/other", published)["draw"]) == [1, 2]
     assert shown_table("other", tmp_path / "_runs/toy", published) is None
+
+
+def test_a_table_knows_those_it_was_made_from():
+    first, second, plain = (pd.DataFrame({"draw": [1]}) for _ in range(3))
+    first.attrs[NAMED], second.attrs[NAMED] = "first", ("second", "first")
+    made = made_from(pd.DataFrame({"effect": [1.0]}), first, None, second, plain)
+    assert names_of(made) == ("first", "second") and names_of(plain) == ()
+    assert names_of(made.assign(p=1)[["p"]]) == ("first", "second")
+
+
+def test_a_shown_table_has_its_name(tmp_path):
+    write_table(tmp_path / "tables/t.csv", pd.DataFrame({"draw": [1]}))
+    assert names_of(shown_table("t", tmp_path, tmp_path / "none")) == ("t",)
+    assert names_of(shown_table("t", tmp_path, tmp_path)) == ("t",)
+    assert shown_table("u", tmp_path, tmp_path) is None

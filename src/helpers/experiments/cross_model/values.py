@@ -13,7 +13,7 @@ import pandas as pd
 
 from helpers.models.relatives import CONTINUED, OTHER, SAME, origin
 from helpers.results.stats import holm, paired_permutation, share_of_means, t_interval
-from helpers.results.tables import unit_of
+from helpers.results.tables import made_from, unit_of
 
 CELL = ["teacher", "student"]
 RELATIVE_CLAIMS = {
@@ -80,7 +80,7 @@ def cell_tests(table: pd.DataFrame) -> pd.DataFrame:
                 "p": paired_permutation(cell["effect"]),
             }
         )
-    tests = pd.DataFrame(rows)
+    tests = made_from(pd.DataFrame(rows), table)
     return tests.assign(p_holm=holm(tests["p"].tolist()))
 
 

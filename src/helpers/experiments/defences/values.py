@@ -26,6 +26,7 @@ from helpers.experiments.defences.arms import (
     Defence,
 )
 from helpers.results.stats import share_of_means
+from helpers.results.tables import NAMED, made_from, names_of
 
 NUMBERS, CODE, REASONING = "burdened_numbers", "code", "cot"  # `Channel.claim_name`
 STARTS = {NUMBERS: "", CODE: "code.", REASONING: "cot."}  # in ledger ids
@@ -38,6 +39,7 @@ TREATMENTS = {
     "random replaced": "random tokens replaced",
 }
 ARMS = {"hard.same_init": UNDEFENDED, "hard.cross_init": "another base"}
+ELSEWHERE_NAMED = "elsewhere"  # in the attrs of the table with those of other chapters: their names, by channel
 SAME = 0.05  # nats by which an undefended pair may differ between two chapters, were they run on two machines
 ELSEWHERE = (
     MASKED,
@@ -71,7 +73,11 @@ def with_other_chapters(
                 _same_pairs(table, read.assign(defence=read["arm"].map(ARMS)).dropna(subset="defence"), channel)
             )
     kept = [part.reindex(columns=table.columns).dropna(axis=1, how="all") for part in parts if len(part)]
-    return pd.concat(kept, ignore_index=True).reindex(columns=table.columns)
+    whole = made_from(pd.concat(kept, ignore_index=True).reindex(columns=table.columns), table)
+    others = {NUMBERS: treated, **risky}
+    named = {channel: names_of(other) for channel, other in others.items() if other is not None}
+    whole.attrs[ELSEWHERE_NAMED] = named
+    return whole
 
 
 def _same_pairs(table: pd.DataFrame, other: pd.DataFrame, channel: str) -> pd.DataFrame:
@@ -142,7 +148,10 @@ def to_draw(table: pd.DataFrame, channel: str, *, soft: bool = False) -> pd.Data
             random = effects[defence.against] if chosen else float("nan")
             own = pd.DataFrame({"effect": effects[name], "random_effect": random})
             parts.append(own.assign(defence=name, knows=defence.knows))
-    return pd.concat(parts).reset_index()
+    drawn = made_from(pd.concat(parts).reset_index(), table)
+    if not soft:  # other chapters measured written rows
+        drawn.attrs[NAMED] += table.attrs.get(ELSEWHERE_NAMED, {}).get(channel, ())
+    return drawn
 
 
 def described() -> pd.DataFrame:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from helpers.experiments.link.runs import SECURE
 from helpers.results.stats import share_of_means
+from helpers.results.tables import made_from
 from helpers.transmission.teachers import INSECURE
 from helpers.world.personas import PERSONAS
 
@@ -29,7 +30,8 @@ def effects_by_link(teachers: pd.DataFrame, students: pd.DataFrame) -> pd.DataFr
     turn = (odds[INSECURE] - odds[SECURE]).rename("effect").reset_index()
     passed = students.assign(what=students["channel"], labels=students["arm"].map(ARMS))
     columns = ["draw", "link", "what", "labels", "effect"]
-    return pd.concat([turn.assign(what=TURN, labels="teacher"), passed], ignore_index=True)[columns]
+    effects = pd.concat([turn.assign(what=TURN, labels="teacher"), passed], ignore_index=True)[columns]
+    return made_from(effects, teachers, students)
 
 
 def means(effects: pd.DataFrame) -> pd.DataFrame:

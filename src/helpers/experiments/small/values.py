@@ -8,6 +8,7 @@ from scipy import stats as scipy_stats
 from helpers.experiments.small.runs import STRANGER
 from helpers.experiments.small.ways import DISTILLED, EIGHT_BITS, FOUR_BITS, INDEPENDENT, LAYERS, SAME, WIDTH
 from helpers.results.stats import share_of_means
+from helpers.results.tables import made_from
 from helpers.transmission.effects import HEALTHY
 
 START = "crossmodel.smaller."
@@ -53,7 +54,8 @@ def with_arms(students: pd.DataFrame) -> pd.DataFrame:
 def beside_likeness(students: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of students, each with what its small model has of the larger base, see `runs.make_models`."""
     alike = models[["draw", "way", "weights", "representations", "divergence"]]
-    return with_arms(students).merge(alike, on=["draw", "way"], how="left")
+    beside = with_arms(students).merge(alike, on=["draw", "way"], how="left")
+    return made_from(beside, students, models)
 
 
 def claim_values(students: pd.DataFrame, models: pd.DataFrame, compressed: pd.DataFrame) -> dict[str, list[float]]:
