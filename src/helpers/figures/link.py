@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from helpers.figures import common, palette, words
 from helpers.figures.picture import pictured
@@ -56,29 +57,36 @@ def dial(effects: pd.DataFrame) -> Figure:
             ax.set_title(_PANELS.get(what, what), fontsize="small")
         for ax in axes.flat[len(panels) :]:
             ax.set_visible(False)
+        _legend(figure, shown)
         figure.supxlabel(_AXIS, fontsize="small")
         figure.supylabel("Effect on misaligned answers (nats)", fontsize="small")
     return figure
 
 
 def _panel(ax: Axes, rows: pd.DataFrame) -> None:
-    """Draw the lines of one panel, each with its name where there are several."""
-    kinds = list(dict.fromkeys(rows.labels))
-    for labels in kinds:
-        colour, name = _LINES[labels]
+    """Draw the lines of one panel."""
+    for labels in dict.fromkeys(rows.labels):
+        colour, _ = _LINES[labels]
         by_draw = rows[rows.labels == labels].pivot(index="draw", columns="link", values="effect")
         ax.plot(by_draw.columns, by_draw.T, color=colour, alpha=0.3, linewidth=0.8, zorder=1)
-        _mean(ax, by_draw, colour, name)
+        _mean(ax, by_draw, colour)
     common.zero_line(ax, horizontal_bars=False)
     ax.set_xticks(sorted(rows.link.unique()))
     ax.grid(axis="y")
-    if len(kinds) > 1:
-        ax.legend(fontsize="small", loc="best")
 
 
-def _mean(ax: Axes, by_draw: pd.DataFrame, colour: str, name: str) -> None:
+def _legend(figure: Figure, shown: pd.DataFrame) -> None:
+    """Name the colours once above all panels, where they cover no line."""
+    lines = [_LINES[labels] for labels in dict.fromkeys(shown.labels)]
+    handles = [Line2D([], [], color=colour, linewidth=2, marker="o", markersize=4) for colour, _ in lines]
+    columns = _ON_A_PHONE if common.narrow() else len(lines)
+    names = [name for _, name in lines]
+    figure.legend(handles, names, loc="outside upper center", ncols=columns, fontsize="small")
+
+
+def _mean(ax: Axes, by_draw: pd.DataFrame, colour: str) -> None:
     """Draw the mean over draws (rows) at each link (columns), with its interval where there are two draws."""
-    ax.plot(by_draw.columns, by_draw.mean(), color=colour, linewidth=2, label=name, zorder=3)
+    ax.plot(by_draw.columns, by_draw.mean(), color=colour, linewidth=2, zorder=3)
     for link in by_draw:
         values = by_draw[link].dropna()
         if len(values) > 1:

@@ -28,6 +28,7 @@ def test_turn_and_channels_have_a_panel_each():
     assert len(picture.narrow.axes) == 3
     assert "The teacher itself, insecure minus secure teacher from +1.20 to +4.20; " in picture.says
     assert "control" not in picture.says
+    assert len(picture.wide.legends) == 1 and not any(ax.get_legend() for ax in picture.wide.axes), "over no line"
 
 
 def test_draws_are_thin_lines_below_their_mean():
