@@ -5,6 +5,7 @@ Guards and claims that stand aside are folded below the others: they say whether
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,7 @@ from helpers.results.claims import GUARD
 from helpers.work.escaping import markup
 
 _NUMBER = "95 % interval"
+_BREAK = re.compile(r"(?<=[a-z0-9][._])(?=[A-Za-z])")  # within an id
 _LEFT = 'style="text-align: left"'  # Jupyter sets tables to the right
 _OTHERS = ("verdict", "prediction", "paper")  # the verdict first, so that no narrow page hides it
 
@@ -62,10 +64,10 @@ class ClaimsTable(pd.DataFrame):
         return f'<table class="table claims"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
     def _row(self, name: object, row: pd.Series, others: list[str]) -> str:
-        claim = f"{markup(row['claim'])}<br><code>{markup(name)}</code>"
+        claim = f"{markup(row['claim'])}<br><code>{_breakable(name)}</code>"
         cells = [f'<th scope="row" {_LEFT}>{claim}</th>', _cell("value", _number(row))]
         for column in others:
-            value = _verdict(row[column]) if column == "verdict" else markup(row[column])
+            value = _verdict(row[column]) if column == "verdict" else _breakable(row[column])
             cells.append(_cell(column, value))
         return f"<tr>{''.join(cells)}</tr>"
 
@@ -73,6 +75,11 @@ class ClaimsTable(pd.DataFrame):
 def _cell(title: str, content: str) -> str:
     # on a small screen the cells of a row stand below each other, each with its title
     return f'<td data-title="{markup(title)}" {_LEFT}>{content}</td>'
+
+
+def _breakable(text: object) -> str:
+    """Return text in which an id may break after its dots and underscores, not in the middle of a word."""
+    return _BREAK.sub("<wbr>", markup(text))
 
 
 def _number(row: pd.Series) -> str:

@@ -49,6 +49,13 @@ def test_a_claim_is_not_cut_and_has_its_verdict(shown):
     assert cells.tags.count("tr") == 2 and cells.tags.count("td") == 4
 
 
+def test_an_id_breaks_between_its_words_alone():
+    kept = {"value": ["0.5"], "prediction": ["within 0.25 (a third of a.b_c)"], "verdict": ["partly"]}
+    html = ClaimsTable({"claim": ["It is."], **kept}, index=["owl.numbers.same_init"])._repr_html_()
+    assert "<code>owl.<wbr>numbers.<wbr>same_<wbr>init</code>" in html
+    assert "within 0.25 (a third of a.<wbr>b_<wbr>c)" in html and "It is." in html
+
+
 def test_it_is_an_ordinary_table_otherwise(shown):
     assert isinstance(shown, pd.DataFrame) and shown.loc[OWL, "runs"] == 5
     assert type(shown[["claim", "verdict"]]) is pd.DataFrame
@@ -82,7 +89,7 @@ def test_guards_and_what_stands_aside_are_folded_below_the_claims(tmp_path):
     shown = ledger.table(tmp_path, ids)
     assert list(shown.sections().values()) == [["mnist.aux_only", "mnist.teacher"], ids[:1], ids[2:3]]
     html = shown._repr_html_()
-    assert html.count("<details>") == 2 and html.index("mnist.teacher") < html.index("<details>")
+    assert html.count("<details>") == 2 and html.index("mnist.<wbr>teacher") < html.index("<details>")
     assert "<summary>Guards (1 informative)</summary>" in html
     alone = ledger.table(tmp_path, ids[:1])._repr_html_()
     assert alone.startswith("<details open>") and alone.count("<table") == 1
