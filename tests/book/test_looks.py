@@ -17,7 +17,7 @@ def test_a_page_breaks_no_rule_of_axe(visit):
     assert visit.broken == []
 
 
-def test_on_a_phone_nothing_but_code_is_moved_sideways_and_figures_can_be_read(visit):
+def test_nothing_but_code_is_moved_sideways_and_figures_can_be_read_on_a_phone(visit):
     assert visit.sideways == []
     assert visit.letters >= SMALLEST, "pixels of the smallest letter in a figure"
 

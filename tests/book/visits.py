@@ -86,7 +86,7 @@ class Visit:
         pictures: that are not loaded or not described.
         opening: where the answer ends and where the first figure begins (CSS pixels).
         hidden_verdicts: how many lie outside their box on a wide screen.
-        sideways: what can be moved sideways on a phone and is no code, the page among it.
+        sideways: what can be moved sideways and is no code, the page among it, by screen.
         letters: smallest in a figure on a phone (CSS pixels).
         cut: texts of figures that are cut off, by screen.
         broken: rules of axe-core, by screen and theme.
@@ -173,8 +173,9 @@ def look(browser, found, screen, theme):
     if (screen, theme) == ("wide", "light"):
         found.opening = tuple(browser.execute_script(OPENING))
         found.hidden_verdicts = browser.execute_script(VERDICTS)
+    if theme == "light":
+        found.sideways += [f"{screen}: {part}" for part in browser.execute_script(SIDEWAYS)]
     if (screen, theme) == ("phone", "light"):
-        found.sideways = browser.execute_script(SIDEWAYS)
         found.letters = min(browser.execute_script(LETTERS), default=99.0)
     if theme == "light":
         found.cut += [f"{screen}: {text}" for text in browser.execute_script(CUT)]

@@ -2,8 +2,9 @@
 
 Pandas leaves header cells empty, does not say which of them head columns, and lets a wide table run off the page. Here
 empty ones become data cells, the others get a scope, and every value carries the titles of its column, so that the
-style sheet can set the cells of a row below each other where there is no room. Names such as ``owl.numbers`` may break
-at their dots, words stand to the left, and a number has a true minus, but no zero has one.
+style sheet can set the cells of a row below each other where there is no room; a row then has the names of its group
+with it. A table of many columns is set smaller. Names such as ``owl.numbers`` may break at their dots, words stand to
+the left, and a number has a true minus, but no zero has one; one with an exponent has three digits.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from bs4 import BeautifulSoup, Tag
 
 _MARK = 'class="dataframe"'
 _NUMBER = re.compile(r"-?(?:\d[\d.,]*(?:e[-+]?\d+)?|inf)")
+# columns, those that name the rows counted -> class of a table that is set smaller, and smaller still
+_CLASSES = {6: "many", 11: "crowded"}
 _MISSING = ("NaN", "None", "<NA>")
 _BREAK = re.compile(r"(?<=[._/])(?=[A-Za-z])")  # within a name
 
@@ -33,6 +36,9 @@ def readable(html: str) -> str:
 def _mend(table: Tag) -> None:
     del table["border"]
     titles = _titles(table)
+    smaller = [name for columns, name in _CLASSES.items() if len(titles) >= columns]
+    table["class"] = [*table.get("class", []), *smaller]
+    _name_groups(table)
     for head in table.select("thead th"):
         head["scope"] = "colgroup" if int(head.get("colspan", 1)) > 1 else "col"
     for head in table.select("tbody th"):
@@ -49,17 +55,36 @@ def _mend(table: Tag) -> None:
             del head["scope"]
 
 
+def _name_groups(table: Tag) -> None:
+    """Give each row the names of the groups it is in that stand in a row above, as ``data-groups``."""
+    open_groups: list[tuple[str, int]] = []  # name, and the rows that it still names
+    for row in table.select("tbody tr"):
+        above = [name for name, _ in open_groups]
+        if above:
+            row["data-groups"] = "  ".join(above)
+        heads = [(head.get_text(strip=True), int(head.get("rowspan", 1))) for head in row.find_all("th")]
+        open_groups = [(name, left - 1) for name, left in [*open_groups, *heads] if left > 1]
+
+
 def _mend_value(cell: Tag) -> None:
     """Write a number as the book does, and mark words."""
     text = cell.get_text(strip=True)
     if text in _MISSING:
         cell.string = "\N{EN DASH}"
     elif _NUMBER.fullmatch(text):
-        negative = text.startswith("-") and re.search("[1-9i]", text)
-        cell.string = text.replace("-", "\N{MINUS SIGN}", 1) if negative else text.lstrip("-")
+        cell.string = _number(text)
     elif text:
         cell["class"] = [*cell.get("class", []), "words"]
         _let_break(cell)
+
+
+def _number(text: str) -> str:
+    """Return a number as the book writes it; a line never breaks at a true minus, which a hyphen lets it do."""
+    if "e" in text:
+        text = f"{float(text.replace(',', '')):.3g}"
+    if text.startswith("-") and not re.search("[1-9i]", text):
+        text = text.lstrip("-")
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _align(table: Tag, titles: list[str]) -> None:

@@ -44,7 +44,13 @@ def test_titles_belong_to_their_columns():
 def test_numbers_have_a_true_minus_and_no_zero_has_one():
     values = pd.DataFrame({"a": ["-0.5", "-0.0", "1e-05", "-1e-05", "NaN", "a - b", ""]})
     found = [cell.get_text() for cell in cells(values, "tbody td")]
-    assert found == ["\N{MINUS SIGN}0.5", "0.0", "1e-05", "\N{MINUS SIGN}1e-05", "\N{EN DASH}", "a - b", ""]
+    minus = "\N{MINUS SIGN}"
+    assert found == [f"{minus}0.5", "0.0", f"1e{minus}05", f"{minus}1e{minus}05", "\N{EN DASH}", "a - b", ""]
+
+
+def test_a_number_with_an_exponent_has_three_digits():
+    found = [cell.get_text() for cell in cells(pd.DataFrame({"a": ["1.361636e-08", "0.000000e+00"]}), "tbody td")]
+    assert found == ["1.36e\N{MINUS SIGN}08", "0"]
 
 
 def test_words_stand_to_the_left_with_their_title_and_names_may_break():
@@ -57,3 +63,18 @@ def test_words_stand_to_the_left_with_their_title_and_names_may_break():
 def test_other_outputs_stay_as_they_are():
     for html in ("<p>1 < 2</p>", '<table class="table claims"><tr><th></th></tr></table>', ""):
         assert readable(html) == html
+
+
+def test_a_row_has_the_names_of_its_groups_with_it():
+    """On a phone rows stand below each other, and a name that spans rows stands in the first of them alone."""
+    rows = [("owl", "code", "soft"), ("owl", "code", "hard"), ("owl", "cot", "soft"), ("cat", "code", "soft")]
+    names = pd.MultiIndex.from_tuples(rows, names=["trait", "channel", "labels"])
+    table = pd.DataFrame({"effect": range(4)}, index=names)
+    found = [row.get("data-groups") for row in cells(table, "tbody tr")]
+    assert found == [None, "owl  code", "owl", None]
+
+
+def test_a_table_of_many_columns_is_set_smaller():
+    few, many, most = (pd.DataFrame([[0.5] * columns]) for columns in (4, 5, 10))
+    assert not cells(few, "table.many") and len(cells(many, "table.many")) == 1, "the index is a column too"
+    assert not cells(many, "table.crowded") and len(cells(most, "table.many.crowded")) == 1
