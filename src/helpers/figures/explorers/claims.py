@@ -34,13 +34,21 @@ class ClaimsExplorer(Explorer):
 
     def __init__(self, data: dict[str, Any]) -> None:
         """Make the browser; names of fields, and texts that many records share, arrive once."""
+        listed = _listed_once(data["records"])
         rest = {name: value for name, value in data.items() if name != "records"}
-        texts = sorted({record[name] for record in data["records"] for name in SHARED})
-        places = {text: place for place, text in enumerate(texts)}
-        rows = []
-        for record in data["records"]:
-            rows.append([places[value] if name in SHARED else value for name, value in record.items()])
-        super().__init__({**rest, "fields": list(data["records"][0]), "shared": SHARED, "texts": texts, "rows": rows})
+        super().__init__({**rest, **listed})
+
+
+def _listed_once(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return records as rows of their fields' values; of a field in `SHARED` the place of its text among the texts."""
+    places: dict[str, int] = {}
+    rows = []
+    for record in records:
+        row = []
+        for name, value in record.items():
+            row.append(places.setdefault(value, len(places)) if name in SHARED else value)
+        rows.append(row)
+    return {"fields": list(records[0]), "shared": SHARED, "texts": list(places), "rows": rows}
 
 
 def claims_data(records: Sequence[Record], published: Path) -> dict[str, Any]:
@@ -68,15 +76,17 @@ def claims_data(records: Sequence[Record], published: Path) -> dict[str, Any]:
         place = {"chapter": chapters.index(record.notebook), "kind": _kind(record), "channel": _channel(record.id)}
         listed.append({**place, **_told(record, by_id), "runs": found.get(record.id, [])})
     return {
-        "kinds": _present(KINDS, {entry["kind"] for entry in listed}),
-        "channels": _present(CHANNELS, {entry["channel"] for entry in listed}),
-        "verdicts": [verdict for verdict in VERDICTS if verdict in {record.verdict for record in records}],
+        "kinds": _present(KINDS, "kind", listed),
+        "channels": _present(CHANNELS, "channel", listed),
+        "verdicts": sorted({record.verdict for record in records}, key=VERDICTS.index),
         "chapters": chapters,
         "records": listed,
     }
 
 
-def _present(words: Mapping[str, str], used: set[str]) -> list[list[str]]:
+def _present(words: Mapping[str, str], field: str, listed: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Return the values of a field that records have, each with its words, in the order of the words."""
+    used = {entry[field] for entry in listed}
     return [[name, told] for name, told in words.items() if name in used]
 
 
@@ -119,7 +129,7 @@ def _found(records: Sequence[Record], published: Path) -> dict[str, list[list[An
     table: pd.DataFrame = found_by_run(published, records, runs)
     found: dict[str, list[list[Any]]] = {}
     for row in table.sort_values("run", ascending=False, kind="stable").itertuples():
-        numbers = [_rounded(value) for value in (row.value, row.low, row.high)]
+        numbers = map(_rounded, (row.value, row.low, row.high))
         found.setdefault(row.id, []).append([names.get(row.run, "this"), *numbers, int(row.n)])
     return found
 
