@@ -1,5 +1,6 @@
 """Times of a rerun follow from the plan and from what the published run noted."""
 
+import pytest
 from hosts import ROOT
 
 from helpers.book import times
@@ -15,6 +16,11 @@ def test_times_are_those_of_the_published_run_and_of_the_plan():
     assert float(words["all_hours"]) == round(seconds / 3600, 1)
     assert float(words["one_minutes"]) == load_profile("nano").one_minutes
     assert 0 < float(words["cluster_minutes"]) < 60 * float(words["all_hours"])
+
+
+@pytest.mark.parametrize("name", ["nano", "real-cpu"])
+def test_a_profile_says_about_how_long_its_published_run_took(name):
+    assert load_profile(name).minutes == pytest.approx(times.seconds(ROOT, name) / 60, rel=0.4)
 
 
 def test_each_chapter_has_its_minutes_on_colab():
