@@ -77,7 +77,8 @@ def shown(run_dir: Path) -> set[str]:
     for path in (run_dir / "executed").glob("*.ipynb"):
         for cell in json.loads(path.read_text())["cells"]:
             if "chapter.record(" in "".join(cell["source"]):
-                found |= set(re.findall(r"<code>([\w.]+)</code></th>", json.dumps(cell["outputs"]).replace("<wbr>", "")))
+                html = json.dumps(cell["outputs"]).replace("<wbr>", "")
+                found |= set(re.findall(r"<code>([\w.]+)</code></th>", html))
     return found
 
 

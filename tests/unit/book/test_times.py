@@ -20,7 +20,10 @@ def test_times_are_those_of_the_published_run_and_of_the_plan():
 
 @pytest.mark.parametrize("name", ["nano", "real-cpu"])
 def test_a_profile_says_about_how_long_its_published_run_took(name):
-    assert load_profile(name).minutes == pytest.approx(times.seconds(ROOT, name) / 60, rel=0.4)
+    profile, noted = load_profile(name), read_object(f"results/{name}/made_by.json")["seconds"]
+    if not set(profile.notebooks) <= set(noted):
+        pytest.skip("a chapter was not published yet")
+    assert profile.minutes == pytest.approx(times.seconds(ROOT, name) / 60, rel=0.4)
 
 
 def test_each_chapter_has_its_minutes_on_colab():
