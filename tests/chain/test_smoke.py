@@ -38,8 +38,8 @@ SHARES = {
     "share_of_the_effect_on_the_same_base",
     "share_of_turn_at_the_whole_link",
 }
-# one for each way in which work is kept: training checkpoints, pieces of worker processes, pieces of this process
-KILLED = ("00_base_models", "08_dose", "06_mnist")
+# one for each way in which work is kept: checkpoints of worker processes, pieces of this process
+KILLED = ("00_base_models", "06_mnist")
 
 
 def records(run_dir: Path, stems: Sequence[str] = STEMS) -> list[dict[str, Any]]:
@@ -147,7 +147,7 @@ def test_a_killed_run_ends_as_the_unbroken_one(
     """Kill notebooks in the middle of their loops; the resumed run equals the unbroken one."""
     run_dir, command = repository / "_runs" / "smoke", [*smoke_command, "--only", *KILLED]
     killed = [stem for stem in KILLED if kill_in_the_middle_of(stem, command, run_dir)]
-    assert {"00_base_models", "08_dose"} <= set(killed), "a notebook was over before it could be killed"
+    assert "00_base_models" in killed, "a notebook was over before it could be killed"
     finished = cells(run_dir)
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -24,6 +24,12 @@ _MENDED = (
     ),
     # aria-required-children: docutils gives the list of references the role of a list and its entries none
     (re.compile(r'(<div class="citation" id="[^"]*") role="doc-biblioentry"'), r'\1 role="listitem"'),
+    # document-title, html-has-lang, and a request for an icon that is not there: the page that leads to the first one
+    (
+        re.compile(r'\A(<meta http-equiv="Refresh" [^>]*>)\s*\Z'),
+        '<!DOCTYPE html>\n<html lang="en">\n<title>Subliminal learning</title>\n'
+        '<link rel="icon" href="_static/favicon.svg">\n\\1\n</html>\n',
+    ),
 )
 
 _CHATTER = re.compile(r"\bconsole\.(log|info|debug)\(")  # what goes well needs no word in the console of every page

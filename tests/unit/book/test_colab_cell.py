@@ -94,7 +94,7 @@ def test_tells_what_it_computes_with_and_refuses_what_does_not_fit(colab):
     assert "It computes on the CPU" in run_python(colab.python, CELL, colab.home, **colab.settings())
     colab.give_card("Tesla T4", 15360)
     told = run_python(colab.python, CELL, colab.home, **colab.settings())
-    assert "There is a card (Tesla T4, 15 GiB). The chapter on a real model takes Qwen2.5-0.5B-Instruct" in told
+    assert "There is a card (Tesla T4, 15 GiB). The chapters on a real model take Qwen2.5-0.5B-Instruct" in told
     asked = {**colab.settings(), "BOOK_PROFILE": "a100"}
     done = subprocess.run([colab.python, "-c", CELL], cwd=colab.home, env={**os.environ, **asked}, capture_output=True)
     assert done.returncode == 1

@@ -5,6 +5,7 @@ from helpers.book.theme import mend, mended, silenced
 BUTTON = '<button class="btn search-button-field pst-js-only" title="Search" aria-label="Search" data-x="1">'
 ICON = '<i class="theme-switch fa-solid fa-sun  fa-lg" data-mode="light" title="Light"></i>'
 SIDE = '<div id="pst-primary-sidebar" class="bd-sidebar-primary bd-sidebar">'
+LEADING = '<meta http-equiv="Refresh" content="0; url=book/index.html" />'
 CITED = '<div class="citation" id="id2" role="doc-biblioentry">'
 
 
@@ -14,7 +15,9 @@ def test_each_fault_is_mended_once():
     assert mended(SIDE).startswith('<div role="navigation" aria-label="Chapters" id=')
     assert mended(CITED).endswith('id="id2" role="listitem">')
     assert mended('<summary aria-label="Toggle hidden content">') == "<summary>"
-    for text in (BUTTON, ICON, SIDE, CITED):
+    first = mended(LEADING)
+    assert first.startswith('<!DOCTYPE html>\n<html lang="en">') and LEADING in first and 'rel="icon"' in first
+    for text in (BUTTON, ICON, SIDE, CITED, LEADING):
         assert mended(mended(text)) == mended(text)
 
 
