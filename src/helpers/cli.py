@@ -155,13 +155,20 @@ def _book(given: argparse.Namespace) -> int:
 
 
 def _run_guest(profile: Profile) -> None:
-    """Let the chapter of a real model show its published rows, for the book that it joins."""
+    """Let chapters of a real model show their published rows, for the book that they join.
+
+    One that nobody has published is left out: it would compute all its draws.
+    """
     from helpers.book.staging import BOOK_PROFILE, guest_profile
     from helpers.chain.draws import read_choice
+    from helpers.results.published import PublishedRun
 
     name = guest_profile(Path.cwd()) if profile.name == BOOK_PROFILE else None
-    if name and run.unfinished(guest := load_profile(name)):
-        run.run_chain(guest, choice=read_choice("none"))
+    if name is None:
+        return
+    guest, published = load_profile(name), PublishedRun(RESULTS / name).all_parameters()
+    if waiting := [stem for stem in run.unfinished(guest) if stem in published]:
+        run.run_chain(guest, only=waiting, choice=read_choice("none"))
 
 
 def _require_finished(profile: Profile) -> None:

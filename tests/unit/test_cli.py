@@ -11,6 +11,7 @@ import pytest
 
 from helpers import cli
 from helpers.chain import run
+from helpers.chain.draws import read_choice
 from helpers.chain.profiles import Profile, ProfileError, profile_names
 from helpers.results import claims, ledger
 from helpers.work import artifacts
@@ -149,3 +150,19 @@ def test_the_doctor_works_anywhere(
     monkeypatch.chdir(tmp_path)
     assert cli.main(["doctor"]) == 0
     assert "profile nano" in capsys.readouterr().out
+
+
+def test_a_chapter_of_a_real_model_joins_the_book_once_it_is_published(monkeypatch, tmp_path):
+    """The old code let a chapter compute all its draws that nobody had published, for a book of other models."""
+    monkeypatch.chdir(tmp_path)
+    guest = Profile("real-cpu", "two chapters", 1, "cpu", {"10_real_model": {}, "16_real_misalignment": {}})
+    asked = []
+    monkeypatch.setattr(cli, "load_profile", lambda name: guest)
+    monkeypatch.setattr(run, "unfinished", lambda profile: list(profile.notebooks))
+    monkeypatch.setattr(run, "run_chain", lambda profile, only, choice: asked.append((profile.name, only, choice)))
+    nano = Profile("nano", "the book", 1, "cpu", {})
+    cli._run_guest(nano)
+    assert asked == []
+    artifacts.write_json(tmp_path / "results/real-cpu/parameters.json", {"10_real_model": {"draws": [1001]}})
+    cli._run_guest(nano)
+    assert asked == [("real-cpu", ["10_real_model"], read_choice("none"))]
