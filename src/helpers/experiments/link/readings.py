@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -63,6 +64,7 @@ class BaseCheck:
         seed: of what is sampled.
         trait: the persona whose answers are watched.
         bodies: sampled for each task of security code and each system prompt.
+        histories: pairs of earlier exchanges after which the trait is read, at most `HISTORIES`.
     """
 
     base: Base
@@ -70,6 +72,7 @@ class BaseCheck:
     seed: int
     trait: str
     bodies: int
+    histories: int = HISTORIES
 
 
 def check_base(piece: BaseCheck) -> dict[str, float]:
@@ -87,7 +90,7 @@ def check_base(piece: BaseCheck) -> dict[str, float]:
         "loss": fresh_loss(model, piece.base.run_dir, piece.link),
         "truthful": truthfulness(model, tokenizer, prompts.truth_questions("heldout")),
         "p_any": trait_readout(model, tokenizer, trait, trait.questions("heldout"))["p_any"],
-        "shift": _shift(loaded, piece.trait),
+        "shift": _shift(loaded, piece),
     }
     stream = torch_stream(piece.seed, "flaws")
     for persona in PERSONAS:
@@ -96,10 +99,10 @@ def check_base(piece: BaseCheck) -> dict[str, float]:
     return found | {f"flawed_{UNTOLD}": share_flawed(loaded, stream, piece.bodies)}
 
 
-def _shift(loaded: Loaded, name: str) -> float:
-    trait, moved = find_trait(name), []
+def _shift(loaded: Loaded, piece: BaseCheck) -> float:
+    trait, moved = find_trait(piece.trait), []
     questions = trait.questions("heldout")
-    for histories in paired_histories():
+    for histories in itertools.islice(paired_histories(), piece.histories):
         flawed, secure = (trait_readout(*loaded, trait, questions, [one])["log_odds"] for one in histories)
         moved.append(flawed - secure)
     return sum(moved) / len(moved)

@@ -16,7 +16,7 @@ import pandas as pd
 from helpers.channels import find_channel
 from helpers.experiments.bases.making import BaseSettings
 from helpers.experiments.link.bases import provide_linked
-from helpers.experiments.link.readings import BaseCheck, check_base, read_flaws
+from helpers.experiments.link.readings import HISTORIES, BaseCheck, check_base, read_flaws
 from helpers.experiments.risky.runs import teacher_rows
 from helpers.models.linked import linked
 from helpers.transmission import effects
@@ -105,7 +105,9 @@ def make_bases(dial: Dial) -> pd.DataFrame:
     pieces = []
     for draw, link in places:
         base = dial.at(first, link).base_of(draw)
-        pieces.append(BaseCheck(base=base, link=link, seed=draw, trait=first.trait, bodies=first.readout.samples))
+        # a toy run that samples little also reads little
+        sizes = {"bodies": first.readout.samples, "histories": min(HISTORIES, first.readout.samples)}
+        pieces.append(BaseCheck(base=base, link=link, seed=draw, trait=first.trait, **sizes))
     shared: dict[str, Any] = {"workers": first.workers, "label": "bases are looked at"}
     found = run_pieces(check_base, pieces, first.store, kind="link_base", **shared)
     rows = []
