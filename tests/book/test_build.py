@@ -100,10 +100,12 @@ def test_a_new_number_and_another_notebook_reach_every_page(changed):
 
 def test_a_chapter_of_a_single_draw_has_words_for_its_numbers(changed):
     """Somebody who turned a parameter and computed one draw got no book at all."""
-    ledger.forget(changed / "_runs/toy", "01_owl_transfer")
+    for notebook in ("01_owl_transfer", "02_risky_teachers"):
+        ledger.forget(changed / "_runs/toy", notebook)
     stage(changed, changed / "_runs/toy", changed / "_build/stage")
     values = json.loads((changed / "_build/stage/values.json").read_text(encoding="utf-8"))
     assert values["owl"]["numbers"]["hard"]["same_init"]["interval"] == UNRECORDED
+    assert values["misalignment"]["places"]["values"]["interval"] == UNRECORDED  # asked for as places["values"]
     assert values["tables"]["01_owl_transfer"] == NOTHING_RECORDED
 
 

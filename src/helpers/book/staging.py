@@ -31,7 +31,8 @@ from helpers.work import artifacts
 from helpers.work.artifacts import RESULTS
 from helpers.work.errors import CurableError
 
-_SUBSTITUTION = re.compile(r"\{\{ *([\w.]+)\.\w+ *\}\}")
+_SUBSTITUTION = re.compile(r"""\{\{ *([\w.\["'\]]+)\.\w+ *\}\}""")
+_IN_BRACKETS = re.compile(r"""\[["'](\w+)["']\]""")  # a part of an id that is also the name of a method
 TABLES, PICTURES = "tables", "pictures"  # folders of book/ in the stage
 _CELL_METADATA_KEPT = ("mystnb", "tags", "editable", "deletable")
 _NOTEBOOK_METADATA_KEPT = ("kernelspec", "language_info")
@@ -249,7 +250,7 @@ def _unrecorded(pages: Path, recorded: set[str], ran: set[str]) -> list[str]:
     """
     claims, found = load_claims(), set()
     for page in sorted(pages.glob("*.md")):
-        asked = set(_SUBSTITUTION.findall(page.read_text(encoding="utf-8")))
+        asked = {_IN_BRACKETS.sub(r".\1", name) for name in _SUBSTITUTION.findall(page.read_text(encoding="utf-8"))}
         absent = (asked & set(claims)) - recorded
         if strange := sorted(name for name in absent if claims[name].notebook not in ran):
             cure = "run the notebook that does, or take it out of the page"
