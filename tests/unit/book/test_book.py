@@ -19,7 +19,7 @@ from helpers.book import build, prose, provenance, readme, staging
 from helpers.book.staging import BookError
 from helpers.chain.profiles import load_profile
 from helpers.results import ledger
-from helpers.results.claims import find_claim, load_claims
+from helpers.results.claims import GUARD, find_claim, load_claims
 from helpers.work import escaping
 
 ROOT = Path(__file__).parents[3]
@@ -281,6 +281,13 @@ def test_pages_ask_only_for_records_of_their_release(page):
     for name in SUBSTITUTION.findall(page.read_text(encoding="utf-8")):
         claim = load_claims().get(name.rpartition(".")[0])
         assert claim is None or claim.notebook in released, f"{name}: no notebook records it yet"
+
+
+def test_the_page_of_claims_has_a_section_for_every_chapter_that_has_some():
+    page = (ROOT / "book/claims.md").read_text(encoding="utf-8")
+    main = [claim for claim in load_claims().values() if claim.kind != GUARD and not claim.aside]
+    chapters = {claim.notebook for claim in main} & set(load_profile("nano").notebooks)
+    assert [name for name in sorted(chapters) if f'tables["{name}"]' not in page] == []
 
 
 def test_every_cited_work_is_in_the_bibliography_and_the_other_way_round():
