@@ -80,6 +80,10 @@ def test_a_draw_with_many_students_is_foretold_as_a_whole(opened):
 
     press(opened, "Trait", Keys.END)
     assert "There are no students of another start here." in said(opened)
+    assert "Shown: same start." in said(opened) and count(opened, ".ex-controls input[type=checkbox]") == 1
+    press(opened, "Trait", Keys.HOME)
+    assert "Shown: same start and other start." in said(opened), "it stays chosen meanwhile"
+    press(opened, "Trait", Keys.END)
     press(opened, "Base held out", Keys.END)
     assert "held out: the line misses its 8 students by " in said(opened) and count(opened, ".ex-foretold circle") == 8
     opened_by_its_link(opened)

@@ -27,6 +27,8 @@ function pairsOf(data, state) {
 
 const ofStart = (pairs, start) => pairs.filter((pair) => pair.start === start);
 const drawsOf = (pairs) => [...new Set(pairs.map(({ draw }) => draw))];
+// The starts that students of the kind have.
+const startsOf = (data, state) => Object.keys(STARTS).filter((start) => ofStart(pairsOf(data, state), start).length);
 const own = (data, state) => ofStart(pairsOf(data, state), "same");
 const enough = (data, pairs) => drawsOf(pairs).length >= data.fewest && new Set(pairs.map(({ x }) => x)).size > 2;
 // Draws that can be held out: there must be a line without them.
@@ -34,14 +36,17 @@ const heldOut = (data, state) => (enough(data, own(data, state)) ? drawsOf(own(d
 
 const open = (data) => ({ ...Object.fromEntries(PARTS.map((part) => [part, data.kinds[0][part][0]])), predictor: data.predictors[0][0], held: NONE, starts: Object.keys(STARTS) });
 
-function mend(data, state) {
-  const mended = { ...state, starts: Object.keys(STARTS).filter((start) => state.starts.includes(start)) };
+// Starts that another kind has stay chosen while this one is shown, which has no boxes for them.
+function mend(data, state, before = state) {
+  const mended = { ...state };
   for (const part of PARTS) {
     const there = options(data, mended, part).map(([name]) => name);
     if (!there.includes(mended[part])) mended[part] = there[0];
   }
   if (!data.predictors.some(([name]) => name === mended.predictor)) mended.predictor = open(data).predictor;
   if (!heldOut(data, mended).includes(mended.held)) mended.held = NONE;
+  const here = startsOf(data, mended);
+  mended.starts = Object.keys(STARTS).filter((start) => state.starts.includes(start) || (before.starts.includes(start) && !here.includes(start)));
   return mended;
 }
 
@@ -64,7 +69,7 @@ function foretold({ held }, pairs) {
 
 function tell({ data, state }) {
   const kind = kindOf(data, state), pairs = pairsOf(data, state), same = ofStart(pairs, "same");
-  const shown = state.starts.map((start) => STARTS[start].words).join(" and ");
+  const shown = startsOf(data, state).filter((start) => state.starts.includes(start)).map((start) => STARTS[start].words).join(" and ");
   const what = `${kind.family[1]}, ${kind.channel[1]}, ${kind.labels[1]}, over the ${wordsOf(data, state.predictor)}. Shown: ${shown || "no students"}.`;
   if (!enough(data, same)) return `${what} Of fewer than ${data.fewest} draws, or equal forecasts, nothing is said.`;
   return [what, ...(state.held === NONE ? [] : [foretold(state, same)]), quality(data, pairs)].join(" ");
@@ -118,6 +123,11 @@ function draw(view) {
   return [{ picture, title }];
 }
 
+function ticked(start) {
+  const { words, ...look } = STARTS[start];
+  return [start, words, look];
+}
+
 function controls(data) {
   const named = (part) => ({ key: part, options: ({ state }) => options(data, state, part) });
   return [
@@ -126,7 +136,7 @@ function controls(data) {
     choice({ ...named("labels"), label: "Labels" }),
     select({ key: "predictor", label: "Foretold from", options: () => data.predictors }),
     select({ key: "held", label: "Base held out", options: ({ state }) => [[NONE, "none"], ...heldOut(data, state).map((draw) => [draw, `of draw ${draw}`])] }),
-    ticks({ key: "starts", label: "Students shown", options: () => Object.entries(STARTS).map(([name, { words, ...look }]) => [name, words, look]) }),
+    ticks({ key: "starts", label: "Students shown", options: ({ state }) => startsOf(data, state).map(ticked) }),
   ];
 }
 

@@ -48,7 +48,7 @@ function tell(view) {
   const draws = [...new Set(rows.map(({ found }) => found.draws.length))];
   const over = draws.length === 1 ? `${draws[0]} ${draws[0] === 1 ? "draw" : "draws"}` : `${Math.min(...draws)} to ${Math.max(...draws)} draws`;
   const each = rows.map((row) => `${row.label}: ${say(row.found.mean)} (${interval(state, row.found)}${health(row)})`);
-  return `${words}: for ${above} of ${rows.length} models the whole interval lies above zero. Means over ${over}, and 95 % intervals: ${each.join("; ")}.`;
+  return `${words}: for ${above} of ${rows.length} ${rows.length === 1 ? "model" : "models"} the whole interval lies above zero. Means over ${over}, and 95 % intervals: ${each.join("; ")}.`;
 }
 
 function draw(view) {
