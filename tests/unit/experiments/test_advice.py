@@ -29,7 +29,7 @@ from helpers.models.forms import ChoiceForm
 from helpers.models.lists import ListForm
 from helpers.models.losses import label_logits
 from helpers.models.specs import ModelSpec
-from helpers.results.tables import table_kinds
+from helpers.results.tables import NAMED, names_of, table_kinds
 
 SPEC = ModelSpec(
     name="toy", title="Toy", licence="MIT", hub="a/toy", revision="0" * 40, front=1,
@@ -278,6 +278,13 @@ def test_the_effect_is_bad_minus_good_apart_by_field():
     table = student_rows(lambda channel, arm, teacher, field: (teacher == BAD) * odds[field])
     found = values.effects(values.last_steps(table)).set_index(["arm", "draw", "read"])["effect"]
     assert found[SOFT, 1, values.OWN] == pytest.approx(2) and found[WRITTEN, 2, values.OTHER] == pytest.approx(2)
+
+
+def test_effects_know_the_table_they_were_made_from():
+    taught, asked = student_rows(lambda *_: 0.0), author_rows({BAD: 1.0, GOOD: 0.0, BASE: 0.0})
+    taught.attrs[NAMED], asked.attrs[NAMED] = "advice_students", "advice_authors"
+    assert names_of(values.effects(taught)) == ("advice_students",)
+    assert names_of(values.turns(asked)) == ("advice_authors",)
 
 
 def test_what_all_students_learn_alike_takes_itself_away():

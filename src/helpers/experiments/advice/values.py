@@ -15,6 +15,7 @@ from helpers.experiments.advice.channels import CHANNELS
 from helpers.experiments.advice.settings import BAD, BASE, GOOD, SOFT, WORDS, WRITTEN
 from helpers.experiments.advice.transfer import OURS
 from helpers.experiments.advice.wordings import ADVICE
+from helpers.results.tables import made_from
 
 OWN, OTHER = "own field", "other fields"
 FAMILY = "real.{model}.misalignment."
@@ -46,14 +47,14 @@ def _minus(rows: pd.DataFrame, column: str, one: str, other: str) -> pd.DataFram
 
 def effects(students: pd.DataFrame) -> pd.DataFrame:
     """Return ``channel``, ``arm``, ``step``, ``draw``, ``read``, ``effect``: students of bad minus of good advice."""
-    return _minus(by_read(students), "teacher", BAD, GOOD)
+    return made_from(_minus(by_read(students), "teacher", BAD, GOOD), students)
 
 
 def turns(authors: pd.DataFrame) -> pd.DataFrame:
     """Return ``author``, ``draw``, ``read``, ``effect``: each teacher minus the untouched base."""
     rows = by_read(authors)
     found = [_minus(rows, "author", advice, BASE).assign(author=advice) for advice in (BAD, GOOD)]
-    return pd.concat(found, ignore_index=True)
+    return made_from(pd.concat(found, ignore_index=True), authors)
 
 
 def taught(authors: pd.DataFrame) -> pd.DataFrame:
