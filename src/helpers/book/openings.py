@@ -16,6 +16,7 @@ from typing import Any
 from helpers.book.colab_cell import LINKS
 from helpers.book.prose import mark
 from helpers.results.answers import Answer, OfClaim, Tables, Told, answer, words
+from helpers.results.claims import BROKEN, HOLDS, PARTLY
 from helpers.results.records import Record
 from helpers.results.tables import shown_table
 from helpers.work.artifacts import RESULTS
@@ -48,18 +49,38 @@ def opened(notebook: dict[str, Any], name: str, records: Sequence[Record], table
     # of the claims that answer: others may have units that are no draws
     decisive = {sentence.claim for sentence in words()[name].sentences if isinstance(sentence, OfClaim)}
     draws = {record.n_runs for record in records if record.id in decisive}
-    opening = [title, *links, _markdown(CELL, block(found, draws)), *figure, *introduction, *examples]
+    failed = failures([record for record in records if record.notebook == name])
+    opening = [title, *links, _markdown(CELL, block(found, draws, failed)), *figure, *introduction, *examples]
     return {**notebook, "cells": [*opening, *rest]}
 
 
-def block(found: Answer, draws: set[int]) -> str:
-    """Return question and answer as one MyST block, a line a sentence, each with the mark of its verdict."""
+def block(found: Answer, draws: set[int], failed: str = "") -> str:
+    """Return question and answer as one MyST block, a line a sentence, each with the mark of its verdict.
+
+    `failed` is a sentence on what did not come out, see `failures`.
+    """
     lines = [f"**{found.question}**", "", *map(_marked, found.sentences)]
+    if failed:
+        lines += ["", failed]
     if draws:
         counted = f"{min(draws)}" if len(draws) == 1 else f"{min(draws)} to {max(draws)}"
         unit = " One nat is a factor of 2.7 on the odds." if " nats" in "".join(lines) else ""
         lines += ["", f"[{counted} independent draws. Brackets: 95 % intervals over draws.{unit}]{{.provenance}}"]
     return "\n".join([":::{div} opening", *lines, ":::"])
+
+
+def failures(records: Sequence[Record]) -> str:
+    """Return how many of a chapter's claims are not as predicted; "" where none that predicts something was judged."""
+    judged = [record.verdict for record in records if record.verdict in {*HOLDS, PARTLY, *BROKEN}]
+    if not judged:
+        return ""
+    broken, leaning = sum(verdict in BROKEN for verdict in judged), judged.count(PARTLY)
+    if not broken and not leaning:
+        return "Everything that this chapter predicted came out so."
+    return (
+        f"**What failed here:** {broken} of {len(judged)} predictions, checks among them; "
+        f"{leaning} more hold in the mean only. *Verdict*, below, has each."
+    )
 
 
 def _marked(sentence: Told) -> str:

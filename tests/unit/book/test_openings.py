@@ -74,6 +74,17 @@ def test_examples_follow_the_introduction_where_there_are_any(html, moved):
     assert not moved or ids[5] == "opening-examples"
 
 
+def test_an_opening_counts_what_failed_in_its_chapter_alone():
+    records = [record for record in ledger.load(ROOT / "results/nano") if record.notebook == "12_defences"]
+    judged = [record.verdict for record in records]
+    broken, leaning = judged.count("not as predicted"), judged.count("partly")
+    told = openings.failures(records)
+    assert broken and leaning and f"{broken} of " in told and f"; {leaning} more" in told
+    assert told in opened(ROOT / "notebooks/12_defences.ipynb")[2]["source"]
+    assert "came out so" in openings.failures([record for record in records if record.verdict == "as predicted"])
+    assert openings.failures([record for record in records if record.verdict == "informative"]) == ""
+
+
 def test_the_draws_are_those_of_the_claims_that_answer():
     """The old code counted animals, the units of another claim of the same chapter, among the draws."""
     path = ROOT / "notebooks/10_real_model.ipynb"
