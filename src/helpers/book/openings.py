@@ -78,8 +78,8 @@ def failures(records: Sequence[Record]) -> str:
     if not broken and not leaning:
         return "Everything that this chapter predicted came out so."
     return (
-        f"**What failed here:** {broken} of {len(judged)} predictions, checks among them; "
-        f"{leaning} more hold in the mean only. *Verdict*, below, has each."
+        f"**What failed here:** {broken or 'none'} of {len(judged)} predictions, checks among them; "
+        f"held in the mean only: {leaning or 'none'}. *Verdict*, below, has each."
     )
 
 
