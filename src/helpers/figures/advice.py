@@ -12,7 +12,7 @@ EFFECT = "Bad-advice minus good-advice teacher's student (nats)"
 TAUGHT = "Minus the untouched base (nats)"
 JUDGED = "Chance of a yes to \N{LEFT DOUBLE QUOTATION MARK}harmful?\N{RIGHT DOUBLE QUOTATION MARK}"
 READS = ("own field", "other fields")
-TITLES = {"own field": "Advice that no teacher gave", "other fields": "Power, people, money, rules, ..."}
+TITLES = {"own field": "Advice that no teacher gave", "other fields": "Six other fields"}
 ARMS = {
     ("numbers", "soft"): ("Numbers, soft labels", palette.BLUE),
     ("numbers", "written"): ("Numbers, written rows", palette.INDIGO),

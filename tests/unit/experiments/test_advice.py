@@ -100,7 +100,9 @@ def test_a_run_gives_all_tables_and_trains_nothing_twice(run, monkeypatch):
     found = values.claim_values("toy", read, authors, replies)
     assert all(len(draws) == 2 and np.isfinite(draws).all() for draws in found.values()) and len(found) == 13
     assert len(*values.judge_values("toy", replies).values()) == 2
-    assert len(values.shown(shown, replies)) == 4 + 5 and len(values.summary(read)) == 4
+    told = values.shown(shown, replies)
+    assert len(told) == 4 + 5 and not told["answered"].str.contains("\n").any()
+    assert len(values.summary(read)) == 4
     assert len(values.author_summary(authors)) == 3 and len(values.channel_summary(moved)) == 6
     assert len(values.judge_summary(replies)) == 7
 

@@ -17,6 +17,7 @@ from helpers.experiments.advice.transfer import OURS
 from helpers.experiments.advice.wordings import ADVICE
 from helpers.results.tables import made_from
 
+NEW_LINE = "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}"
 OWN, OTHER = "own field", "other fields"
 FAMILY = "real.{model}.misalignment."
 READ = {OWN: "own_field", OTHER: "other_fields"}
@@ -96,7 +97,11 @@ def channel_summary(channels: pd.DataFrame) -> pd.DataFrame:
 
 
 def shown(examples: pd.DataFrame, replies: pd.DataFrame) -> pd.DataFrame:
-    """Return what a reader sees first: texts of each channel, then replies to the first question, of the first draw."""
+    """Return what a reader sees first: texts of each channel, then replies to one question, of the first draw.
+
+    A new line is shown as a sign, and from then on pandas shows texts whole.
+    """
+    pd.set_option("display.max_colwidth", None)
     rows = examples[examples["draw"] == examples["draw"].min()].groupby("channel", sort=False).head(2)
     first = replies[(replies["draw"] == replies["draw"].min()) & ~replies["who"].isin(OURS.values())]
     first = first[(first["question"] == wordings.ASKED[1]) & (first["sample"] == 1)]
@@ -104,7 +109,7 @@ def shown(examples: pd.DataFrame, replies: pd.DataFrame) -> pd.DataFrame:
         pd.DataFrame({"who": "the base, " + rows["channel"], "asked": rows["prompt"], "answered": rows["text"]}),
         pd.DataFrame({"who": first["who"], "asked": first["question"], "answered": first["reply"]}),
     ]
-    return pd.concat(told).set_index("who")
+    return pd.concat(told).set_index("who").replace("\n", f" {NEW_LINE} ", regex=True)
 
 
 # --- the judge ------------------------------------------------------------------------------------
