@@ -22,9 +22,9 @@ def number(value: float, unit: str) -> str:
     if unit == "fraction":
         words = f"{100 * value:.1f}{SPACE}%"
     elif unit == "nats":
-        words = f"{round(value, 2) + 0.0:+.2f}"  # + 0.0 turns -0.0 into 0.0
+        words = f"{value or 0.0:+.2f}"  # `or` turns -0.0 into 0.0; a bound a little below 0 keeps its sign
     elif unit == "ratio":
-        words = f"{round(value, 2) + 0.0:.2f}"
+        words = f"{value or 0.0:.2f}"
     else:
         words = f"{value:.3g}"
     return words.replace("-", _MINUS)

@@ -53,7 +53,8 @@ def make_record(name="owl.numbers.soft.same_init", values=(1.0, 1.2, 1.1, 1.3, 0
     [
         (1.346, "nats", "+1.35"),
         (-0.3, "nats", "\N{MINUS SIGN}0.30"),
-        (-0.001, "nats", "+0.00"),
+        (-0.001, "nats", "\N{MINUS SIGN}0.00"),  # as the bound of an interval it would else leave out zero
+        (-0.0, "nats", "+0.00"),
         (0.5412, "fraction", "54.1\N{NO-BREAK SPACE}%"),
         (0.98765, "per log step", "0.988"),
     ],
