@@ -172,10 +172,10 @@ def _row(record: Record) -> str:
 
 
 def found_words(record: Record) -> str:
-    """Return mean, interval, unit and number of draws of a record, escaped for Markdown."""
-    words = entry(record)
+    """Return mean, interval, unit and number of draws (or what else it is over) of a record, escaped for Markdown."""
+    words, claim = entry(record), load_claims().get(record.id)
     unit = "" if record.unit == "fraction" else f" {words['unit']}"
-    return f"{words['interval']}{unit}, {record.n_runs}{SPACE}draws"
+    return f"{words['interval']}{unit}, {record.n_runs}{SPACE}{claim.over if claim else 'draws'}"
 
 
 def verdict_mark(record: Record) -> str:

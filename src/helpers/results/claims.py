@@ -114,7 +114,8 @@ def settle(predict: Prediction, reference: Measured | None) -> Prediction:
 class Claim:
     """One statement under test, as written in paper_claims.yaml; `notebook` None: not assigned yet.
 
-    `kind` is one of `KINDS`; claims that stand `aside` are listed after the others of their chapter.
+    `kind` is one of `KINDS`; claims that stand `aside` are listed after the others of their chapter. `over` says what
+    an interval is over.
     """
 
     id: str
@@ -127,10 +128,11 @@ class Claim:
     paper: dict[str, Any] | None
     predict: Prediction
     aside: bool = False
+    over: str = "draws"
 
     def __post_init__(self) -> None:
         """Refuse empty texts, an unknown kind, and a paper value that is not a number with its source."""
-        for field in ("id", "claim", "metric", "unit", "control"):
+        for field in ("id", "claim", "metric", "unit", "control", "over"):
             if not isinstance(getattr(self, field), str) or not getattr(self, field).strip():
                 raise ClaimError(f"claim {self.id!r}: field {field} must be a text")
         if self.kind not in KINDS:

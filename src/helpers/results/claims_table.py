@@ -24,7 +24,7 @@ class ClaimsTable(pd.DataFrame):
 
     Pandas cuts a sentence after fifty characters and keeps each cell on one line, which leaves the verdict off the
     page. The index holds the ids; columns are claim, value and any of 95 % interval, unit, prediction, paper, runs,
-    kind, aside, verdict. Texts are escaped. What is selected from it is an ordinary table.
+    over (what the runs are), kind, aside, verdict. Texts are escaped. What is selected from it is an ordinary table.
     """
 
     @property
@@ -84,8 +84,8 @@ def _breakable(text: object) -> str:
 
 def _number(row: pd.Series) -> str:
     interval = f" [{row[_NUMBER]}]" if _NUMBER in row else ""
-    draws = f", {row['runs']} draws" if "runs" in row else ""
-    return markup(f"{row['value']}{interval} {row.get('unit', '')}".rstrip() + draws)
+    runs = f", {row['runs']} {row.get('over', 'draws')}" if "runs" in row else ""
+    return markup(f"{row['value']}{interval} {row.get('unit', '')}".rstrip() + runs)
 
 
 def _verdict(verdict: Any) -> str:

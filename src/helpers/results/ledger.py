@@ -166,7 +166,7 @@ def compare(first: Iterable[Record], second: Iterable[Record]) -> pd.DataFrame:
 def table(run_dir: str | Path, ids: Iterable[str] | None = None) -> ClaimsTable:
     """Return records for display, one row per claim in the order of `ids` (default: all, by id).
 
-    Columns: claim, value, 95 % interval, unit, runs, paper, prediction, verdict. Raises LedgerError
+    Columns: claim, value, 95 % interval, unit, runs, over, paper, prediction, verdict. Raises LedgerError
     for an id that has no record.
     """
     wanted = None if ids is None else list(ids)
@@ -242,6 +242,7 @@ def _row(entry: Record, by_id: Mapping[str, Record]) -> dict[str, Any]:
         "95 % interval": f"{_short(entry.ci[0])} to {_short(entry.ci[1])}",
         "unit": entry.unit,
         "runs": entry.n_runs,
+        "over": find_claim(entry.id).over,
         "paper": f"{entry.paper['value']:g}" if entry.paper else "no number",
         "prediction": f"{predicted}; {why_not}" if why_not else predicted,
         "kind": entry.kind,

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from helpers.results import ledger
-from helpers.results.claims import find_claim
+from helpers.results.claims import find_claim, load_claims
 from helpers.results.claims_table import ClaimsTable
 from helpers.work.escaping import markup
 
@@ -93,3 +93,10 @@ def test_guards_and_what_stands_aside_are_folded_below_the_claims(tmp_path):
     assert "<summary>Guards (1 informative)</summary>" in html
     alone = ledger.table(tmp_path, ids[:1])._repr_html_()
     assert alone.startswith("<details open>") and alone.count("<table") == 1
+
+
+def test_an_interval_over_animals_does_not_say_draws():
+    given = {"claim": ["It is."], "value": ["+1.00"], "95 % interval": ["0 to 2"], "unit": ["nats"], "runs": [6]}
+    assert "+1.00 [0 to 2] nats, 6 animals" in ClaimsTable(given | {"over": ["animals"]})._repr_html_()
+    assert "nats, 6 draws" in ClaimsTable(given)._repr_html_()
+    assert load_claims()["real.smollm2.animals.numbers.soft.over_animals"].over == "animals"
