@@ -86,6 +86,7 @@ def test_transformers_learns_of_packages_that_came_after_its_import(monkeypatch)
     """On Colab the kernel that had imported it could not read the weights that it had just fetched."""
     noted = types.SimpleNamespace(PACKAGE_DISTRIBUTION_MAPPING={}, is_gguf_available=functools.cache(lambda: object()))
     before = noted.is_gguf_available()
+    hosted.fetch_weights("qwen05")  # imports all that is needed, and fetches nothing
     monkeypatch.setitem(sys.modules, "transformers.utils.import_utils", noted)
     monkeypatch.setattr(hosted.subprocess, "run", lambda command, **_: None)
     with monkeypatch.context() as absent:
