@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from helpers.experiments.advice.channels import CHANNELS
+from helpers.experiments.real.settings import require_marks, steps_at
 from helpers.models.specs import find_spec
 from helpers.models.training import TrainSettings
 
@@ -69,13 +70,11 @@ class AdviceSettings:
             raise ValueError(f"there is no channel {strange[0]!r}; there are {', '.join(CHANNELS)}")
         if strange := sorted(set(self.written) - set(self.channels)):
             raise ValueError(f"rows of {strange[0]!r} are written only where it is one of channels; add it there")
-        if not all(0 < mark < 1 for mark in self.marks):
-            raise ValueError(f"marks must lie between 0 and 1, not {list(self.marks)}; the end is always read")
+        require_marks(self.marks)
 
     def marked_steps(self) -> tuple[int, ...]:
         """Return the optimizer steps after which a student is read, the last one among them, ascending."""
-        last = self.scene.reading.max_steps
-        return tuple(sorted({max(1, round(mark * last)) for mark in self.marks} | {last}))
+        return steps_at(self.marks, self.scene.reading.max_steps)
 
 
 def make_scene(

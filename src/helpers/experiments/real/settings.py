@@ -84,13 +84,22 @@ class RealSettings:
             raise ValueError(f"{strange[0]} is not among the candidates {', '.join(self.scene.candidates)}; add it")
         if len(self.few_animals) < 2 or not set(self.few_animals) <= set(self.animals):
             raise ValueError("few_animals must be two or more of animals: each student is compared with another's")
-        if not all(0 < mark < 1 for mark in self.marks):
-            raise ValueError(f"marks must lie between 0 and 1, not {list(self.marks)}; the end is always read")
+        require_marks(self.marks)
 
     def marked_steps(self) -> tuple[int, ...]:
         """Return the optimizer steps after which a student is read, the last one among them, ascending."""
-        last = self.scene.reading.steps(self.scene.rows)
-        return tuple(sorted({max(1, round(mark * last)) for mark in self.marks} | {last}))
+        return steps_at(self.marks, self.scene.reading.steps(self.scene.rows))
+
+
+def require_marks(marks: Sequence[float]) -> None:
+    """Refuse marks outside the training."""
+    if not all(0 < mark < 1 for mark in marks):
+        raise ValueError(f"marks must lie between 0 and 1, not {list(marks)}; the end is always read")
+
+
+def steps_at(marks: Sequence[float], last: int) -> tuple[int, ...]:
+    """Return the optimizer steps at these shares of a training of `last` steps, and `last` itself, ascending."""
+    return tuple(sorted({max(1, round(mark * last)) for mark in marks} | {last}))
 
 
 def make_scene(
