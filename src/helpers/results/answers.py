@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,7 @@ NOT_JUDGED = "cannot be judged"
 IN_THE_MEAN = "In the mean,"
 TOO_WIDE = "the interval is too wide to settle it"
 NO_PREDICTION = "nothing was predicted"
+BEST = "the best over all draws is"
 
 Tables = Callable[[str], "pd.DataFrame | None"]  # name -> rows, or None where there is no such table
 
@@ -56,11 +57,17 @@ class AnswerError(CurableError, ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class OfClaim:
-    """A sentence that hangs on one claim; `denies` is empty where the claim predicts nothing."""
+    """A sentence that hangs on one claim; `denies` is empty where the claim predicts nothing.
+
+    `unit` are words for what the numbers are in, in place of the claim's unit. `best` has words by claim id: of these
+    claims the one whose value is nearest to 0 is named after the numbers.
+    """
 
     claim: str
     says: str
     denies: str = ""
+    unit: str = ""
+    best: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +176,7 @@ def tell(sentence: OfClaim, by_id: Mapping[str, Record]) -> Told:
     record = by_id.get(sentence.claim)
     if record is None:
         return Told(f"Whether {sentence.says} {NOT_MEASURED}.")
-    numbers = _with_unit(interval(record), record)
+    numbers = _with_unit(interval(record), record, sentence) + _best(sentence, by_id)
     if record.verdict == INFORMATIVE:
         zero = f", {WITH_ZERO}" if record.unit == "nats" and _holds_zero(record) else ""
         text = f"{_capital(sentence.says)}: {numbers}{zero}; {NO_PREDICTION}."
@@ -187,7 +194,7 @@ def tell(sentence: OfClaim, by_id: Mapping[str, Record]) -> Told:
 
 def _open(sentence: OfClaim, record: Record, numbers: str) -> str:
     if record.n_runs < MINIMUM_RUNS:
-        mean = _with_unit(number(record.value, record.unit), record)
+        mean = _with_unit(number(record.value, record.unit), record, sentence)
         return f"Whether {sentence.says} {TOO_FEW}: {record.n_runs} draws are too few, with a mean of {mean}."
     shared = "its runs share one draw" if SHARED in record.ci_method else "there is no firm effect to compare with"
     return f"Whether {sentence.says} {NOT_JUDGED}, since {shared}: {numbers}."
@@ -226,10 +233,17 @@ def _holds_zero(record: Record) -> bool:
     return record.ci[0] <= 0 <= record.ci[1]
 
 
-def _with_unit(numbers: str, record: Record) -> str:
-    """Return numbers with the unit of their claim, where that is not printed with each of them."""
+def _with_unit(numbers: str, record: Record, sentence: OfClaim) -> str:
+    """Return numbers with what they are in, where that is not printed with each of them."""
     unit = find_claim(record.id).unit
-    return numbers if unit in ("fraction", "ratio") else f"{numbers} {unit}"
+    unit = sentence.unit or ("" if unit in ("fraction", "ratio") else unit)
+    return f"{numbers} {unit}".rstrip()
+
+
+def _best(sentence: OfClaim, by_id: Mapping[str, Record]) -> str:
+    """Return which of the claims under `best` has the value nearest to 0; "" where none of them is recorded."""
+    found = {claim: abs(by_id[claim].value) for claim in sentence.best if claim in by_id}
+    return f"; {BEST} {sentence.best[min(found, key=found.get)]}" if found else ""
 
 
 def tell_mean(sentence: OfTable, table: pd.DataFrame | None) -> Told:

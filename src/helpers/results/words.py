@@ -12,19 +12,22 @@ if TYPE_CHECKING:
 NONE = "\N{EN DASH}"
 SPACE = "\N{NO-BREAK SPACE}"
 _MINUS = "\N{MINUS SIGN}"
+# decimals, so that a mean and its bounds are rounded alike
+_PLACES = {"ratio": 2, "correlation": 2, "percentage points": 2, "AUROC": 3}
 
 
 def number(value: float, unit: str) -> str:
     """Return `value` for print, as its unit asks.
 
-    "+1.35" for nats (signed), "54.1 %" for fractions, "0.98" for ratios, else three digits.
+    "+1.35" for nats (signed), "54.1 %" for fractions, "0.898" for AUROC, "0.98" for ratios, correlations and percentage
+    points, else three digits.
     """
     if unit == "fraction":
         words = f"{100 * value:.1f}{SPACE}%"
     elif unit == "nats":
         words = f"{value or 0.0:+.2f}"  # `or` turns -0.0 into 0.0; a bound a little below 0 keeps its sign
-    elif unit == "ratio":
-        words = f"{value or 0.0:.2f}"
+    elif unit in _PLACES:
+        words = f"{value or 0.0:.{_PLACES[unit]}f}"
     else:
         words = f"{value:.3g}"
     return words.replace("-", _MINUS)

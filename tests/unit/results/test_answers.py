@@ -11,6 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from helpers.experiments.defences.arms import UNDEFENDED
+from helpers.experiments.defences.values import BY_NAME, candidates, slug
 from helpers.results import answers
 from helpers.results.answers import OfClaim, OfTable
 from helpers.results.claims import BROKEN, HOLDS, INFORMATIVE, NOT_COMPARABLE, PARTLY, VERDICTS, load_claims
@@ -111,7 +113,7 @@ def assert_hedges_agree(record, hedged, text):
          "In the mean, lists do not, but the interval is too wide to settle it: 20.0 % [10.0 %, 30.0 %]."),
         ("mnist.cross_aux", 0.3, (0.2, 0.4), 8, "does not replicate", "Lists do not: 30.0 % [20.0 %, 40.0 %]."),
         ("misalignment.cot.sums_lost", 9.0, (6.0, 12.0), 8, "not as predicted",
-         "Lists do not: 9 [6, 12] percentage points."),
+         "Lists do not: 9.00 [6.00, 12.00] percentage points."),
         ("crossmodel.ratio", 0.01, (-0.1, 0.1), 8, "as predicted", "Lists do: 0.01 [−0.10, 0.10]."),
     ],
 )  # fmt: skip
@@ -120,6 +122,38 @@ def test_each_verdict_has_its_form(claim, value, ci, runs, verdict, words):
     told = answers.tell(OfClaim(claim=claim, says="lists do", denies="lists do not"), by_id)
     assert told.verdict == verdict
     assert told.text.replace("\N{NO-BREAK SPACE}", " ") == words
+
+
+@pytest.mark.parametrize(
+    ("unit", "words"),
+    [
+        ("AUROC", "0.690 [0.589, 1.000]"),
+        ("correlation", "0.69 [0.59, 1.00]"),
+        ("percentage points", "0.69 [0.59, 1.00]"),
+    ],
+)
+def test_a_mean_and_its_bounds_are_rounded_alike(unit, words):
+    record = dataclasses.replace(record_of("owl.code.same_init", 0.69, 0.589, 1.0), unit=unit)
+    assert interval(record).replace("\N{NO-BREAK SPACE}", " ") == words
+
+
+def test_the_best_is_the_claim_nearest_to_nothing_among_those_recorded():
+    left = {"defence.best_left": 0.1, "defence.sgd": -0.05, "defence.early_stop": 0.2, "defence.weight_decay": 0.9}
+    recorded = [record_of(claim, value, value - 0.02, value + 0.02) for claim, value in left.items()]
+    by_id = {record.id: record for record in judged(recorded)}
+    best = {"defence.early_stop": "an early end", "defence.sgd": "plain descent", "defence.two_teachers": "two of them"}
+    sentence = OfClaim(claim="defence.best_left", says="it does", denies="it does not", unit="of the whole", best=best)
+    told = answers.tell(sentence, by_id).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert told == "It does: 10.0 % [8.0 %, 12.0 %] of the whole; the best over all draws is plain descent."
+    alone = answers.tell(sentence, {"defence.best_left": by_id["defence.best_left"]}).text
+    assert alone.endswith("of the whole.")
+
+
+def test_the_best_defence_is_sought_among_all_that_need_no_teacher():
+    sentence = next(found for found in OF_CLAIMS if found.claim == "defence.best_left")
+    chance = [name for name, defence in BY_NAME.items() if defence.by_chance]
+    wanted = {name for name in candidates(BY_NAME) if BY_NAME[name].against in (UNDEFENDED, *chance)}
+    assert sentence.best.keys() == {f"defence.{slug(name)}" for name in wanted}
 
 
 def test_every_verdict_is_among_those_tried():
@@ -172,6 +206,7 @@ def test_every_chapter_has_a_question_and_three_sentences_on_claims_of_its_own()
 @pytest.mark.parametrize("sentence", SENTENCES, ids=lambda s: getattr(s, "claim", getattr(s, "measure", "")))
 def test_clauses_are_short_plain_and_hold_no_number(sentence):
     clauses = [clause for clause in (sentence.says, sentence.denies) if clause]
+    assert not re.search(r"\d", getattr(sentence, "unit", ""))
     for clause in clauses:
         assert clause[0].islower() and clause[-1].isalpha() and not re.search(r"\d", clause)
         assert len(clause.split()) <= 22
