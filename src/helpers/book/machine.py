@@ -21,6 +21,11 @@ NOTHING = (
 )
 _SPACE = "\N{NO-BREAK SPACE}"
 _NONE = "\N{EN DASH}"
+_COLUMNS = (
+    "*Agree* counts the numbers and words in the tables of a chapter that have a published counterpart, *new, inside* "
+    "the numbers of new draws that lie in the interval. *Seconds* are those of the whole notebook; what was there "
+    "already from an earlier run took none."
+)
 _HEAD = """\
 | Chapter | Draws | Agree | Largest difference | New, inside | Seconds |
 | :-- | :-- | --: | --: | --: | --: |
@@ -46,7 +51,8 @@ def words(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
     if not rows:
         return {"machine": NOTHING, "machine_values": "There is nothing to compare."}
     lines = [_row(row) for row in rows]
-    return {"machine": f"{_HEAD}{chr(10).join(lines)}\n\n{_processors(rows)}", "machine_values": _values(rows)}
+    table = f"{_HEAD}{chr(10).join(lines)}\n\n{_processors(rows)} {_COLUMNS}"
+    return {"machine": table, "machine_values": _values(rows)}
 
 
 def _row(row: dict[str, Any]) -> str:

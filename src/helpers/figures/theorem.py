@@ -96,7 +96,7 @@ def cosines(steps: pd.DataFrame) -> Figure:
                 ax.scatter(part.cosine, y, s=13, color=colour, alpha=0.55, linewidth=0)
             common.zero_line(ax)
             ax.set_yticks(range(len(kinds)), [_KINDS.get(kind, kind) for kind in kinds])
-            ax.set(title=NETWORKS[network], xlabel="Cosine of s and d", ylim=(len(kinds) - 0.4, -0.6))
+            ax.set(title=NETWORKS[network], xlabel="Cosine of the two directions", ylim=(len(kinds) - 0.4, -0.6))
             sns.despine(ax=ax, left=True)
             ax.tick_params(axis="y", length=0)
         figure.legend(handles=_start_keys(), loc="outside lower center", ncols=2, fontsize="small")

@@ -144,7 +144,7 @@ def prior_figure(prior: pd.DataFrame, highlight: Sequence[str] = ()) -> Figure:
     """Draw how often the base model names each animal, most frequent first, in per cent of its answers.
 
     `prior` has columns animal and probability (0 to 1), a row for each animal, or one for each animal and draw: then
-    a dot per draw, the mean and its 95 % t-interval are shown. `highlight` animals are dark, the others grey.
+    a dot per draw, the mean and its 95 % t-interval are shown. `highlight` animals are brown, the others grey.
     """
     common.require_columns(prior, "animal", "probability")
     percent = 100 * prior.set_index("animal").probability
@@ -152,7 +152,7 @@ def prior_figure(prior: pd.DataFrame, highlight: Sequence[str] = ()) -> Figure:
     with common.house_style():
         figure, (ax,) = common.new_figure(0.8 + 0.27 * len(order))
         for place, animal in enumerate(order):
-            colour = palette.INK if animal in highlight else palette.GREY
+            colour = palette.BROWN if animal in highlight else palette.GREY
             common.draw_runs(ax, place, percent.loc[[animal]], colour)
         common.name_rows(ax, order)
         ax.set_xlabel("Share of the base model's answers (%)")

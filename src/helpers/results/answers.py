@@ -1,4 +1,4 @@
-"""The answer of each chapter in three short sentences, computed from the ledger.
+"""The answer of each chapter in three to five short sentences, computed from the ledger.
 
 Design choices:
 - Words are data (answers.yaml): a clause for a claim that holds, one for a claim that does not. How sure it is, which

@@ -192,11 +192,11 @@ def test_a_mean_of_a_table_agrees_with_its_bound(values):
 # --- the words ------------------------------------------------------------------------------------
 
 
-def test_every_chapter_has_a_question_and_three_sentences_on_claims_of_its_own():
+def test_every_chapter_has_a_question_and_some_sentences_on_claims_of_its_own():
     notebooks = {path.stem: json.loads(path.read_text()) for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert answers.words().keys() == notebooks.keys()
     for notebook, words in answers.words().items():
-        assert len(words.sentences) == 3 and words.question.endswith("?")
+        assert 3 <= len(words.sentences) <= 5 and words.question.endswith("?")
         shown = [cell["metadata"].get("mystnb", {}).get("figure", {}) for cell in notebooks[notebook]["cells"]]
         assert words.figure in [figure.get("name") for figure in shown]
         claimed = [load_claims()[s.claim].notebook for s in words.sentences if isinstance(s, OfClaim)]
@@ -222,5 +222,5 @@ def test_a_notebook_shows_the_published_answer_or_says_what_is_missing(tmp_path)
         published = answers.published_answer(notebook, ROOT / "results/nano")
         assert published._repr_markdown_().startswith(f"**{answers.words()[notebook].question}**")
         nothing = answers.published_answer(notebook, tmp_path)
-        assert [s.text.endswith("was not measured here.") for s in nothing.sentences] == [True] * 3
+        assert [s.text.endswith("was not measured here.") for s in nothing.sentences] == [True] * len(nothing.sentences)
     assert answers.published_answer("10_drinks", tmp_path) is None

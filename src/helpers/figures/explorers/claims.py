@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KINDS = {
-    "primary": "primary claims, chosen before the run",
+    "primary": "primary claims",
     "paper": "other claims of the paper",
     "own": "claims of our own",
     GUARD: "guards of other claims",
