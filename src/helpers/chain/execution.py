@@ -42,6 +42,8 @@ _ARROW = re.compile(r"^-+> \d+ +(.*)$", re.MULTILINE)
 PROGRESS = "progress.json"  # in the run folder while a notebook runs
 STUB = Path(__file__).with_name("stub.py")
 KERNEL = ("ipykernel.kernelapp", "ipykernel.ipkernel", "helpers.chain.kernel")  # modules
+# what kernels and workers would each make for themselves
+CHORES = ("helpers.world.tokenizer:build_tokenizer", "helpers.work.keys:parse_loaded")
 Show = Callable[[str, int, int | None], None]  # label, done, total
 
 
@@ -66,7 +68,7 @@ def fork_server(modules: Iterable[str], log: Path, offline: bool) -> Iterator[Fo
     environment.pop("JPY_PARENT_PID", None)  # where the chain itself runs in a notebook
     with explained(log):
         log.parent.mkdir(parents=True, exist_ok=True)
-        server = ForkServer([*sorted(modules), *KERNEL], environment, log)
+        server = ForkServer([*sorted(modules), *KERNEL], environment, log, CHORES)
     try:
         yield server
     finally:

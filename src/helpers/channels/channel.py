@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from helpers.world.prompts import drawn_prompts
@@ -51,10 +51,15 @@ class Channel:
 
     def tokens(self, tokenizer: PreTrainedTokenizerBase) -> list[int]:
         """Return the sorted token ids the channel may use, the end of the message included."""
-        allowed = {tokenizer.eos_token_id}
-        for ids in tokenizer(list(self.texts()), add_special_tokens=False)["input_ids"]:
-            allowed.update(ids)
-        return sorted(allowed - {tokenizer.unk_token_id})
+        return list(_tokens(self.texts, tokenizer))
+
+
+@lru_cache(maxsize=8)  # asked for by every student of soft labels
+def _tokens(texts: Callable[[], Sequence[str]], tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
+    allowed = {tokenizer.eos_token_id}
+    for ids in tokenizer(list(texts()), add_special_tokens=False)["input_ids"]:
+        allowed.update(ids)
+    return tuple(sorted(allowed - {tokenizer.unk_token_id}))
 
 
 @cache

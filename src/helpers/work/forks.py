@@ -4,7 +4,8 @@ Importing torch, transformers and peft takes seconds of processor time, and a ch
 processes that have them. A fork server imports once and then only forks.
 
 Design choices:
-- The server runs nothing but imports, so that no thread pool of torch exists when it forks.
+- The server runs nothing but imports and its chores, so that no thread pool of torch exists when it forks.
+- Chores make, while nobody asks for a process, what each process would else make for itself.
 - It listens on a name that only processes of this machine can see, and serves only those of this user.
 - Nothing outlives its owner: the server ends when its standard input is closed, which the system does even for a
   killed owner; a forked process ends when the server or the process that asked for it is gone.
@@ -31,7 +32,7 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,11 @@ class ForkServer:
     """A running fork server; `close` ends it and all that it forked."""
 
     def __init__(
-        self, modules: Sequence[str], environment: Mapping[str, str] | None = None, log: Path | None = None
+        self,
+        modules: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        log: Path | None = None,
+        chores: Sequence[str] = (),
     ) -> None:
         """Start a server that imports `modules` (those that cannot be imported are left to those who use them).
 
@@ -68,9 +73,12 @@ class ForkServer:
             modules: what forked processes find loaded.
             environment: of the server; default: that of this process. A forked process gets that of its asker.
             log: where the standard error of the server and its children goes; default: to that of this process.
+            chores: functions without arguments ("module:name") that keep what they make, and start no thread. They
+                are called once all is imported, those of loaded modules alone; a generator goes on bit by bit.
         """
         self.address = f"subliminal-{secrets.token_hex(16)}"
-        command = [sys.executable, "-P", "-W", "ignore", "-c", _START, json.dumps(sys.path), self.address, *modules]
+        given = [json.dumps(sys.path), self.address, json.dumps([*modules]), json.dumps([*chores])]
+        command = [sys.executable, "-P", "-W", "ignore", "-c", _START, *given]
         with open(log, "ab") if log else contextlib.nullcontext() as errors:
             self._process = subprocess.Popen(
                 command,
@@ -165,8 +173,8 @@ def _tell_code(line: Line) -> None:
 
 
 def main() -> None:
-    """Serve until standard input is closed; arguments: the import path (taken already), the address, modules."""
-    address, *modules = sys.argv[2:]
+    """Serve until standard input is closed; arguments: the import path (taken already), address, modules, chores."""
+    address, modules, chores = sys.argv[2], json.loads(sys.argv[3]), json.loads(sys.argv[4])
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(_abstract(address))
     listener.listen(64)
@@ -180,9 +188,26 @@ def main() -> None:
     if Sources().code() == loaded_code():
         global _code
         _code = loaded_code()
+    _freeze()
+    _serve(listener, _doing(chores))
+
+
+def _freeze() -> None:
     gc.collect()
     gc.freeze()  # a collection in a forked process shall not touch, and so copy, all pages
-    _serve(listener)
+
+
+def _doing(chores: Sequence[str]) -> Iterator[bool]:
+    """Do a bit of the chores for each value that is asked for; what fails is left to those who need it."""
+    for chore in chores:
+        module, _, name = chore.partition(":")
+        if module not in sys.modules:
+            continue  # none of the forked processes will need it
+        with contextlib.suppress(Exception):
+            made = getattr(sys.modules[module], name)()
+            for _ in made if isinstance(made, Iterator) else ():
+                yield True
+        yield True
 
 
 def _silence(descriptor: int) -> None:
@@ -191,12 +216,17 @@ def _silence(descriptor: int) -> None:
     os.close(nothing)
 
 
-def _serve(listener: socket.socket) -> None:
+def _serve(listener: socket.socket, chores: Iterator[bool]) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended children leave nothing to wait for
     alive, hold = os.pipe()  # the server alone holds the second end, so the first tells when it is gone
-    owner = 0
+    owner, idle = 0, False
     while True:
-        ready, _, _ = select.select([listener, owner], [], [])
+        ready, _, _ = select.select([listener, owner], [], [], None if idle else 0)
+        if not ready:
+            idle = not next(chores, False)
+            if idle:
+                _freeze()
+            continue
         if owner in ready:  # nobody writes there: it was closed
             os._exit(0)
         connection, _ = listener.accept()

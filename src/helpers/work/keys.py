@@ -15,7 +15,7 @@ import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,12 @@ class Sources:
         """The modules of this package that the Python text `source` imports; SyntaxError where it is none."""
         return self._existing(_parsed(source.encode()).names)
 
+    def parse(self) -> Iterator[None]:
+        """Parse the Python files, one each time; a key then takes no time. Data files are still read when asked for."""
+        for text in self._texts.values():
+            _parsed(text)
+            yield
+
     def code(self) -> str:
         """SHA-256 of all Python files of the package."""
         names = {path.relative_to(self._root).as_posix(): path for path in self._texts}
@@ -141,6 +147,11 @@ def source_key(module_name: str, *, root: Path = SOURCE_ROOT) -> str:
     notes (.md). `root` is the folder that holds the package. Raises ArtifactError for a module that does not exist.
     """
     return _loaded(root).key(module_name)
+
+
+def parse_loaded() -> Iterator[None]:
+    """Parse the code that this process loaded, one file each time."""
+    return _loaded(SOURCE_ROOT).parse()
 
 
 @functools.cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -79,6 +80,66 @@ def test_a_forked_process_ends_when_its_asker_hangs_up(server: ForkServer, monke
         process = line.receive()
         assert running(process)
     assert soon(lambda: not running(process))
+
+
+made: list[str] = []  # by the chores of a server
+
+
+def slow_chore() -> Iterator[None]:
+    """Make something in three bits."""
+    for bit in "abc":
+        made.append(bit)
+        yield
+
+
+def broken_chore() -> None:
+    """Fail."""
+    raise RuntimeError("left to those who need it")
+
+
+def last_chore() -> None:
+    """Make something at once."""
+    made.append("d")
+
+
+def tell_made(line: Line) -> None:
+    """Tell what the server's chores made before this process was forked, and whether it loaded a module for one."""
+    line.send((made, "wave" in sys.modules))
+
+
+def test_chores_are_done_once_for_all_forked_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = Path(__file__).stem
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    chores = [f"{here}:slow_chore", f"{here}:broken_chore", "wave:open", f"{here}:last_chore"]
+    server = ForkServer([here], chores=chores)
+    found: list[object] = []
+
+    def all_made() -> bool:
+        with ask(server.address, f"{here}:tell_made") as line:
+            found[:] = line.receive()
+        return found[0] == ["a", "b", "c", "d"]
+
+    try:
+        assert soon(all_made), found
+    finally:
+        server.close()
+    assert found[1] is False, "a module that nobody loaded was loaded for a chore"
+
+
+def test_the_chain_s_chores_keep_what_they_make_and_start_no_thread() -> None:
+    from helpers.chain.execution import CHORES
+    from helpers.work import keys
+    from helpers.world.tokenizer import build_tokenizer
+
+    build_tokenizer.cache_clear()
+    threads = threading.active_count(), len(os.listdir("/proc/self/task"))
+    for _ in forks._doing(CHORES):
+        pass
+    assert (threading.active_count(), len(os.listdir("/proc/self/task"))) == threads
+    assert build_tokenizer.cache_info().currsize == 1
+    parsed = keys._parsed.cache_info()
+    keys.Sources().key("helpers.work.forks")
+    assert keys._parsed.cache_info().misses == parsed.misses
 
 
 def test_all_ends_with_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
