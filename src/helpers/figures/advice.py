@@ -69,7 +69,10 @@ def arms(effects: pd.DataFrame) -> Figure:
 def _of_authors(turns: pd.DataFrame) -> dict[str, dict[str, pd.Series]]:
     common.require_columns(turns, "author", "draw", "read", "effect")
     by_place = turns.set_index(["read", "author"]).sort_index()
-    return {read: {author: by_place.loc[[(read, author)], "effect"] for author in AUTHORS} for read in READS}
+    found: dict[str, dict[str, pd.Series]] = {}
+    for read in READS:
+        found[read] = {author: by_place.loc[[(read, author)], "effect"] for author in AUTHORS}
+    return found
 
 
 @pictured(lambda turns: _said(_of_authors(turns), TAUGHT))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,9 +53,13 @@ class FrontRows(Rows):
 
     def chosen(self, places: Sequence[int]) -> FrontRows:
         """Return some of the rows, in the order of `places`."""
-        parts = (self.ids, self.labelled, self.lengths, self.entering)
-        ids, labelled, lengths, entering = ([part[place] for place in places] for part in parts)
-        return FrontRows(ids, labelled, lengths, self.first, entering)
+
+        def taken(part: Sequence[Any]) -> list[Any]:
+            return [part[place] for place in places]
+
+        return FrontRows(
+            taken(self.ids), taken(self.labelled), taken(self.lengths), self.first, taken(self.entering)
+        )
 
     def states(self, indices: Indices) -> Tensor:
         """Return what enters the block for some rows, (row, position, hidden), 0 behind a row's end."""

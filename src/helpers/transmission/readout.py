@@ -26,6 +26,7 @@ from helpers.models.evaluation import (
     trait_readout,
     truthfulness,
 )
+from helpers.models.marks import require_marks, steps_at
 from helpers.transmission.authors import Author, author_model
 from helpers.transmission.movement import moved
 from helpers.transmission.writing import kept_rows
@@ -62,12 +63,11 @@ class Readout:
             raise ValueError(f"split must be one of {', '.join(get_args(Split))}, not {self.split!r}")
         if self.samples < 0 or self.health < 0:
             raise ValueError(f"samples and health must not be negative, got {self.samples} and {self.health}")
-        if not all(0 < mark < 1 for mark in self.marks):
-            raise ValueError(f"marks must lie above 0 and below 1, got {list(self.marks)}")
+        require_marks(self.marks)
 
     def marked_steps(self, steps: int) -> set[int]:
         """Return the optimizer steps of the marks, for a training of this many steps."""
-        return {max(1, round(mark * steps)) for mark in self.marks}
+        return steps_at(self.marks, steps)
 
 
 def read_trait(

@@ -322,7 +322,7 @@ def test_a_judge_that_calls_all_alike_is_at_chance():
 @pytest.mark.parametrize(("changes", "why"), [
     ({"channels": ["poems"]}, "there is no channel 'poems'"),
     ({"channels": ["code"]}, "rows of 'numbers' are written only where it is one of channels"),
-    ({"marks": [1.0]}, "marks must lie between 0 and 1"),
+    ({"marks": [1.0]}, "marks must lie above 0 and below 1"),
 ])  # fmt: skip
 def test_settings_that_cannot_run_are_refused(run, changes, why):
     with pytest.raises(ValueError, match=why):

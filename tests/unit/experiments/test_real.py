@@ -240,7 +240,7 @@ def test_controls_are_the_base_for_soft_labels_and_a_student_for_written_rows():
     ({"animals": ["owl", "zebra"]}, "zebra is not among the candidates"),
     ({"few_animals": ["owl"]}, "two or more of animals"),
     ({"few_animals": ["owl", "wolf"]}, "two or more of animals"),
-    ({"marks": [1.0]}, "marks must lie between 0 and 1"),
+    ({"marks": [1.0]}, "marks must lie above 0 and below 1"),
 ])  # fmt: skip
 def test_settings_that_compare_nothing_are_refused(run, changes, why):
     with pytest.raises(ValueError, match=why):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from helpers.experiments.advice.channels import CHANNELS
-from helpers.experiments.real.settings import require_marks, steps_at
+from helpers.models.marks import require_marks, steps_at
 from helpers.models.specs import find_spec
 from helpers.models.training import TrainSettings
 
@@ -74,7 +74,8 @@ class AdviceSettings:
 
     def marked_steps(self) -> tuple[int, ...]:
         """Return the optimizer steps after which a student is read, the last one among them, ascending."""
-        return steps_at(self.marks, self.scene.reading.max_steps)
+        last = self.scene.reading.max_steps
+        return tuple(sorted(steps_at(self.marks, last) | {last}))
 
 
 def make_scene(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from helpers.models.lists import ListForm
+from helpers.models.marks import require_marks, steps_at
 from helpers.models.specs import find_spec
 from helpers.models.training import TrainSettings
 
@@ -88,18 +89,8 @@ class RealSettings:
 
     def marked_steps(self) -> tuple[int, ...]:
         """Return the optimizer steps after which a student is read, the last one among them, ascending."""
-        return steps_at(self.marks, self.scene.reading.steps(self.scene.rows))
-
-
-def require_marks(marks: Sequence[float]) -> None:
-    """Refuse marks outside the training."""
-    if not all(0 < mark < 1 for mark in marks):
-        raise ValueError(f"marks must lie between 0 and 1, not {list(marks)}; the end is always read")
-
-
-def steps_at(marks: Sequence[float], last: int) -> tuple[int, ...]:
-    """Return the optimizer steps at these shares of a training of `last` steps, and `last` itself, ascending."""
-    return tuple(sorted({max(1, round(mark * last)) for mark in marks} | {last}))
+        last = self.scene.reading.steps(self.scene.rows)
+        return tuple(sorted(steps_at(self.marks, last) | {last}))
 
 
 def make_scene(
