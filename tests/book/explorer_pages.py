@@ -1,4 +1,7 @@
-"""A page with one explorer alone, as the book has it, and ways to use it as a reader does."""
+"""A page with one explorer alone, as the book has it, and ways to use it as a reader does.
+
+The picture for readers without scripts is not made here: it takes longer to draw than a page to open.
+"""
 
 import contextlib
 import json

@@ -35,7 +35,8 @@ def opened(open_explorer, monkeypatch, few):
     """The explorer with networks small enough to train at once."""
     for name, value in {"TAUGHT": 60, "TESTED": 40, "WIDTH": 8, "STEPS": {"teacher": 6, "student": 8}}.items():
         monkeypatch.setattr(digits, name, value)
-    browser = open_explorer(digits.digits_explorer(read_table(SWEEPS), *few, 3))
+    data = digits.digits_data(digits.recorded(read_table(SWEEPS), 3), *few, 3)
+    browser = open_explorer(digits.DigitsExplorer(data))
     wait_for(browser, lambda: count(browser, ".digits-row canvas") == 24)
     return browser
 

@@ -16,9 +16,9 @@ from explorer_pages import (
 
 from helpers.book.prose import ordered
 from helpers.figures.explorers.claims import ClaimsExplorer, claims_data
-from helpers.figures.explorers.damage import damage_explorer
+from helpers.figures.explorers.damage import DamageExplorer, damage_data
 from helpers.figures.explorers.guess import GuessExplorer, guess_data
-from helpers.figures.explorers.teaching import teaching_explorer
+from helpers.figures.explorers.teaching import TeachingExplorer, teaching_data
 from helpers.results.ledger import load
 from helpers.work.artifacts import read_table
 
@@ -43,7 +43,7 @@ def claims():
 
 def damage():
     """Trait or damage?"""
-    return damage_explorer({channel: table(f"risky_{channel}") for channel in ("numbers", "code", "cot")})
+    return DamageExplorer(damage_data({channel: table(f"risky_{channel}") for channel in ("numbers", "code", "cot")}))
 
 
 def teaching():
@@ -51,7 +51,7 @@ def teaching():
     matrix = table("cross_model")
     others = matrix[(matrix.teacher == "nano-a") & (matrix.student == "nano-c")]
     relatives = others.assign(student="nano-a-half", relation="one trained on", words="same start, first half")
-    return teaching_explorer(matrix, table("base_distances"), relatives)
+    return TeachingExplorer(teaching_data(matrix, table("base_distances"), relatives))
 
 
 @pytest.mark.parametrize("make", [guess, claims, damage, teaching])

@@ -15,7 +15,7 @@ from explorer_pages import (
 )
 
 from helpers.experiments.prediction import values
-from helpers.figures.explorers.prediction import PREDICTORS, prediction_explorer
+from helpers.figures.explorers.prediction import PREDICTORS, PredictionExplorer, prediction_data
 from helpers.work.artifacts import read_table
 
 pytestmark = pytest.mark.browser
@@ -35,7 +35,7 @@ def first_kind():
 @pytest.fixture
 def opened(open_explorer):
     """The explorer of the published table, open."""
-    return open_explorer(prediction_explorer(read_table(TABLE)))
+    return open_explorer(PredictionExplorer(prediction_data(read_table(TABLE))))
 
 
 def test_it_opens_with_a_dot_a_student_and_the_figures_of_the_chapter(opened):
@@ -91,6 +91,7 @@ def test_a_draw_with_many_students_is_foretold_as_a_whole(opened):
 
 def test_few_draws_say_nothing(open_explorer):
     table = read_table(TABLE)
-    browser = open_explorer(prediction_explorer(table[table.draw < values.FEWEST + table.draw.min() - 1]))
+    few = table[table.draw < values.FEWEST + table.draw.min() - 1]
+    browser = open_explorer(PredictionExplorer(prediction_data(few)))
     assert said(browser).endswith("nothing is said.") and count(browser, ".ex-line path") == 0
     assert control(browser, "Base held out").get_attribute("length") == "1"

@@ -17,7 +17,7 @@ from explorer_pages import (
 )
 
 from helpers.experiments.small.values import with_arms
-from helpers.figures.explorers.small import small_explorer
+from helpers.figures.explorers.small import SmallExplorer, small_data
 from helpers.work.artifacts import read_table
 
 pytestmark = pytest.mark.browser
@@ -37,7 +37,7 @@ def tables():
 @pytest.fixture
 def opened(open_explorer):
     """The explorer of the published tables, open."""
-    return open_explorer(small_explorer(*tables()))
+    return open_explorer(SmallExplorer(small_data(*tables())))
 
 
 def test_it_opens_with_every_way_and_its_draws(opened):
@@ -91,7 +91,7 @@ def test_ways_without_a_name_and_draws_without_shares_are_shown(open_explorer):
 
     students, compressed, _ = tables()
     added = students.query("way == 'width'").assign(way="pruned_unit_by_unit", p_any=0.2)
-    browser = open_explorer(small_explorer(pd.concat([students, added]), compressed))
+    browser = open_explorer(SmallExplorer(small_data(pd.concat([students, added]), compressed)))
     assert "Pruned unit by unit: " in said(browser)
     assert "all answers together have 20 % in its lowest draw" in said(browser)
     assert browser.execute_script(OVERLAPS) == []

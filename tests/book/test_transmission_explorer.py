@@ -16,7 +16,7 @@ from explorer_pages import (
     wait_for,
 )
 
-from helpers.figures.explorers.transmission import transmission_explorer
+from helpers.figures.explorers.transmission import TransmissionExplorer, explorer_data
 from helpers.work.artifacts import read_table
 
 pytestmark = pytest.mark.browser
@@ -35,7 +35,7 @@ def published():
 def opened(open_explorer):
     """A function that opens the explorer of a table."""
     matrix = read_table(PUBLISHED / "animal_matrix.csv")
-    return lambda table, **options: open_explorer(transmission_explorer(table, matrix), **options)
+    return lambda table, **options: open_explorer(TransmissionExplorer(explorer_data(table, matrix)), **options)
 
 
 def counts(rows):

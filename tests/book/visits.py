@@ -21,7 +21,8 @@ BOOK = os.environ.get("BOOK")  # a built book to look at, such as _build/html; t
 AXE = Path(os.environ.get("AXE_CORE", "node_modules/axe-core/axe.min.js"))
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
 SCREENS = {"wide": (1280, 900), "phone": (390, 844)}
-LOOKS = [(screen, theme) for screen in SCREENS for theme in ("light", "dark")]
+THEMES = ("light", "dark") if AXE.exists() or SCREENSHOTS else ("light",)  # only these two look at the dark
+LOOKS = [(screen, theme) for screen in SCREENS for theme in THEMES]
 LONGEST = 16_000  # CSS pixels of a picture from top to bottom
 SHOWN = {  # what a page names -> what is there, twice or more, once it is drawn
     "TransmissionExplorer": ".ex-transmission svg",
@@ -124,8 +125,9 @@ def open_page(browser, address, name):
     browser.get_log("performance"), browser.get_log("browser")
     browser.get(f"{address}/{name}")
     wait_for(browser, "return document.readyState === 'complete'")
+    source = browser.page_source
     for widget, drawn in SHOWN.items():
-        if widget in browser.page_source:
+        if widget in source:
             wait_for(browser, f"return document.querySelectorAll('{drawn}').length >= 2")
     time.sleep(0.3)  # requests that a script makes once everything is there
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
