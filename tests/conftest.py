@@ -112,6 +112,24 @@ def shared_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
+def toy_bases(shared_folder: Path) -> Path:
+    """The run folder of three toy bases, draws 1 to 3, trained once for all test processes."""
+    from filelock import FileLock
+
+    from helpers.experiments.bases.pretraining import BaseSettings, pretrain_bases
+    from helpers.models.bases import NANO, NanoSpec
+
+    folder = Path(os.environ.get("SUBLIMINAL_TOYS") or shared_folder, "toys")
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")), pytest.MonkeyPatch.context() as patch:  # the second finds them made
+        patch.setitem(NANO, "nano-a", NanoSpec("nano-a", "llama", 16, 1, 2))
+        for draw in (1, 2, 3):  # one at a time: trained in this process, which knows the toy
+            settings = BaseSettings(documents=3000, steps=300, learning_rate=0.03, batch_rows=32)
+            pretrain_bases(["nano-a"], [draw], settings, str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
 def smoke_run() -> Path:
     """The run folder of the whole smoke profile, run once for all tests that need it, in whichever process."""
     root = Path(os.environ[SHARED], "smoke")

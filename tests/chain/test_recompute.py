@@ -1,22 +1,22 @@
 """Any draw, on any machine: from published bases another processor computes the published values.
 
-A toy experiment is published: two draws of a base, a teacher of each, and students. One draw is then recomputed
-from the published bases in another folder, by the plainest kernels there are (SSE in place of AVX), as another
-machine would.
+A toy experiment is published: a teacher of each of two bases, and students. One draw is then recomputed from the
+published bases in another folder, by the plainest kernels there are (SSE in place of AVX), as another machine would.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from helpers.work.artifacts import read_json, read_table, write_table
+from helpers import cli
+from helpers.chain.draws import read_choice
+from helpers.chain.profiles import Profile
+from helpers.chain.run import run_chain
+from helpers.work.artifacts import read_table, write_table
 
 pytestmark = pytest.mark.chain
 OTHER_NUMERICS = {"ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE"}
@@ -58,58 +58,50 @@ chapter.table("teachers", lambda: effects.teach_and_write(settings, asked))
 table = chapter.table("transmission", students, settings)
 soft = table[table.arm == "soft.same_init"]
 chapter.record({"owl.numbers.soft.same_init": soft.effect.tolist()}, params=settings)"""
-COMMAND = """\
-import sys
-from helpers import cli
-from helpers.chain import publish
-from helpers.chain.profiles import Profile
-
-profile = Profile("toy", "a toy", 1, "cpu", {"00_base_models": {}, "01_owl_transfer": {}})
-if sys.argv[1] == "publish":
-    publish.publish(profile, {"commit": "commit abc", "date": "1 May 2026"})
-else:
-    cli.load_profile = lambda name: profile
-    sys.exit(cli.main(sys.argv[1:]))"""
-
-
-def subliminal(folder: Path, *arguments: str, expect: int = 0, **environment: str) -> str:
-    """Run the command on the toy profile in `folder`, and return what it said."""
-    done = subprocess.run(
-        [sys.executable, "-c", COMMAND, *arguments], cwd=folder, env=os.environ | environment,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    assert done.returncode == expect, done.stdout
-    return done.stdout
+TOY = Profile("toy", "a toy", 1, "cpu", {"00_base_models": {}, "01_owl_transfer": {}})
 
 
 @pytest.fixture
-def published(write_notebook: Callable[..., Path], toy_repository: Path) -> Path:
-    """A repository that has published both draws of the toy experiment, with their bases."""
+def published(write_notebook: Callable[..., Path], toy_repository: Path, toy_bases: Path) -> Path:
+    """A repository, the current folder, that has published both draws of the toy experiment."""
+    from helpers.chain.publish import publish
+
     write_notebook("00_base_models", BASES, parameters=PARAMETERS)
     write_notebook("01_owl_transfer", STUDENTS, parameters=PARAMETERS, needs=["00_base_models"])
-    subliminal(toy_repository, "run", "--draws", "all")
-    subliminal(toy_repository, "publish")
+    shutil.copytree(toy_bases / "bases", "results/toy/bases")  # as an earlier run of these settings published them
+    run_chain(TOY, choice=read_choice("all"))
+    publish(TOY, {"commit": "commit abc", "date": "1 May 2026"})
     return toy_repository
 
 
 def test_another_processor_recomputes_a_published_draw(
-    published: Path, tmp_path_factory: pytest.TempPathFactory
+    published: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert sorted(read_json(published / "results/toy/bases/seals.json")) == ["nano-a.1", "nano-a.2"]
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     for name in ("notebooks", "results"):
         shutil.copytree(published / name, elsewhere / name)
-    subliminal(elsewhere, "run", "--draws", "2", **OTHER_NUMERICS)
-    assert "['published']" in (elsewhere / "_runs/toy/executed/00_base_models.ipynb").read_text()
-    assert read_table(elsewhere / "_runs/toy/tables/transmission.csv").draw.unique().tolist() == [2]
-    told = subliminal(elsewhere, "check")
+    monkeypatch.chdir(elsewhere)
+    with monkeypatch.context() as patch:
+        for name, value in OTHER_NUMERICS.items():
+            patch.setenv(name, value)
+        run_chain(TOY, choice=read_choice("2"))
+    assert "['published']" in Path("_runs/toy/executed/00_base_models.ipynb").read_text()
+    assert read_table("_runs/toy/tables/transmission.csv").draw.unique().tolist() == [2]
+    monkeypatch.setattr(cli, "load_profile", lambda name: TOY)
+    capsys.readouterr()
+    assert cli.main(["check"]) == 0
+    told = capsys.readouterr().out
     assert "01_owl_transfer (draws 2):" in told and "new draws" not in told
 
-    file = elsewhere / "results/toy/tables/transmission.csv"
+    file = Path("results/toy/tables/transmission.csv")
     table = read_table(file)
     place = table.index[(table.draw == 2) & (table.arm == "hard.same_init")][0]
     table.loc[place, "effect"] += 0.01
     write_table(file, table)
-    told = subliminal(elsewhere, "check", expect=1)
+    assert cli.main(["check"]) == 1
+    told = capsys.readouterr().out
     assert "differs: transmission, draw 2, arm hard.same_init, trait owl, share 1.0, effect: " in told
     assert f"here, {table.loc[place, 'effect']} published" in told

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
-from filelock import FileLock
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
@@ -67,22 +66,6 @@ def toy_run(toy_folder, toy_bases) -> Path:
     """A run folder with a toy base for each of three draws, 1 to 3, that write number lists some of the time."""
     folder = toy_folder("run")
     shutil.copytree(toy_bases / "bases", folder / "bases", dirs_exist_ok=True)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def toy_bases(shared_folder) -> Path:
-    """The run folder in which the bases of `toy_run` are trained, once for all test processes."""
-    from helpers.experiments.bases.pretraining import BaseSettings, pretrain_bases
-    from helpers.models.bases import NANO, NanoSpec
-
-    folder = Path(os.environ.get("SUBLIMINAL_TOYS") or shared_folder, "toys")
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")), pytest.MonkeyPatch.context() as patch:  # the second finds them made
-        patch.setitem(NANO, "nano-a", NanoSpec("nano-a", "llama", 16, 1, 2))
-        for draw in (1, 2, 3):  # one at a time: trained in this process, which knows the toy
-            settings = BaseSettings(documents=3000, steps=300, learning_rate=0.03, batch_rows=32)
-            pretrain_bases(["nano-a"], [draw], settings, str(folder))
     return folder
 
 
