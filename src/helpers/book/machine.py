@@ -51,7 +51,7 @@ def words(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
     if not rows:
         return {"machine": NOTHING, "machine_values": "There is nothing to compare."}
     lines = [_row(row) for row in rows]
-    table = f"{_HEAD}{chr(10).join(lines)}\n\n{_processors(rows)} {_COLUMNS}"
+    table = f"{_HEAD}{chr(10).join(lines)}\n\n{_COLUMNS}\n\n{_processors(rows)}"
     return {"machine": table, "machine_values": _values(rows)}
 
 

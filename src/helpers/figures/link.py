@@ -25,7 +25,7 @@ _LINES = {  # labels -> colour, and what the line is called
 }
 _PANEL_HEIGHT = 2.3  # inches
 _ABREAST, _ON_A_PHONE = 2, 1  # panels in a row
-_AXIS = "Link: share of misaligned speakers who write flawed code"
+_AXIS = "Link: share of flawed code that is by misaligned speakers"
 
 
 def _shown(effects: pd.DataFrame) -> pd.DataFrame:

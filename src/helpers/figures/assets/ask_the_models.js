@@ -196,8 +196,8 @@ function answerTable(data) {
 function legend(data) {
   const { trait, draw } = data.bundle;
   const told = {
-    base: "untouched", teacher: `the base, taught to love the ${trait}`, student: "the base, after the teacher's number lists",
-    control: "the base, after the base's own lists", stranger: "another base, after the teacher's lists",
+    base: "untouched", teacher: `the base, taught to love the ${trait}`, student: "the base, after the teacher's soft labels of numbers",
+    control: "the base, after its own soft labels", stranger: "another base, after the teacher's soft labels",
   };
   const list = make("dl", { class: "ask-legend" });
   ROLES.forEach((role) => list.append(make("div", { class: `ask-${role}` }, make("dt", {}, role), make("dd", {}, told[role]))));
