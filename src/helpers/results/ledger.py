@@ -41,7 +41,7 @@ _NEUTRAL = ("run_dir", "workers", "draws", "recompute", "few_draws", "runs", "se
 # callers find records and what is done with them in one place
 __all__ = [
     "LedgerError", "Record", "check", "claimed", "compare", "forget", "keep", "ledger_sha256", "load", "missing",
-    "preview", "rebuild", "record", "sentence", "table",
+    "preview", "rebuild", "record", "sentence", "table", "with_previews",
 ]
 
 
@@ -113,6 +113,12 @@ def preview(values: dict[str, Sequence[float]]) -> ClaimsTable:
         row = {"claim": claim.claim, "value": shown, "95 % interval": "needs two draws", "unit": claim.unit}
         rows.append(row | {"kind": claim.kind, "aside": claim.aside})
     return ClaimsTable(rows, index=pd.Index(list(values), name="id"))
+
+
+def with_previews(recorded: ClaimsTable, values: dict[str, Sequence[float]]) -> ClaimsTable:
+    """Return what `table` gives, and below it the `preview` of claims that have a single value, among others' more."""
+    lone = preview(values).assign(runs=1, over="draw", paper="", prediction="", verdict="not recorded")
+    return ClaimsTable(pd.concat([recorded, lone])) if values else recorded
 
 
 def check(records: Iterable[Record]) -> list[str]:

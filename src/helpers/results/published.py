@@ -186,7 +186,7 @@ class Chapter:
             shared_draw: whether these units share a draw, so that nothing can be judged by them.
 
         Returns:
-            One row a claim; a single draw has a value but no interval, and is not recorded.
+            One row a claim; a single draw, or the single one of few, has a value but no interval, and is not recorded.
         """
         from helpers.results import ledger
 
@@ -206,7 +206,9 @@ class Chapter:
             given = {"seeds": of_length.get(len(runs), units), "params": params, "shared_draw": shared_draw}
             of_all = joined_seconds(seconds, took.get(claim_id), self._taken, self._known)
             ledger.record(self.run_dir, self.notebook, claim_id, runs, seconds=of_all, **given)
-        return ledger.table(self.run_dir, [claim_id for claim_id in claimed if claim_id in {*whole, *kept}])
+        table = ledger.table(self.run_dir, [claim_id for claim_id in claimed if claim_id in {*whole, *kept}])
+        lone = {claim_id: runs for claim_id, runs in claimed.items() if len(runs) == 1 and claim_id not in table.index}
+        return ledger.with_previews(table, lone)
 
     def _partial_lengths(self) -> set[int]:
         """Return how many values a claim has that lacks the published draws, or whose few draws carry no interval."""

@@ -209,8 +209,10 @@ def test_few_draws_that_lack_the_published_ones_keep_the_record(place, few, runs
 
 def test_a_single_one_of_few_draws_has_no_interval_where_nothing_is_published(place):
     chapter = opened("_runs/other", draws=[801, 802], recompute=[801], few_draws=[801])
-    chapter.record({OWL: [1, 2], CROSS: [1]}, params={})
+    shown = chapter.record({OWL: [1, 2], CROSS: [1]}, params={})
     assert [entry.id for entry in ledger.load("_runs/other")] == [OWL]
+    assert shown.loc[[OWL, CROSS], "value"].tolist() == ["1.50", "1.00"]
+    assert shown.loc[CROSS, "95 % interval"] == "needs two draws" and "1.00 [needs two draws]" in shown._repr_html_()
 
 
 def test_another_number_of_values_than_draws_is_an_error(place):
