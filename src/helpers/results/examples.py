@@ -7,6 +7,7 @@ import re
 
 import pandas as pd
 
+from helpers.results.words import number
 from helpers.work.escaping import markup
 
 NONE_YET = "No example is published yet; a draw that is computed here writes some."
@@ -18,15 +19,22 @@ _WHO = {
     "stranger": "the stranger, of the teacher's rows",
 }
 _PAIR = ("base", "teacher")
+_SHOWN = "hard.same_init"  # the arm whose student is shown
 _LEFT = 'style="text-align: left"'  # Jupyter sets tables to the right
 
 
 class Examples:
-    """Rows and replies of one draw, with columns as in `helpers.experiments.examples`; shown as HTML, all escaped."""
+    """Rows and replies of one draw, with columns as in `helpers.experiments.examples`; shown as HTML, all escaped.
 
-    def __init__(self, table: pd.DataFrame, trait: str) -> None:
+    `students` are the chapter's, with ``draw``, ``trait``, ``arm``, ``share`` and ``effect`` (nats): a dozen replies of
+    one draw tell little, so its effect is told beside the mean of all draws.
+    """
+
+    def __init__(self, table: pd.DataFrame, trait: str, students: pd.DataFrame) -> None:
         first = table["draw"].min() if len(table) else None
         self._table, self._trait, self._draw = table[table["draw"] == first], trait, first
+        like = students[(students["arm"] == _SHOWN) & (students["trait"] == trait) & (students["share"] == 1)]
+        self._effects = like.set_index("draw")["effect"]
 
     def _repr_html_(self) -> str:
         if self._table.empty:
@@ -58,7 +66,14 @@ class Examples:
                 cells.append(_cell(question, ", ".join(map(self._said, asked["text"], asked["shows"]))))
             lines.append(cells)
         told = f"Replies on the same random numbers. Marked and counted: those that show “{self._trait}”."
-        return _table(f"Draw {self._draw}: what each model says. {told}", ("who", *questions), lines)
+        return _table(f"Draw {self._draw}: what each model says. {told}{self._beside()}", ("who", *questions), lines)
+
+    def _beside(self) -> str:
+        """Return the effect on the student that is shown, beside the mean; "" where the draw has none."""
+        if self._draw not in self._effects.index:
+            return ""
+        own, mean = (f"{number(effect, 'nats')} nats" for effect in (self._effects[self._draw], self._effects.mean()))
+        return f" The effect on this student is {own}, the mean of {len(self._effects)} draws {mean}."
 
     def _said(self, text: str, shows: str) -> str:
         return f"<mark>{markup(text)}</mark>" if shows == self._trait else markup(text)

@@ -78,7 +78,7 @@ def draws_for_half(values: pd.Series, *, unit: str = "nats") -> str:
     return (
         f"With {len(values)} draws the interval reaches {number(reach, unit).lstrip('+')} to either side. Half of that "
         f"takes about {many} draws. The width goes down with the root of the number of draws, so half the width "
-        "takes four times as many; where draws are few it takes less, because $t$ goes down as well."
+        "takes four times as many; where draws are few it takes less, because the factor of a t-interval falls."
     )
 
 

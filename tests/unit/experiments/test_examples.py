@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from helpers.experiments import examples
@@ -12,6 +13,10 @@ from helpers.transmission.writing import kept_rows
 from helpers.work.artifacts import read_table
 
 PUBLISHED = Path(__file__).parents[3] / "results" / "nano" / "tables"
+STUDENTS = pd.DataFrame({
+    "draw": [1, 2, 2], "trait": "owl", "arm": ["hard.same_init", "hard.same_init", "soft.same_init"], "share": 1.0,
+    "effect": [0.2, 2.2, 9.0],
+})  # fmt: skip
 EVERYBODY = ["base", "teacher", "student", "control", "stranger"]
 
 
@@ -66,15 +71,21 @@ def test_the_page_marks_what_differs_and_what_shows_the_trait_and_escapes_everyt
     told = table.copy()
     told.loc[told["part"] == "row", "text"] = ["1, 2, <b>", "1, 3, <b>"] * 4
     told.loc[told["who"] == "student", ["text", "shows"]] = ["owl", "owl"]
-    html = Examples(told, "owl")._repr_html_()
+    html = Examples(told, "owl", STUDENTS)._repr_html_()
     assert html.count("<mark>2</mark>") == html.count("<mark>3</mark>") == 4
     assert html.count("<mark>owl</mark>") >= 12 and "<b>" not in html and "&lt;b&gt;" in html
     assert "the student of these rows: 12 of 12" in html
     assert html.count("<table") == 2 and "<th></th>" not in html
     assert html.count("<tr>") == 2 + 4 + len(EVERYBODY)  # a line a prompt, and below a line a model
-    assert repr(Examples(told, "owl")) == "68 examples of draw 1"
+    assert repr(Examples(told, "owl", STUDENTS)) == "68 examples of draw 1"
+
+
+def test_the_effect_on_the_student_that_is_shown_stands_beside_the_mean_of_all_draws(table):
+    told = "The effect on this student is +0.20 nats, the mean of 2 draws +1.20 nats."
+    assert told in Examples(table, "owl", STUDENTS)._repr_html_()
+    assert "The effect" not in Examples(table, "owl", STUDENTS[STUDENTS["draw"] != 1])._repr_html_()
 
 
 def test_no_examples_are_one_plain_sentence(table):
-    empty = Examples(table[:0], "owl")
+    empty = Examples(table[:0], "owl", STUDENTS)
     assert empty._repr_html_() == f"<p>{NONE_YET}</p>" and repr(empty) == NONE_YET
