@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ import pytest
 
 # One thread a process, before torch counts cores: where cores are shared, more threads spend their time on waiting
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+gc.disable()  # what is imported now stays; looking through it again and again takes a third of the collection
 SHARED = "SUBLIMINAL_TESTS"  # names the folder that all test processes of a session share
 SMOKE = [sys.executable, "-m", "helpers.cli", "run", "--profile", "smoke"]
 MAKE_SMOKE = """\
@@ -55,6 +57,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start the smoke chain in the first process that gets here, where a test of this session will read it."""
+    gc.collect()
+    gc.freeze()  # and tests need not look through the libraries either
+    gc.enable()
     if session.config.option.collectonly or not any(map(_reads_smoke, session.items)):
         return
     root = Path(os.environ[SHARED], "smoke")
