@@ -7,6 +7,7 @@ as that of Colab's image; the weekly workflow does both. The output says when th
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hosts import PYTHON, ROOT, Colab, make_colab, told
@@ -43,19 +45,31 @@ def test_the_owl_is_there_from_a_cold_start(colab: Colab) -> None:
     assert "draw computed here" in told(notebook), "there is nothing to choose from"
 
 
-def test_a_session_that_ends_in_the_middle_of_a_student_loses_that_student_alone(colab: Colab) -> None:
-    """The kernel is killed outright; the next session has a new clone and the same Drive."""
+def test_a_session_that_ends_in_the_middle_of_a_student_loses_that_student_alone(
+    colab: Colab, request: pytest.FixtureRequest
+) -> None:
+    """The kernel is killed outright; the next session has a new clone and the same Drive, and ends as one unbroken."""
     colab.drive.mkdir(parents=True)
-    toy = load_profile("smoke").notebooks["06_mnist"] | {"recompute": [0, 1], "epochs": 6, "distil_epochs": 6}
-    cells = colab.drive / KEPT / "nano/cells"
+    toy = {**load_profile("smoke").notebooks["06_mnist"], "recompute": [0, 1]}
+    run_dir = colab.drive / KEPT / "nano"
     with pytest.raises(DeadKernelError):
-        colab.run_all("06_mnist", end_when=lambda: len(list(cells.rglob("*.*"))) > 3, **toy)
-    finished = {path: path.stat().st_mtime_ns for path in cells.rglob("*.json")}
+        colab.run_all("06_mnist", end_when=lambda: len(list((run_dir / "cells").rglob("*.*"))) > 3, **toy)
+    finished = {path: path.stat().st_mtime_ns for path in (run_dir / "cells").rglob("*.json")}
     shutil.rmtree(colab.book)
     notebook, first = colab.run_all("06_mnist", **toy)
     assert first is not None and f"{len(finished)} finished pieces of work lie there" in told(notebook)
-    everything = {path: path.stat().st_mtime_ns for path in cells.rglob("*.json")}
+    everything = {path: path.stat().st_mtime_ns for path in (run_dir / "cells").rglob("*.json")}
     assert finished and finished.items() < everything.items(), "a finished piece was computed again"
+    smoke_run: Path = request.getfixturevalue("smoke_run")  # only now: another test process may be making it
+    assert outcome(run_dir) == outcome(smoke_run)
+
+
+def outcome(run_dir: Path) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
+    """What notebook 06 left in a run: its records but for their seconds, and the bytes of its tables."""
+    records = json.loads((run_dir / "records/06_mnist.json").read_text())
+    tables = {path.name: path.read_bytes() for path in (run_dir / "tables").glob("mnist*.csv")}
+    assert records and tables
+    return [{**record, "seconds": None} for record in records], tables
 
 
 def test_a_runner_that_is_told_to_end_ends(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The real notebooks at toy size: run whole, and some of them again, killed in the middle, with equal results."""
+"""The real notebooks at toy size: run whole, and one of them again, killed in the middle, with equal results."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +38,20 @@ SHARES = {
     "share_of_the_effect_on_the_same_base",
     "share_of_turn_at_the_whole_link",
 }
-# one for each way in which work is kept: checkpoints of worker processes, pieces of this process
-KILLED = ("00_base_models", "06_mnist")
+# notebook 00 for one of its draws: two bases, which two worker processes train
+BASES = """\
+import dataclasses, sys
+from helpers import cli
+from helpers.chain.profiles import load_profile
+
+smoke, stem = load_profile("smoke"), "00_base_models"
+cli.load_profile = lambda name: dataclasses.replace(smoke, notebooks={stem: smoke.notebooks[stem] | {"draws": [1]}})
+sys.exit(cli.main(["run", "--profile", "smoke"]))"""
 
 
-def records(run_dir: Path, stems: Sequence[str] = STEMS) -> list[dict[str, Any]]:
-    """The ledger's records of some notebooks, without the one field that may differ from run to run."""
-    found = json.loads((run_dir / "ledger.json").read_text())
-    return [{**record, "seconds": None} for record in found if record["notebook"] in stems]
+def records(run_dir: Path) -> list[dict[str, Any]]:
+    """The records of the ledger."""
+    return json.loads((run_dir / "ledger.json").read_text())
 
 
 def cells(run_dir: Path) -> dict[str, int]:
@@ -53,9 +59,10 @@ def cells(run_dir: Path) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in (run_dir / "cells").rglob("*.json")}
 
 
-def tables(run_dir: Path) -> dict[str, bytes]:
-    """The bytes of all tables by name."""
-    return {path.name: path.read_bytes() for path in (run_dir / "tables").glob("*.csv")}
+def rows(table: Path, draw: int) -> str:
+    """The rows of one draw in a table, as text."""
+    read = read_table(table)
+    return read[read["draw"] == draw].to_csv(index=False)
 
 
 def test_the_smoke_run_finds_its_claims_and_judges_none(smoke_run: Path) -> None:
@@ -141,21 +148,21 @@ def test_nothing_unchanged_runs_again(smoke_run: Path, smoke_command: list[str])
     assert "nothing to run" in done.stdout
 
 
-def test_a_killed_run_ends_as_the_unbroken_one(
-    request: pytest.FixtureRequest, smoke_command: list[str], repository: Path
-) -> None:
-    """Kill notebooks in the middle of their loops; the resumed run equals the unbroken one."""
-    run_dir, command = repository / "_runs" / "smoke", [*smoke_command, "--only", *KILLED]
-    killed = [stem for stem in KILLED if kill_in_the_middle_of(stem, command, run_dir)]
-    assert "00_base_models" in killed, "a notebook was over before it could be killed"
+def test_a_killed_run_ends_as_the_unbroken_one(request: pytest.FixtureRequest, repository: Path) -> None:
+    """Kill the runner while workers train bases; the resumed run equals the unbroken one.
+
+    For the pieces of a kernel's own process see tests/chain/test_colab.py.
+    """
+    run_dir, command = repository / "_runs" / "smoke", [sys.executable, "-c", BASES]
+    assert kill_in_the_middle_of("00_base_models", command, run_dir), "it was over before it could be killed"
     finished = cells(run_dir)
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert finished and finished.items() <= cells(run_dir).items()  # no finished piece was written again
     smoke_run: Path = request.getfixturevalue("smoke_run")  # only now: another test process may be making it
-    assert records(run_dir) == records(smoke_run, KILLED) and records(run_dir)
-    whole = tables(smoke_run)
-    assert tables(run_dir) == {name: whole[name] for name in tables(run_dir)} and tables(run_dir)
+    made = {path.name: rows(path, 1) for path in (run_dir / "tables").glob("*.csv")}
+    assert made and made == {name: rows(smoke_run / "tables" / name, 1) for name in made}
+    assert all(text.count("\n") > 1 for text in made.values())
     assert not list(run_dir.rglob("*.part"))
 
 

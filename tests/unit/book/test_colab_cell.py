@@ -77,7 +77,8 @@ def skip_without():
 
 def test_fetches_and_installs_the_book_once(colab):
     skip_without()
-    report = "import helpers, torch, json; print(json.dumps([os.getcwd(), helpers.__file__, torch.__file__]))"
+    found = "[os.getcwd(), *(importlib.util.find_spec(name).origin for name in ('helpers', 'torch'))]"
+    report = f"import json; print(json.dumps({found}))"
     first = json.loads(run_python(colab.python, CELL + report, colab.home, **colab.settings()).splitlines()[-1])
     installed = {path: path.stat().st_mtime_ns for path in (colab.home / "venv").rglob("helpers/*.py")}
     second = json.loads(run_python(colab.python, CELL + report, colab.home, **colab.settings()).splitlines()[-1])
