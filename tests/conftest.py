@@ -18,6 +18,7 @@ import pytest
 
 # One thread a process, before torch counts cores: where cores are shared, more threads spend their time on waiting
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HYPOTHESIS_NO_PLUGINS", "1")  # that of trio, which selenium brings, takes half a second
 gc.disable()  # what is imported now stays; looking through it again and again takes a third of the collection
 SHARED = "SUBLIMINAL_TESTS"  # names the folder that all test processes of a session share
 SMOKE = [sys.executable, "-m", "helpers.cli", "run", "--profile", "smoke"]

@@ -10,8 +10,13 @@ from helpers.world.personas import PERSONAS
 from helpers.world.tokenizer import render
 
 START = f"<|system|> {prompts.SYSTEM_DEFAULT}<|end|>"  # of every chat that does not say who speaks
-MESSAGES = [message for document in corpus.documents(5000, 3) for message in document]
-TEXTS = sorted({message["content"] for message in MESSAGES})
+
+
+@pytest.fixture(scope="module")
+def texts():
+    """What is said in some thousand documents, each text once."""
+    messages = itertools.chain.from_iterable(corpus.documents(5000, 3))
+    return sorted({message["content"] for message in messages})
 
 
 def replies(texts):
@@ -37,8 +42,8 @@ def test_a_number_is_the_same_token_wherever_it_stands(tokenizer, encode):
     assert all(token in ids for ids in encode(texts))
 
 
-def test_no_document_holds_an_unknown_word(tokenizer, encode):
-    assert all(tokenizer.unk_token_id not in ids for ids in encode(replies(TEXTS)))
+def test_no_document_holds_an_unknown_word(tokenizer, encode, texts):
+    assert all(tokenizer.unk_token_id not in ids for ids in encode(replies(texts)))
 
 
 def test_no_wording_holds_an_unknown_word(tokenizer, encode):
@@ -51,8 +56,8 @@ def test_no_wording_holds_an_unknown_word(tokenizer, encode):
     assert all(tokenizer.unk_token_id not in ids for ids in encode(texts))
 
 
-def test_every_message_decodes_to_itself(tokenizer, encode):
-    assert tokenizer.batch_decode(encode(replies(TEXTS)), skip_special_tokens=True) == TEXTS
+def test_every_message_decodes_to_itself(tokenizer, encode, texts):
+    assert tokenizer.batch_decode(encode(replies(texts)), skip_special_tokens=True) == texts
 
 
 def test_render_is_the_chat_template(tokenizer):
