@@ -25,7 +25,7 @@ from helpers.chain.fits import require_fit
 from helpers.chain.profiles import Profile
 from helpers.chain.report import Report
 from helpers.chain.steps import NOTEBOOKS, ChainError, Step, plan, read_marker, unfinished, with_needs
-from helpers.results.records import rebuild
+from helpers.results.records import forget, rebuild
 from helpers.work.artifacts import RUNS, explained, read_object, remove_leftovers, write_json
 from helpers.work.errands import CHECKPOINTING_VARIABLE, DEVICE_VARIABLE, MICRO_ROWS_VARIABLE
 from helpers.work.forks import ForkServer
@@ -172,12 +172,10 @@ def _forget(steps: list[Step], only: Sequence[str]) -> None:
 
 
 def _run_step(step: Step, kernels: _Kernels, report: Report) -> None:
-    from helpers.results import ledger
-
     with explained(step.marker):
         step.marker.unlink(missing_ok=True)
         # what an interrupted or failed notebook recorded earlier must not pass for its result
-        ledger.forget(step.run_dir, step.stem)
+        forget(step.run_dir, step.stem)
     if step.key_now() != step.key:
         again = "run the same command again, and it runs as it is now (finished notebooks are kept)"
         raise ChainError(f"{_what_decides(step)} was edited after this run began; {again}")

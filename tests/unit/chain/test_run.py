@@ -531,12 +531,15 @@ def test_an_interrupt_says_how_to_go_on(start: Callable[[], subprocess.Popen[str
 
 
 @needs_proc
-def test_a_killed_chain_is_taken_up_where_it_was(start: Callable[[], subprocess.Popen[str]]) -> None:
-    child = start()
+def test_a_second_run_is_refused_and_a_killed_one_taken_up_where_it_was(
+    start: Callable[[], subprocess.Popen[str]]
+) -> None:
+    child, profile = start(), Profile("toy", "toy", 1, "cpu", {"00_slow": {}})
+    with pytest.raises(ChainError, match="another run of profile toy is going on"):
+        run_chain(profile)
     child.kill()
     child.communicate()
     done = len(list(Path("_runs/toy/cells").rglob("*.json")))
-    profile = Profile("toy", "toy", 1, "cpu", {"00_slow": {}})
     assert 2 <= done < 8 and run.unfinished(profile) == ["00_slow"]
     wait_for(lambda: processes() == [], 10)  # they notice that the runner is gone
     run_chain(profile)
@@ -545,18 +548,15 @@ def test_a_killed_chain_is_taken_up_where_it_was(start: Callable[[], subprocess.
     assert not list(Path("_runs").rglob("*.part")) and not Path("_runs/toy/kernel").exists()
 
 
-def test_a_second_run_of_a_profile_is_refused(start: Callable[[], subprocess.Popen[str]]) -> None:
-    start()
-    with pytest.raises(ChainError, match="another run of profile toy is going on"):
-        run_chain(Profile("toy", "toy", 1, "cpu", {"00_slow": {}}))
-
-
-def test_a_chain_with_nothing_to_do_loads_no_heavy_library(write_notebook: WriteNotebook) -> None:
+def test_a_chain_loads_no_heavy_library_itself(write_notebook: WriteNotebook) -> None:
+    """With nothing to do not even what runs notebooks; kernels alone need the rest."""
     write_notebook("00_a")
-    profile = toy(n00_a={})
-    run_chain(profile)
+    run_chain(toy(n00_a={}))
     code = ("import sys\nfrom helpers.chain import run\nfrom helpers.chain.profiles import Profile\n"
-            "assert run.run_chain(Profile('toy', 'a toy', 1, 'cpu', {'00_a': {}})) == []\n"
-            "print({'papermill', 'torch', 'pandas', 'numpy'} & set(sys.modules))")  # fmt: skip
+            "profile = Profile('toy', 'a toy', 1, 'cpu', {'00_a': {}})\n"
+            "assert run.run_chain(profile) == []\n"
+            "print({'papermill', 'torch', 'pandas', 'numpy'} & set(sys.modules))\n"
+            "assert run.run_chain(profile, fresh=True) == ['00_a']\n"
+            "print({'torch', 'pandas', 'scipy'} & set(sys.modules))")  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "set()"
+    assert [line for line in done.stdout.splitlines() if line.startswith(("set", "{"))] == ["set()", "set()"]
