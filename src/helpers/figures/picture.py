@@ -20,7 +20,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from helpers.figures import palette
-from helpers.figures.common import HALO, NARROW, WIDE, laid_out
+from helpers.figures.common import HALO, NARROW, WIDE, Layout, laid_out
 from helpers.results.tables import names_of
 from helpers.work.escaping import markup
 
@@ -72,15 +72,18 @@ def pictured(says: Callable[P, str]) -> Callable[[Callable[P, Figure]], Callable
     def of(draw: Callable[P, Figure]) -> Callable[P, Picture]:
         @functools.wraps(draw)
         def made(*args: P.args, **kwargs: P.kwargs) -> Picture:
-            drawn = {}
-            for layout in (WIDE, NARROW):
-                with laid_out(layout):
-                    drawn[layout.name] = draw(*args, **kwargs)
-            return Picture(**drawn, says=says(*args, **kwargs), tables=_tables([*args, *kwargs.values()]))
+            wide, narrow = (drawn_in(layout, draw, *args, **kwargs) for layout in (WIDE, NARROW))
+            return Picture(wide, narrow, says(*args, **kwargs), _tables([*args, *kwargs.values()]))
 
         return made
 
     return of
+
+
+def drawn_in(layout: Layout, draw: Callable[P, Figure], *args: P.args, **kwargs: P.kwargs) -> Figure:
+    """Return what `draw` draws of its arguments in a layout."""
+    with laid_out(layout):
+        return draw(*args, **kwargs)
 
 
 def _tables(arguments: list[object]) -> tuple[str, ...]:

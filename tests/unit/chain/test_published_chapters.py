@@ -1,19 +1,24 @@
 """Every chapter, with nothing recomputed, gives the published ledger: its tables hold what its claims say.
 
-This runs the cells of each notebook as a reader does who asks for no draw at all, figures included, on results/nano.
+This runs the cells of each notebook as a reader does who asks for no draw at all, figures included, on results/nano;
+these are drawn once, and not shown.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 import pytest
+from matplotlib.figure import Figure
 
 from helpers.chain.notebooks import load_notebook
 from helpers.chain.profiles import load_profile
+from helpers.figures import picture
+from helpers.figures.common import WIDE, Layout
 from helpers.results import ledger
 from helpers.results.published import NEUTRAL
 
@@ -34,7 +39,14 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(plt, "show", lambda: None)
+    monkeypatch.setattr(picture, "drawn_in", wide_alone)
+    monkeypatch.setattr(picture, "svg", lambda figure: "<svg></svg>")
     return tmp_path
+
+
+def wide_alone(layout: Layout, draw: Callable[..., Figure], *args: Any, **options: Any) -> Figure:
+    """Draw a figure for a wide page; tests/unit/figures looks at all of them in both layouts."""
+    return draw(*args, **options) if layout is WIDE else Figure()
 
 
 def run_cells(stem: str, **changes: Any) -> None:
