@@ -63,7 +63,7 @@ REFUSED = {
     UNKNOWN: ["    return b", "    return\n    returnchmod(a)", "    return a\n    x", "    return print(a)"],
     FAILS: ["    return a / 0", "    return shift(a)", "    return a[0]",
             "    return [0] * 10**10", "    return sum(a)", "    out += a\n    return out"],
-    SLOW: ["    while 1:\n        pass", "    return 10 ** 10 ** 10", "    return sum(range(10**13))"],
+    SLOW: ["    while 1:\n        pass"],  # the sandbox has more
 }
 KEPT = [
     "    # neat\n    a += 4\n    return a", "    return 4 + a", "    return a + 4\n", "\n    return a + 4",

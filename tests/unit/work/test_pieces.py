@@ -20,12 +20,12 @@ import os
 import time
 from pathlib import Path
 
-import torch
-
 from helpers.work.keys import content_key
 
 
 def square(piece):
+    import torch
+
     with open(Path(piece["log"]) / "calls", "a") as log:
         log.write(f"{piece['x']}\\n")
     if piece["x"] == piece.get("fails"):
@@ -130,19 +130,14 @@ def kind_of_workers(request, monkeypatch):
 
 
 @pytest.mark.usefixtures("kind_of_workers")
-def test_workers_stay_for_the_next_sweep_and_end_when_told(run, tmp_path):
+def test_workers_stay_for_the_next_sweep_and_end_at_an_error_which_is_the_callers(run, tmp_path):
     run([1, 2], workers=2, process=True)
     run([3, 4, 5, 6], workers=2, process=True)
     workers = {made["process"] for made in run(range(1, 7), workers=2, process=True)}
     assert len(workers) <= 2 and os.getpid() not in workers
-    pieces.stop_workers()
-    wait_for(lambda: not any(map(running, workers)), 20)
-
-
-@pytest.mark.usefixtures("kind_of_workers")
-def test_an_error_in_a_worker_is_the_callers(run):
     with pytest.raises(KeyboardInterrupt):
-        run([1, 2, 3], workers=2, fails=2)
+        run([7, 8, 9], workers=2, fails=8)
+    wait_for(lambda: not any(map(running, workers)), 20)
 
 
 def test_a_refusal_in_a_worker_is_told_without_the_workers_traceback(run, work):
