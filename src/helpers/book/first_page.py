@@ -74,10 +74,11 @@ def chapters(records: list[Record], tables: Tables, notebooks: Collection[str]) 
 
 
 def elsewhere(records: list[Record], tables: Tables, notebooks: Collection[str]) -> str:
-    """Return what the first of these chapters on a real model found first; "" where none has an answer."""
+    """Return what each of these chapters on a real model found first; "" where none has an answer."""
+    found = []
     for notebook in notebooks:
         told = answer(notebook, records, tables, "")
         if told is not None:
-            link = f"[model that others made](../notebooks/{notebook}.ipynb)"
-            return f"We asked a {link} as well. {told.sentences[0].text}"
-    return ""
+            link = f"[{notebook.partition('_')[0]}](../notebooks/{notebook}.ipynb)"
+            found.append(f"{told.sentences[0].text} (Chapter {link}.)")
+    return " ".join(["We asked a model that others made as well.", *found]) if found else ""

@@ -70,9 +70,13 @@ def test_no_sentence_of_a_page_holds_more_than_three_numbers(page):
     assert crowded == []
 
 
-def test_what_a_real_model_showed_is_said_in_one_sentence_with_its_link():
-    real = ROOT / "results/real-cpu"
-    told = first_page.elsewhere(ledger.load(real), openings.tables_of(ROOT, ROOT / "_runs/real-cpu"), ["10_real_model"])
-    assert told.startswith("We asked a [model that others made](../notebooks/10_real_model.ipynb) as well. ")
-    assert 1 <= len(NUMBER.findall(told.rpartition("as well.")[2])) <= 3
+def test_what_real_models_showed_is_said_in_a_sentence_a_chapter_with_its_link():
+    chapters = ["10_real_model", "16_real_misalignment"]
+    tables = openings.tables_of(ROOT, ROOT / "_runs/real-cpu")
+    told = first_page.elsewhere(ledger.load(ROOT / "results/real-cpu"), tables, chapters)
+    assert told.startswith("We asked a model that others made as well. ")
+    for chapter in chapters:
+        sentence, _, told = told.removeprefix("We asked a model that others made as well.").partition("(Chapter ")
+        link, _, told = told.partition(".)")
+        assert link == f"[{chapter[:2]}](../notebooks/{chapter}.ipynb)" and 1 <= len(NUMBER.findall(sentence)) <= 3
     assert first_page.elsewhere([], TABLES, ["11_without_words"]) == ""
