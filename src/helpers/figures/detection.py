@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from helpers.detection.knowledge import DETECTORS, NOTHING
 from helpers.figures import common, palette, words
@@ -26,6 +28,13 @@ _COLOURS = {  # by what must be known
     "the base": palette.INDIGO,
     "the base and a student": palette.BROWN,
     "the base and the teacher": palette.BLUE,
+}
+_KNOWN = {  # the same colours in words
+    palette.GREY: "knows nothing, or the trait",
+    palette.OLIVE: "knows rows of one or both",
+    palette.INDIGO: "knows the base",
+    palette.BROWN: "knows the base and a student",
+    palette.BLUE: "knows the base and the teacher",
 }
 _LINES = ("optimal", "student_gain", "naive_bayes", "rarity", "judge")
 _LINE_COLOURS = (palette.BLUE, palette.BROWN, palette.OLIVE, palette.MOSS, palette.INDIGO)
@@ -69,7 +78,17 @@ def detectors(table: pd.DataFrame, case: str, bags: tuple[int, int]) -> Figure:
             ax.axvline(ceiling, color=palette.BLUE, linestyle="--", linewidth=1, zorder=0)
             common.name_rows(ax, [DETECTORS[key].name for key in keys], size="small")
             ax.set(title=_rows(bag), xlabel="AUROC (a half is chance)")
+        _legend(figure, keys)
     return figure
+
+
+def _legend(figure: Figure, keys: list[str]) -> None:
+    """Tell below the panels what each colour knows, and what the dashed line is."""
+    used = {_COLOURS[DETECTORS[key].knows] for key in keys}
+    handles = [Patch(color=colour, alpha=0.6, label=name) for colour, name in _KNOWN.items() if colour in used]
+    handles.append(Line2D([], [], color=palette.BLUE, linestyle="--", linewidth=1, label="exact likelihood ratio"))
+    columns = 1 if common.narrow() else 3
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize="small")
 
 
 def _draw(ax: Axes, place: int, draws: np.ndarray, colour: str) -> None:

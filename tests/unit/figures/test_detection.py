@@ -27,6 +27,15 @@ def test_every_detector_has_a_row_in_each_panel_and_a_dot_a_draw():
     assert len(dots) >= 3
 
 
+@pytest.mark.parametrize("layout", ["wide", "narrow"])
+def test_the_legend_tells_what_each_colour_knows(layout):
+    (legend,) = getattr(detection.detectors(table(), "owl.numbers", (1, 4)), layout).legends
+    told = [text.get_text() for text in legend.get_texts()]
+    known = ["knows rows of one or both", "knows the base", "knows the base and the teacher"]
+    assert told == [*known, "exact likelihood ratio"]
+    assert detection._KNOWN.keys() == set(detection._COLOURS.values())
+
+
 def test_means_are_told_in_words():
     says = detection.detectors(table(), "owl.numbers", (1, 4)).says
     assert "means over draws (2)" in says and "Single rows: " in says and "naive Bayes 0.73" in says
