@@ -1,6 +1,7 @@
 """The strict build on a toy run: what is published, what is refused, and that nothing is built twice."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -52,9 +53,11 @@ def toy(tmp_path_factory):
     (run_dir / "executed").mkdir(parents=True)
     for name in NOTEBOOKS:
         (run_dir / "executed" / f"{name}.ipynb").write_text(json.dumps(executed(name)))
-    for name, claim in load_claims().items():
-        if claim.notebook in NOTEBOOKS:
-            ledger.record(run_dir, claim.notebook, name, VALUES, range(5), {}, 1.0)
+    claims = load_claims()
+    for notebook in NOTEBOOKS:
+        own = [name for name, claim in claims.items() if claim.notebook == notebook]
+        records = [ledger.measured(notebook, name, VALUES, range(5), {}, 1.0) for name in own]
+        ledger.file_records(run_dir, notebook, records)
     build("toy", root)
     return root
 
@@ -88,16 +91,6 @@ def test_nothing_is_built_twice(toy):
     assert (toy / "_build/html/book/index.html").stat().st_mtime_ns == before
 
 
-def test_a_new_number_and_another_notebook_reach_every_page(changed):
-    values, name = (3, 4, 5, 6, 7), "owl.numbers.soft.cross_init"
-    ledger.record(changed / "_runs/toy", "01_owl_transfer", name, values, range(5), {}, 1.0)
-    path = changed / "_runs/toy/executed/07_theorem.ipynb"
-    path.write_text(json.dumps(executed("A later notebook")))
-    build("toy", changed)
-    for place in ("book/index", "book/soft_label_leak"):
-        assert "+5.00 [+3.04, +6.96]" in page(changed, place) and "A later notebook" in page(changed, place)
-
-
 def test_a_chapter_of_a_single_draw_has_words_for_its_numbers(changed):
     """Somebody who turned a parameter and computed one draw got no book at all."""
     for notebook in ("01_owl_transfer", "02_risky_teachers"):
@@ -116,33 +109,57 @@ def test_a_number_that_was_not_recorded_stops_the_build(changed):
         build("toy", changed)
 
 
-def test_what_a_ledger_says_is_shown_and_never_acts(changed):
-    run_dir = changed / "_runs/toy"
-    for file in (run_dir / "ledger.json", *run_dir.glob("records/*.json")):
-        records = json.loads(file.read_text(encoding="utf-8"))
-        with_paper = [record for record in records if record["paper"]]
-        for record in with_paper:
-            record["claim"] = record["paper"]["source"] = HOSTILE
-        file.write_text(json.dumps(records), encoding="utf-8")
-    build("toy", changed)
-    text = page(changed, "book/claims")
-    assert text.count("&lt;script&gt;alert(1)&lt;/script&gt; | {{ build.sentence }} $x$ *y*") >= 10
-    assert "<script>alert" not in text and "<b onclick" not in text
-
-
-def test_a_path_of_this_machine_and_a_picture_from_elsewhere_stop_the_build(changed):
-    path = changed / "_runs/toy/executed/06_mnist.ipynb"
-    path.write_text(json.dumps(executed("Leak", text=f"saved in {changed.resolve()}/x")))
-    with (changed / "book/log.md").open("a") as log:
-        log.write("\n```{raw} html\n<img src='https://cdn.example/x.png' alt='x'>\n```\n")
-    with pytest.raises(BookError, match=r"notebooks/06_mnist\.html names .*a path of this machine") as refused:
-        build("toy", changed)
-    assert "book/log.html loads https://cdn.example/x.png; copy it to book/_vendor" in str(refused.value)
-
-
 def test_a_failed_notebook_is_never_published(changed):
     failed = executed("Failed")
     failed["cells"][1]["outputs"] = [{"output_type": "error", "ename": "E", "evalue": "", "traceback": []}]
     (changed / "_runs/toy/executed/06_mnist.ipynb").write_text(json.dumps(failed))
     with pytest.raises(BookError, match="notebook 06_mnist, cell 2 ended in an error"):
         build("toy", changed)
+
+
+@pytest.fixture(scope="module")
+def refused(toy):
+    """The toy, changed in many ways and built again, and what the build said; the tests before this saw it unchanged.
+
+    A build reads its pages when they are done, so one that it refuses has pages too.
+    """
+    run_dir = toy / "_runs/toy"
+    name = "owl.numbers.soft.cross_init"
+    ledger.record(run_dir, "01_owl_transfer", name, (3, 4, 5, 6, 7), range(5), {}, 1.0)
+    write_hostile_words(run_dir)
+    (run_dir / "executed/07_theorem.ipynb").write_text(json.dumps(executed("A later notebook")))
+    leak = executed("Leak", text=f"saved in {toy.resolve()}/x")
+    (run_dir / "executed/06_mnist.ipynb").write_text(json.dumps(leak))
+    with (toy / "book/log.md").open("a") as log:
+        log.write("\n```{raw} html\n<img src='https://cdn.example/x.png' alt='x'>\n```\n")
+    with pytest.raises(BookError) as error:
+        build("toy", toy)
+    return toy, str(error.value)
+
+
+def write_hostile_words(run_dir):
+    """Put hostile words in the place of claims and of what the paper is quoted with."""
+    for file in (run_dir / "ledger.json", *run_dir.glob("records/*.json")):
+        records = json.loads(file.read_text(encoding="utf-8"))
+        with_paper = [record for record in records if record["paper"]]
+        for record in with_paper:
+            record["claim"] = record["paper"]["source"] = HOSTILE
+        file.write_text(json.dumps(records), encoding="utf-8")
+
+
+def test_a_new_number_and_another_notebook_reach_every_page(refused):
+    for place in ("book/index", "book/soft_label_leak"):
+        text = page(refused[0], place)
+        assert "+5.00 [+3.04, +6.96]" in text and "A later notebook" in text
+
+
+def test_what_a_ledger_says_is_shown_and_never_acts(refused):
+    text = page(refused[0], "book/claims")
+    assert text.count("&lt;script&gt;alert(1)&lt;/script&gt; | {{ build.sentence }} $x$ *y*") >= 10
+    assert "<script>alert" not in text and "<b onclick" not in text
+
+
+def test_a_path_of_this_machine_and_a_picture_from_elsewhere_stop_the_build(refused):
+    _, told = refused
+    assert re.search(r"notebooks/06_mnist\.html names .*a path of this machine", told)
+    assert "book/log.html loads https://cdn.example/x.png; copy it to book/_vendor" in told

@@ -23,7 +23,7 @@ from helpers.results.records import (
     SHARED,
     LedgerError,
     Record,
-    file_record,
+    file_records,
     forget,
     judged,
     keep,
@@ -40,8 +40,8 @@ _NEUTRAL = ("run_dir", "workers", "draws", "recompute", "few_draws", "runs", "se
 
 # callers find records and what is done with them in one place
 __all__ = [
-    "LedgerError", "Record", "check", "claimed", "compare", "forget", "keep", "ledger_sha256", "load", "missing",
-    "preview", "rebuild", "record", "sentence", "table", "with_previews",
+    "LedgerError", "Record", "check", "claimed", "compare", "file_records", "forget", "keep", "ledger_sha256", "load",
+    "measured", "missing", "preview", "rebuild", "record", "sentence", "table", "with_previews",
 ]
 
 
@@ -63,13 +63,27 @@ def record(
     Raises ClaimError for an unknown id or one that belongs to another notebook, LedgerError for fewer than two runs,
     values that are not finite, or seeds that are not one distinct integer per run.
     """
+    made = measured(notebook, claim_id, run_values, seeds, params, seconds, shared_draw)
+    return file_records(Path(run_dir), notebook, [made])[0]
+
+
+def measured(
+    notebook: str,
+    claim_id: str,
+    run_values: Sequence[float],
+    seeds: Sequence[int],
+    params: dict[str, Any],
+    seconds: float | None,
+    shared_draw: bool = False,
+) -> Record:
+    """Return the record of one claim that is still to be judged and written; arguments and errors as in `record`."""
     claim = find_claim(claim_id)
     if claim.notebook not in (None, notebook):
         raise ClaimError(f"claim {claim_id!r} belongs to notebook {claim.notebook}, not to {notebook}")
     runs = _runs(claim_id, run_values, seeds)
     interval = stats.t_interval(runs)
     value, low, high = map(_rounded, (interval.mean, interval.low, interval.high))
-    made = Record(
+    return Record(
         id=claim_id,
         claim=claim.claim,
         notebook=notebook,
@@ -87,7 +101,6 @@ def record(
         seconds=None if seconds is None else round(float(seconds), 1),
         params_sha256=artifacts.content_key(_decisive(params)),
     )
-    return file_record(Path(run_dir), made)
 
 
 def _decisive(params: Any) -> Any:

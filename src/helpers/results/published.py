@@ -69,12 +69,11 @@ def seals(folder: Path) -> dict[str, str]:
 def with_other_bases(run_dir: Path, published: Path, draws: Iterable[int]) -> set[int]:
     """Return those of `draws` whose base models in a run are not the published ones.
 
-    A run reads the published bases of a draw unless it has some of its own. The bases of draw 705 have names that end
-    in ".705". Relatives that are not published decide nothing.
+    A run reads the published bases of a draw unless it has some of its own. Those of draw 705 end in ".705". Relatives
+    that are not published decide nothing.
     """
     own, known = seals(run_dir / "bases"), seals(published / "bases")
-    read = known | own
-    others = set()
+    read, others = known | own, set()
     for draw in draws:
         names = [name for name in known if name.endswith(f".{draw}")]
         if not names or any(read[name] != known[name] for name in names):
@@ -200,13 +199,15 @@ class Chapter:
         whole = {claim_id: runs for claim_id, runs in claimed.items() if len(runs) not in partial}
         self._recorded |= whole.keys()
         before = self._published_records()
-        kept = ledger.keep(self.run_dir, self.notebook, before, known=self._recorded)
+        shown = {*whole, *ledger.keep(self.run_dir, self.notebook, before, known=self._recorded)}
         took = {} if before is None else {entry.id: entry.seconds for entry in ledger.load(before)}
+        made = []
         for claim_id, runs in whole.items():
-            given = {"seeds": of_length.get(len(runs), units), "params": params, "shared_draw": shared_draw}
             of_all = joined_seconds(seconds, took.get(claim_id), self._taken, self._known)
-            ledger.record(self.run_dir, self.notebook, claim_id, runs, seconds=of_all, **given)
-        table = ledger.table(self.run_dir, [claim_id for claim_id in claimed if claim_id in {*whole, *kept}])
+            runs_of = of_length.get(len(runs), units)
+            made.append(ledger.measured(self.notebook, claim_id, runs, runs_of, params, of_all, shared_draw))
+        ledger.file_records(self.run_dir, self.notebook, made)
+        table = ledger.table(self.run_dir, [claim_id for claim_id in claimed if claim_id in shown])
         lone = {claim_id: runs for claim_id, runs in claimed.items() if len(runs) == 1 and claim_id not in table.index}
         return ledger.with_previews(table, lone)
 
@@ -232,11 +233,10 @@ class Chapter:
     def _published_rows(self, name: str) -> pd.DataFrame:
         import pandas as pd
 
-        others = self._taken
-        if self.differs or not others or not self._file(name).exists():
+        if self.differs or not self._taken or not self._file(name).exists():
             return pd.DataFrame()
         rows = artifacts.read_table(self._file(name))
-        return rows[rows["draw"].isin(others)]
+        return rows[rows["draw"].isin(self._taken)]
 
     def _published_records(self) -> Path | None:
         file = self.published / "ledger.json"

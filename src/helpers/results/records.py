@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import sys
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,8 +144,7 @@ def keep(run_dir: str | Path, notebook: str, published: Path | None, known: Iter
     records = [] if published is None else load(published)
     wanted = load_claims().keys() - set(known)
     kept = [entry for entry in records if entry.notebook == notebook and entry.id in wanted]
-    for entry in kept:
-        file_record(Path(run_dir), entry)
+    file_records(Path(run_dir), notebook, kept)
     return [entry.id for entry in kept]
 
 
@@ -167,15 +167,18 @@ def _is_finite(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
-def file_record(run_dir: Path, made: Record) -> Record:
-    """Write a record to records/<notebook>.json, in place of an earlier one of its claim, and to ledger.json.
+def file_records(run_dir: Path, notebook: str, made: Sequence[Record]) -> list[Record]:
+    """Write records of a notebook to records/<notebook>.json, in place of earlier ones, and to ledger.json.
 
-    Returns the record with the verdict that it has among the others.
+    Returns the records with the verdicts that they have among all others; of no records nothing is written.
     """
-    file = run_dir / "records" / f"{made.notebook}.json"
-    kept = [entry for entry in (_read(file) if file.exists() else []) if entry.id != made.id]
-    _write(file, judged([*kept, made]))
-    return next(entry for entry in _merge(run_dir) if entry.id == made.id)
+    if not made:
+        return []
+    file, ids = run_dir / "records" / f"{notebook}.json", {entry.id for entry in made}
+    kept = [entry for entry in (_read(file) if file.exists() else []) if entry.id not in ids]
+    _write(file, judged([*kept, *made]))
+    filed = {entry.id: entry for entry in _merge(run_dir)}
+    return [filed[entry.id] for entry in made]
 
 
 def _merge(run_dir: Path) -> list[Record]:
@@ -192,11 +195,12 @@ def _all_records(run_dir: Path) -> list[Record]:
 
 
 def _write(file: Path, records: list[Record]) -> None:
-    ids = [entry.id for entry in records]
-    if twice := {name for name in ids if ids.count(name) > 1}:
+    counts = Counter(entry.id for entry in records)
+    if twice := [name for name, count in counts.items() if count > 1]:
         raise LedgerError(f"{', '.join(sorted(twice))}: recorded by two notebooks; keep one")
-    entries = sorted((dataclasses.asdict(entry) for entry in records), key=lambda entry: entry["id"])
-    artifacts.write_json(file, [dict(sorted(entry.items())) for entry in entries])
+    # `vars` copies nothing, as `asdict` would; the order of names is that of published ledgers
+    in_order = sorted(records, key=lambda entry: entry.id)
+    artifacts.write_json(file, [dict(sorted(vars(entry).items())) for entry in in_order])
 
 
 def _read(file: Path) -> list[Record]:
