@@ -1,12 +1,16 @@
-"""Any draw, on any machine: from published bases another processor computes the published values.
+"""Killed and taken up, published, recomputed elsewhere: the values stay what they are.
 
-A toy experiment is published: a teacher of each of two bases, and students. One draw is then recomputed from the
-published bases in another folder, by the plainest kernels there are (SSE in place of AVX), as another machine would.
+A toy experiment of two draws of a base, a teacher of each, and students is killed while it trains the second base. It
+is taken up, and published. One draw is then recomputed from the published bases in another folder, by the plainest
+kernels there are (SSE in place of AVX), as another machine would.
 """
 
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +20,7 @@ from helpers import cli
 from helpers.chain.draws import read_choice
 from helpers.chain.profiles import Profile
 from helpers.chain.run import run_chain
-from helpers.work.artifacts import read_table, write_table
+from helpers.work.artifacts import read_json, read_table, write_table
 
 pytestmark = pytest.mark.chain
 OTHER_NUMERICS = {"ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE"}
@@ -59,30 +63,56 @@ table = chapter.table("transmission", students, settings)
 soft = table[table.arm == "soft.same_init"]
 chapter.record({"owl.numbers.soft.same_init": soft.effect.tolist()}, params=settings)"""
 TOY = Profile("toy", "a toy", 1, "cpu", {"00_base_models": {}, "01_owl_transfer": {}})
+RUN = """\
+from helpers.chain.profiles import Profile
+from helpers.chain.run import run_chain
+run_chain(Profile("toy", "a toy", 1, "cpu", {"00_base_models": {}}))"""
 
 
 @pytest.fixture
-def published(write_notebook: Callable[..., Path], toy_repository: Path, toy_bases: Path) -> Path:
-    """A repository, the current folder, that has published both draws of the toy experiment."""
-    from helpers.chain.publish import publish
+def killed(write_notebook: Callable[..., Path], toy_repository: Path) -> dict[Path, int]:
+    """Run the toy experiment in the current folder, and kill the runner outright while the second base is trained.
 
+    Returns:
+        When each piece of work that was finished by then was written.
+    """
     write_notebook("00_base_models", BASES, parameters=PARAMETERS)
     write_notebook("01_owl_transfer", STUDENTS, parameters=PARAMETERS, needs=["00_base_models"])
-    shutil.copytree(toy_bases / "bases", "results/toy/bases")  # as an earlier run of these settings published them
-    run_chain(TOY, choice=read_choice("all"))
-    publish(TOY, {"commit": "commit abc", "date": "1 May 2026"})
-    return toy_repository
+    runner = subprocess.Popen([sys.executable, "-c", RUN], stdout=subprocess.DEVNULL)
+    try:
+        while not list(Path("_runs/toy/checkpoints").glob("nano-a.2-*")):
+            assert runner.poll() is None, "it was over before it could be killed"
+            time.sleep(0.02)
+    finally:
+        runner.kill()
+        runner.wait()
+    time.sleep(1)  # the system tells the kernel and its server, which then end
+    return written()
 
 
-def test_another_processor_recomputes_a_published_draw(
-    published: Path,
+def written() -> dict[Path, int]:
+    """When each finished piece of work of the run was written, by its file."""
+    return {path: path.stat().st_mtime_ns for path in Path("_runs/toy/cells").rglob("*.json")}
+
+
+def test_a_killed_run_ends_as_one_unbroken_and_another_processor_recomputes_its_draws(
+    killed: dict[Path, int],
+    toy_bases: Path,
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    from helpers.chain.publish import publish
+
+    assert run_chain(TOY, choice=read_choice("all")) == ["00_base_models", "01_owl_transfer"]
+    assert killed and killed.items() <= written().items(), "a finished piece was computed again"
+    assert not list(Path("_runs").rglob("*.part"))
+    publish(TOY, {"commit": "commit abc", "date": "1 May 2026"})
+    seals, unbroken = read_json("results/toy/bases/seals.json"), read_json(toy_bases / "bases/seals.json")
+    assert seals == {name: unbroken[name] for name in ("nano-a.1", "nano-a.2")}
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     for name in ("notebooks", "results"):
-        shutil.copytree(published / name, elsewhere / name)
+        shutil.copytree(name, elsewhere / name)
     monkeypatch.chdir(elsewhere)
     with monkeypatch.context() as patch:
         for name, value in OTHER_NUMERICS.items():

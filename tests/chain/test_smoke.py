@@ -1,4 +1,4 @@
-"""The real notebooks at toy size: run whole, and one of them again, killed in the middle, with equal results."""
+"""The real notebooks at toy size, run whole; what becomes of a killed one see in test_colab.py."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import json
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from helpers.chain.profiles import load_profile
-from helpers.chain.run import ChainError
 from helpers.channels import find_channel
 from helpers.experiments.defences import values as defences
 from helpers.experiments.link import values as link
@@ -38,31 +35,11 @@ SHARES = {
     "share_of_the_effect_on_the_same_base",
     "share_of_turn_at_the_whole_link",
 }
-# notebook 00 for one of its draws: two bases, which two worker processes train
-BASES = """\
-import dataclasses, sys
-from helpers import cli
-from helpers.chain.profiles import load_profile
-
-smoke, stem = load_profile("smoke"), "00_base_models"
-cli.load_profile = lambda name: dataclasses.replace(smoke, notebooks={stem: smoke.notebooks[stem] | {"draws": [1]}})
-sys.exit(cli.main(["run", "--profile", "smoke"]))"""
 
 
 def records(run_dir: Path) -> list[dict[str, Any]]:
     """The records of the ledger."""
     return json.loads((run_dir / "ledger.json").read_text())
-
-
-def cells(run_dir: Path) -> dict[str, int]:
-    """When each finished piece of work was written, by its file."""
-    return {str(path): path.stat().st_mtime_ns for path in (run_dir / "cells").rglob("*.json")}
-
-
-def rows(table: Path, draw: int) -> str:
-    """The rows of one draw in a table, as text."""
-    read = read_table(table)
-    return read[read["draw"] == draw].to_csv(index=False)
 
 
 def test_the_smoke_run_finds_its_claims_and_judges_none(smoke_run: Path) -> None:
@@ -146,58 +123,6 @@ def test_nothing_unchanged_runs_again(smoke_run: Path, smoke_command: list[str])
     root = smoke_run.parents[1]
     done = subprocess.run(smoke_command, cwd=root, capture_output=True, text=True, check=True)
     assert "nothing to run" in done.stdout
-
-
-def test_a_killed_run_ends_as_the_unbroken_one(request: pytest.FixtureRequest, repository: Path) -> None:
-    """Kill the runner while workers train bases; the resumed run equals the unbroken one.
-
-    For the pieces of a kernel's own process see tests/chain/test_colab.py.
-    """
-    run_dir, command = repository / "_runs" / "smoke", [sys.executable, "-c", BASES]
-    assert kill_in_the_middle_of("00_base_models", command, run_dir), "it was over before it could be killed"
-    finished = cells(run_dir)
-    done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert finished and finished.items() <= cells(run_dir).items()  # no finished piece was written again
-    smoke_run: Path = request.getfixturevalue("smoke_run")  # only now: another test process may be making it
-    made = {path.name: rows(path, 1) for path in (run_dir / "tables").glob("*.csv")}
-    assert made and made == {name: rows(smoke_run / "tables" / name, 1) for name in made}
-    assert all(text.count("\n") > 1 for text in made.values())
-    assert not list(run_dir.rglob("*.part"))
-
-
-def kill_in_the_middle_of(stem: str, command: list[str], run_dir: Path) -> bool:
-    """Run until `stem` is amid a loop, and kill the runner outright; False when the notebook ended before."""
-    child = subprocess.Popen(command, cwd=run_dir.parents[1], stdout=subprocess.DEVNULL,
-                             stderr=subprocess.PIPE, text=True)  # fmt: skip
-    finished = run_dir / "executed" / f"{stem}.key"
-    try:
-        wait_for(lambda: finished.exists() or child.poll() is not None or amid_a_loop(stem, run_dir))
-        assert child.poll() in (None, 0), child.stderr.read() if child.stderr else ""
-        return not finished.exists()
-    finally:
-        child.kill()
-        child.communicate()
-        time.sleep(2)  # the kernel and its workers look for their parent once a second
-
-
-def amid_a_loop(stem: str, run_dir: Path) -> bool:
-    """Whether the notebook `stem` is at work and its progress file shows a loop begun and not ended."""
-    try:
-        state = json.loads((run_dir / "progress.json").read_text())
-    except (OSError, ValueError):
-        return False
-    running = (run_dir / "executed" / f"{stem}.log").exists()
-    return running and 0 < state["done"] < (state["total"] or 0)
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 300) -> None:
-    """Return when `condition()` holds; fail after `seconds`."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise ChainError("the run came to no loop in time")
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
