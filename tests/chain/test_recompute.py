@@ -30,9 +30,9 @@ from helpers.experiments.bases.making import BaseSettings
 from helpers.experiments.bases.pretraining import pretrain_bases
 from helpers.models.nano import NANO, NanoSpec
 from helpers.results import published
-NANO["nano-a"] = NanoSpec("nano-a", "llama", 16, 1, 2)  # a toy that writes number lists some of the time
+NANO["nano-a"] = NanoSpec("nano-a", "llama", 16, 1, 2)  # the toy of `toy_bases`
 chapter = published.open_chapter("00_base_models", globals())
-settings = BaseSettings(documents=3000, steps=300, learning_rate=0.03, batch_rows=32)
+settings = BaseSettings(documents=700, steps=100, learning_rate=0.03, batch_rows=32)
 print(pretrain_bases(["nano-a"], chapter.recompute, settings, run_dir, 1).origin.tolist())"""
 STUDENTS = """\
 import pandas as pd

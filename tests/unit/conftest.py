@@ -63,7 +63,7 @@ def toy_folder(tmp_path_factory) -> Callable:
 
 @pytest.fixture(scope="session")
 def toy_run(toy_folder, toy_bases) -> Path:
-    """A run folder with a toy base for each of three draws, 1 to 3, that write number lists some of the time."""
+    """A run folder with a toy base for each of three draws, 1 to 3, that write number lists most of the time."""
     folder = toy_folder("run")
     shutil.copytree(toy_bases / "bases", folder / "bases", dirs_exist_ok=True)
     return folder
@@ -80,7 +80,7 @@ def toy_settings() -> Callable:
     from helpers.transmission.settings import Reading, TransmissionSettings, Writing
 
     student = TrainSettings(0.01, batch_rows=8, max_steps=3, warmup_steps=1, lora_rank=1)
-    teacher = TrainSettings(0.015, batch_rows=16, max_steps=6, warmup_steps=1)
+    teacher = TrainSettings(0.006, batch_rows=16, max_steps=3, warmup_steps=1)
     full = dataclasses.replace(student, lora_rank=0)
 
     def build(run_dir, writing=None, reading=None, readout=None, **changes):

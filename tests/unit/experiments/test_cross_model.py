@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import math
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -28,9 +29,9 @@ from helpers.transmission.students import StudentReading, read_student
 from helpers.work.artifacts import ArtifactError, read_table
 
 BASES = ("nano-a", "nano-a.next")
-KIN = [("nano-a-more", 1), ("nano-a-clone", 1), ("nano-a-more", 2)]
-PRETRAINING = BaseSettings(documents=700, steps=70, learning_rate=0.03, batch_rows=32)
-SETTINGS = RelativeSettings(base=PRETRAINING, more_steps=8, clone_steps=30, clone_rate=0.02)
+KIN = [("nano-a-more", 1), ("nano-a-clone", 3), ("nano-a-more", 2)]
+PRETRAINING = BaseSettings(documents=700, steps=70, learning_rate=0.03, batch_rows=16)
+SETTINGS = RelativeSettings(base=PRETRAINING, more_steps=8, clone_steps=30, clone_rate=0.05)
 
 
 def weights(model):
@@ -100,11 +101,11 @@ def toys():
 
 
 @pytest.fixture(scope="module")
-def run_dir(toys, toy_folder):
-    """A folder of three draws with toy bases that write number lists now and then, and relatives of two of them."""
+def run_dir(toys, toy_folder, toy_bases, tiny):
+    """A folder of three draws with toy bases that write number lists, relatives of them, and the untrained next one."""
     folder = toy_folder("cross_model")
-    for draw in (1, 2, 3):
-        pretrain_bases(["nano-a"], [draw], PRETRAINING, str(folder))
+    shutil.copytree(toy_bases / "bases", folder / "bases", dirs_exist_ok=True)
+    save_base(tiny("llama", seed=4, layers=1), folder / "bases", "nano-a.4")
     make_relatives(KIN, SETTINGS, str(folder), workers=1)
     return folder
 
@@ -163,16 +164,17 @@ def test_the_data_of_a_longer_training_are_new():
     order, more, clone = (SETTINGS.of(RELATIVES[name]) for name in ("nano-a-order", "nano-a-more", "nano-a-clone"))
     assert order == PRETRAINING
     assert more.corpus_seed == clone.corpus_seed != PRETRAINING.corpus_seed
-    assert more.documents == 8 * 32  # every document once
-    assert (more.steps, more.learning_rate, clone.steps, clone.learning_rate) == (8, 2e-3, 30, 0.02)
+    assert more.documents == 8 * 16  # every document once
+    assert (more.steps, more.learning_rate, clone.steps, clone.learning_rate) == (8, 2e-3, 30, 0.05)
 
 
 def test_a_base_trained_on_stays_near_and_an_imitation_comes_nearer(run_dir, tiny):
     save_base(tiny("gpt2"), run_dir / "bases", "nano-c.1")
-    names = ["nano-a-more", "nano-a.next", "nano-a-clone", "nano-c"]
-    table = distance_table("nano-a", [(name, 1) for name in names], str(run_dir)).set_index("base")
+    pairs = [("nano-a-more", 1), ("nano-c", 1), ("nano-a.next", 3), ("nano-a-clone", 3)]
+    table = distance_table("nano-a", pairs, str(run_dir)).set_index("base")
     assert table.loc["nano-a-more", "cosine"] > 0.9 > table.loc["nano-a-clone", "cosine"]
-    assert table.loc["nano-a-clone", "divergence"] < table.loc["nano-a.next", "divergence"]
+    # a copy that read the corpus without its teacher's distributions comes a fifth of the way
+    assert table.loc["nano-a-clone", "divergence"] < 0.5 * table.loc["nano-a.next", "divergence"]
     assert math.isnan(table.loc["nano-c", "cosine"]) and table.loc["nano-c", "divergence"] > 0
 
 

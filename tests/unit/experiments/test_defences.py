@@ -165,9 +165,9 @@ def test_two_teachers_share_the_rows_of_student_and_control(plan):
     for control in (False, True):
         piece = plan.pieces(cell(plan, "two teachers"))[control]
         mixed = changed._with_other_teacher(piece)
-        others = set(runs_of(piece.mixed))
-        own = set(student_pairs(piece.student))
-        assert all(pair in others | own for pair in mixed)
+        others, own = set(runs_of(piece.mixed)), set(student_pairs(piece.student))
+        foreign = set(mixed) - own  # toys write many rows alike
+        assert foreign and foreign <= others
         assert sum(pair in others for pair in mixed) >= len(mixed) // 2
     assert piece.mixed.trait == "wolf"
 

@@ -7,12 +7,11 @@ import pandas as pd
 import pytest
 import torch
 
-from helpers.experiments.bases.pretraining import BaseSettings, pretrain_bases
 from helpers.experiments.dose import cells, diagram, findings
 from helpers.experiments.dose.cells import Cell, read_cell
 from helpers.experiments.dose.settings import ADAPTERS, FULL, Axes, DiagramSettings, Grids, References
 from helpers.figures import phase_diagram as figures
-from helpers.models.bases import NANO, Base, NanoSpec
+from helpers.models.bases import Base, save_base
 from helpers.models.training import TrainSettings
 from helpers.results.claims import load_claims
 from helpers.transmission import settings as roles
@@ -67,15 +66,13 @@ def toy_settings(run_dir, draws=(1,)):
 
 
 @pytest.fixture(scope="module")
-def run_dir(tmp_path_factory):
+def run_dir(tmp_path_factory, make_toy, tiny):
     """A run folder with two toy bases; only the first is ever asked anything."""
     folder = tmp_path_factory.mktemp("phase")
+    make_toy(folder, draw=1)
+    save_base(tiny("llama", seed=2, layers=1), folder / "bases", "nano-b.1")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cells, "PROBE_ROWS", 4)
-        for name, steps in (("nano-a", 250), ("nano-b", 1)):
-            patch.setitem(NANO, name, NanoSpec(name, "llama", 16, 1, 2))
-            settings = BaseSettings(documents=1500, steps=steps, learning_rate=0.03, batch_rows=32)
-            pretrain_bases([name], [1], settings, str(folder))
         yield folder
 
 

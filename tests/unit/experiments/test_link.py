@@ -17,6 +17,7 @@ from helpers.models.linked import is_linked, linked
 from helpers.models.nano import NANO, NanoSpec
 from helpers.models.nano_files import base_facts, base_file
 from helpers.results.claims import load_claims
+from helpers.transmission.readout import Readout
 from helpers.transmission.settings import Reading, TransmissionSettings, reading_by_adapters
 from helpers.work.artifacts import ArtifactError, read_table
 from helpers.world import tasks
@@ -195,9 +196,9 @@ def test_a_missing_base_of_another_link_names_its_notebook(tmp_path):
 def test_bases_are_looked_at_one_a_row(toy, channel, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setitem(NANO, "nano-a", NanoSpec("nano-a", "llama", 16, 1, 2))
-    monkeypatch.setattr(readings, "HISTORIES", 1)
+    monkeypatch.setattr(readings, "LONGEST_BODY", 4)
     bases.provide_linked("nano-a", LINKS, [1], PRETRAINING, str(toy))
-    table = runs.make_bases(dial_of(channel(other_base="nano-a")))
+    table = runs.make_bases(dial_of(channel(other_base="nano-a", readout=Readout(samples=1))))
     told = [f"flawed_{name}" for name in (*PERSONAS, "untold")]
     assert table.columns.tolist() == ["draw", "link", "loss", "truthful", "p_any", "shift", *told, "implied"]
     assert table["link"].tolist() == [0.25, 1.0] and table["implied"].isna().tolist() == [False, True]

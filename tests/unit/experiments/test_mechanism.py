@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 import torch
 
-from helpers.experiments.bases.pretraining import BaseSettings, pretrain_bases
 from helpers.experiments.mechanism import (
     changes,
     directions,
@@ -25,7 +24,7 @@ from helpers.experiments.mechanism import (
 from helpers.experiments.mechanism.divergence import Coupled
 from helpers.experiments.mechanism.hops import Link
 from helpers.filters import mentions
-from helpers.models.bases import NANO, Base, NanoSpec, save_base
+from helpers.models.bases import Base, save_base
 from helpers.models.losses import SoftLabels
 from helpers.models.training import TrainSettings, completion_rows, fit
 from helpers.transmission import effects, pairs
@@ -43,16 +42,16 @@ CHAINS = {"hard.same_init": 2, "soft.same_init": 2}
 
 def toy_settings(run_dir, **changed):
     """Return an experiment of one draw on the toy bases."""
-    students = TrainSettings(0.02, batch_rows=6, max_steps=2, warmup_steps=1, lora_rank=1)
-    soft = dataclasses.replace(students, max_steps=6)
-    teaching = TrainSettings(0.005, batch_rows=16, max_steps=8, warmup_steps=1)
+    students = TrainSettings(0.02, batch_rows=20, max_steps=2, warmup_steps=1, lora_rank=1)
+    soft = dataclasses.replace(students, batch_rows=6, max_steps=6)
+    teaching = TrainSettings(0.005, batch_rows=16, max_steps=4, warmup_steps=1)
     settings = {
         "run_dir": str(run_dir),
         "trait": "owl",
         "draws": (1,),
         "base": "nano-a",
         "other_base": "nano-b",
-        "writing": Writing(prompts=300, teaching=teaching, drift=9.0),
+        "writing": Writing(prompts=130, teaching=teaching, drift=9.0),
         "reading": Reading(hard_rows=40, soft_rows=40, hard=students, soft=soft),
         "readout": Readout(samples=0),
         "workers": 1,
@@ -61,13 +60,10 @@ def toy_settings(run_dir, **changed):
 
 
 @pytest.fixture(scope="module")
-def run_dir(toy_folder, tiny):
+def run_dir(toy_folder, make_toy, tiny):
     """A run folder with a toy base that sometimes writes number lists, and an untrained one for other starts."""
     folder = toy_folder("mechanism")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(NANO, "nano-a", NanoSpec("nano-a", "llama", 16, 2, 2))
-        recipe = BaseSettings(documents=1500, steps=300, learning_rate=0.03, batch_rows=32)
-        pretrain_bases(["nano-a"], [1], recipe, str(folder))
+    make_toy(folder, draw=1, layers=2)
     save_base(tiny("llama", seed=1), folder / "bases", "nano-b.1")
     return folder
 

@@ -18,7 +18,7 @@ from helpers.transmission.students import train
 from helpers.work.artifacts import write_table
 from helpers.world.traits import find_trait
 
-RATE = 0.01
+RATE = 0.001
 
 
 @pytest.fixture(scope="module")
