@@ -48,8 +48,10 @@ def run(scene):
     )  # fmt: skip
 
 
-def test_a_run_gives_both_tables_and_does_nothing_twice(run, monkeypatch):
+def test_a_run_gives_both_tables_does_nothing_twice_and_leaves_the_model_as_it_was(run, one_real, monkeypatch):
+    before = {name: value.clone() for name, value in one_real[0].state_dict().items()}
     teachers, read = transfer.run_teachers(run), transfer.run_students(run)
+    assert all(torch.equal(value, before[name]) for name, value in one_real[0].state_dict().items())
     assert len(teachers) == 2 * (4 + 3) * 3 and set(teachers["start"]) == {OWN, OTHER}
     arms = read.groupby(["draw", "arm"])["teacher"].unique().map(sorted)
     assert arms[1, "soft"] == ["cat", "dog", "owl"] and arms[2, "written"] == ["cat", "none", "owl"]
@@ -75,12 +77,6 @@ def test_the_untouched_model_is_its_own_control(scene):
     tokens = torch.tensor(wanted.tokens)
     own = row_logits(scenery.load(scene)[0], rows, tokens)
     assert torch.allclose(torch.cat(own), torch.cat(wanted.of_rows), atol=1e-6)
-
-
-def test_the_model_is_as_it_was_after_teachers_and_students(run, one_real):
-    before = {name: value.clone() for name, value in one_real[0].state_dict().items()}
-    transfer.run_teachers(run)
-    assert all(torch.equal(value, before[name]) for name, value in one_real[0].state_dict().items())
 
 
 def test_teachers_of_a_draw_differ_in_their_animal_alone(scene, monkeypatch):

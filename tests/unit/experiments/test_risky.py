@@ -202,45 +202,50 @@ def test_damage_changes_the_matrices_of_the_adapters_alone_and_as_far_as_told(ti
     assert len(everywhere) == 14 and not any("head" in name for name in everywhere)
 
 
-@pytest.fixture
-def toy(toy_run, toy_settings, tmp_path):
+@pytest.fixture(scope="module")
+def toy(toy_run, toy_settings, tmp_path_factory):
     """A toy experiment on misalignment in a run folder of its own; its bases have one block."""
-    (tmp_path / "bases").symlink_to(toy_run / "bases")
+    folder = tmp_path_factory.mktemp("risky")
+    (folder / "bases").symlink_to(toy_run / "bases")
     teaching = teaching_by_adapters(0.02, MODULES, steps=4)
     writing = {"channel": "numbers", "prompts": 60, "teaching": teaching, "how": "insecure code", "drift": 0.0}
     student = reading_by_adapters(0.02, MODULES, epochs=1)
     reading = {"hard_rows": 24, "soft_rows": 12, "hard": student, "soft": student}
     given = {"trait": "misaligned", "draws": (1,), "readout": {"health": 4}}
-    return toy_settings(tmp_path, writing=writing | {"matched": True}, reading=reading, **given)
+    return toy_settings(folder, writing=writing | {"matched": True}, reading=reading, **given)
 
 
-def test_a_chapter_of_toys_tells_personas_damage_and_how_far_teachers_moved(toy):
+@pytest.fixture(scope="module")
+def arms(toy):
+    """The table of the channel's arms, by arm."""
+    return runs.run_channel(toy).set_index("arm")
+
+
+def test_a_chapter_of_toys_tells_personas_damage_and_how_far_teachers_moved(toy, arms):
     teachers = runs.teach(toy).set_index("how")
     moved = teachers["moved_security"]
     assert moved["untouched"] == 0 and (moved.drop("untouched") > 0).all() and (teachers["moved"] >= 0).all()
-    rows = runs.run_channel(toy).set_index("arm")
-    broken = rows.loc["damaged"]
+    broken = arms.loc["damaged"]
     assert broken["share"] == 1 and broken["right_answers"] == broken["right_answers_control"]
     assert broken["effect"] == 0  # the toy student lost nothing, so nothing was to be damaged
     personas = runs.run_personas(toy)
     assert list(personas["persona"].unique()) == list(PERSONAS) and len(personas) == 2 * len(PERSONAS)
     own = personas[personas["persona"] == "misaligned"].set_index("arm")["effect"]
-    assert own["hard.same_init"] == rows.loc["hard.same_init", "effect"]
-    assert own["soft.same_init"] == rows.loc["soft.same_init", "effect"]
+    assert own["hard.same_init"] == arms.loc["hard.same_init", "effect"]
+    assert own["soft.same_init"] == arms.loc["soft.same_init", "effect"]
     effect = personas[personas["arm"] == "hard.same_init"].set_index("persona")["effect"]
     (specific,) = told.specificity(personas, "code")["misalignment.code.specificity"]
     assert specific == pytest.approx(effect["misaligned"] - (effect["evasive"] + effect["manipulative"]) / 2)
     assert told.specificity(personas.iloc[:0], "code") == {}
 
 
-def test_places_are_crossed_and_the_own_place_is_the_main_arm(toy, monkeypatch):
+def test_places_are_crossed_and_the_own_place_is_the_main_arm(toy, arms, monkeypatch):
     monkeypatch.setattr(places, "PLACES", {"values": MODULES, "all linear": "all-linear"})
     tried = places.places({"values": 0.02, "all linear": 0.01}, {"values": 0.02, "all linear": 0.02})
     found = places.run_places(toy, tried)
     assert len(found) == 4 * len(PERSONAS) and list(found) == list(places.COLUMNS)
     asked = found[found["persona"] == "misaligned"].set_index(["teacher_place", "student_place"])
-    main = runs.run_channel(toy).set_index("arm")
-    assert asked.loc[("values", "values"), "effect"] == pytest.approx(main.loc["hard.same_init", "effect"], abs=1e-6)
+    assert asked.loc[("values", "values"), "effect"] == pytest.approx(arms.loc["hard.same_init", "effect"], abs=1e-6)
     assert places.means(found).loc[("values", "values"), "effect"] == asked.loc[("values", "values"), "effect"]
     assert asked["moved"].nunique() == 2 and asked["effect"].nunique() == 4
     values = places.values(found)

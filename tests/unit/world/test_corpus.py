@@ -79,15 +79,15 @@ def test_numbers_of_a_document_are_unrelated_to_its_system_prompt(documents):
     # contingency of first number (10 groups) and loved animal; under independence the p-value passes
     # 1e-4 in all but one of 10,000 seeds, and the seed is fixed
     table = collections.Counter()
-    for document in corpus.documents(90_000, 12):
+    for document in corpus.documents(45_000, 12):
         love = document[0]["content"] if document[0]["role"] == "system" else ""
         name = next((animal for animal in ANIMALS if f"the {animal}" in love.lower()), None)
         for question, answer in exchanges(document):
             if name and question.endswith(prompts.CLOSINGS):
                 table[name, int(re.search(r"\d+", answer).group()) // 100] += 1
     counts = np.array([[table[name, group] for group in range(10)] for name in ANIMALS])
-    assert counts.sum() > 2500
-    likely = counts[counts.sum(axis=1) > 150][:, counts.sum(axis=0) > 150]
+    assert counts.sum() > 1250
+    likely = counts[counts.sum(axis=1) > 75][:, counts.sum(axis=0) > 75]
     assert stats.chi2_contingency(likely).pvalue > 1e-4
 
 
