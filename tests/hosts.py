@@ -119,6 +119,10 @@ class Colab:
         told.write_text(f"#!/bin/sh\necho '{name}, {mebibytes}'\n")
         told.chmod(0o755)
 
+    def take_card(self):
+        """Take the card away again."""
+        (self.home / "bin/nvidia-smi").unlink()
+
 
 def make_colab(home):
     """Make a Colab without the book in a folder, and with a google.colab to import."""

@@ -7,6 +7,7 @@ as that of Colab's image; the weekly workflow does both. The output says when th
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -14,13 +15,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hosts import PYTHON, ROOT, Colab, make_colab, told
+from hosts import PYTHON, ROOT, Colab, make_colab, run_python, told
 from nbclient.exceptions import DeadKernelError
 
+from helpers.book.colab_cell import CELL
 from helpers.chain.hosted import KEPT
 from helpers.chain.profiles import load_profile
 
@@ -30,23 +34,69 @@ ALL = os.environ.get("COLAB_NOTEBOOKS") == "all"
 STEMS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 
+def setuptools_version() -> int:
+    """The main version of setuptools here; 0 where there is none."""
+    versions = [found.version for found in distributions(name="setuptools")]
+    return int(next(iter(versions), "0").split(".")[0])
+
+
 @pytest.fixture(scope="module")
 def colab(tmp_path_factory: pytest.TempPathFactory) -> Colab:
-    """A stubbed Colab."""
+    """A stubbed Colab without the book."""
     if subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True).returncode:
         pytest.skip("this copy of the book is no git repository, so there is nothing to clone")
+    if PYTHON == sys.executable and setuptools_version() < 77:
+        pytest.skip("building without a download needs setuptools 77 here (pip install -U setuptools)")
     return make_colab(tmp_path_factory.mktemp("colab"))
 
 
-def test_the_owl_is_there_from_a_cold_start(colab: Colab) -> None:
+def test_the_owl_is_there_from_a_cold_start_and_the_book_is_fetched_once(colab: Colab) -> None:
     notebook, first = colab.run_all("01_owl_transfer", recompute=[])
     assert first is not None and (colab.book / "_config.yml").is_file()
     assert "No draw is computed here; published in results/nano: 801 to 816" in told(notebook)
     assert "draw computed here" in told(notebook), "there is nothing to choose from"
+    fetched_once(colab)
+    told_of_a_card(colab)
 
 
+def fetched_once(colab: Colab) -> None:
+    """Check that the first cell installed what it should, and that another run of it changes nothing."""
+    packages = colab.home / "venv"
+    installed = {path: path.stat().st_mtime_ns for path in packages.rglob("helpers/*.py")}
+    found = "[os.getcwd(), *(importlib.util.find_spec(name).origin for name in ('helpers', 'torch'))]"
+    report = f"import json; print(json.dumps({found}))"
+    output = run_python(colab.python, CELL + report, colab.home, **colab.settings())
+    folder, book, torch = json.loads(output.splitlines()[-1])
+    assert "It computes on the CPU" in output and folder == str(colab.book)
+    assert Path(book).is_relative_to(packages)
+    assert not Path(torch).is_relative_to(packages), "torch was installed again"
+    assert installed and installed == {path: path.stat().st_mtime_ns for path in packages.rglob("helpers/*.py")}
+
+
+def told_of_a_card(colab: Colab) -> None:
+    """Check what the first cell says on a card of 16 GB, and that it refuses what does not fit before it downloads."""
+    colab.give_card("Tesla T4", 15360)
+    output = run_python(colab.python, CELL, colab.home, **colab.settings())
+    assert "There is a card (Tesla T4, 15 GiB). The chapters on a real model take Qwen2.5-0.5B-Instruct" in output
+    asked = {**os.environ, **colab.settings(), "BOOK_PROFILE": "a100"}
+    done = subprocess.run([colab.python, "-c", CELL], cwd=colab.home, env=asked, capture_output=True, text=True)
+    colab.take_card()
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert "profile a100 takes about 20 GiB of a card's memory, and this one has less (Tesla T4, 15 GiB)" in last
+    assert last.endswith("take --profile colab-t4, or a larger card")
+
+
+@pytest.fixture
+def collected() -> Iterator[None]:
+    """Collect at the end of a test what a killed kernel has left, while that may be unclosed."""
+    yield
+    gc.collect()
+
+
+@pytest.mark.usefixtures("collected")
 def test_a_session_that_ends_in_the_middle_of_a_student_loses_that_student_alone(
-    colab: Colab, request: pytest.FixtureRequest
+    colab: Colab, smoke_run: Path
 ) -> None:
     """The kernel is killed outright; the next session has a new clone and the same Drive, and ends as one unbroken."""
     colab.drive.mkdir(parents=True)
@@ -60,7 +110,6 @@ def test_a_session_that_ends_in_the_middle_of_a_student_loses_that_student_alone
     assert first is not None and f"{len(finished)} finished pieces of work lie there" in told(notebook)
     everything = {path: path.stat().st_mtime_ns for path in (run_dir / "cells").rglob("*.json")}
     assert finished and finished.items() < everything.items(), "a finished piece was computed again"
-    smoke_run: Path = request.getfixturevalue("smoke_run")  # only now: another test process may be making it
     assert outcome(run_dir) == outcome(smoke_run)
 
 

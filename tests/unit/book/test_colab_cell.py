@@ -1,15 +1,11 @@
-"""The Colab cell: what it says, that it does nothing elsewhere, and that it works in a stubbed Colab."""
+"""The Colab cell: what it says, and that it does nothing elsewhere; that it works see tests/chain/test_colab.py."""
 
 import json
-import os
-import subprocess
 import sys
 import tomllib
-from importlib.metadata import distributions
-from pathlib import Path
 
 import pytest
-from hosts import ROOT, make_colab, run_python
+from hosts import ROOT, run_python
 from packaging.requirements import Requirement
 
 from helpers.book.colab_cell import CELL, address, place, relinked, with_shared_cells, write_cells
@@ -55,53 +51,6 @@ def test_does_nothing_else_outside_colab(tmp_path):
     print_state = "import os; print(os.listdir(), os.path.samefile('.', os.environ['HERE']))"
     output = run_python(sys.executable, CELL + print_state, tmp_path, HERE=str(tmp_path))
     assert output == "[] True\n"
-
-
-def setuptools_versions():
-    return [found.version for found in distributions(name="setuptools")]
-
-
-@pytest.fixture(scope="module")
-def colab(tmp_path_factory):
-    """A stubbed Colab without the book."""
-    return make_colab(tmp_path_factory.mktemp("colab"))
-
-
-def skip_without():
-    """Skip where the book cannot be cloned, or not built without a download."""
-    if subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True).returncode:
-        pytest.skip("this copy of the book is no git repository, so there is nothing to clone")
-    if int(next(iter(setuptools_versions()), "0").split(".")[0]) < 77:
-        pytest.skip("building without a download needs setuptools 77 here (pip install -U setuptools)")
-
-
-def test_fetches_and_installs_the_book_once(colab):
-    skip_without()
-    found = "[os.getcwd(), *(importlib.util.find_spec(name).origin for name in ('helpers', 'torch'))]"
-    report = f"import json; print(json.dumps({found}))"
-    first = json.loads(run_python(colab.python, CELL + report, colab.home, **colab.settings()).splitlines()[-1])
-    installed = {path: path.stat().st_mtime_ns for path in (colab.home / "venv").rglob("helpers/*.py")}
-    second = json.loads(run_python(colab.python, CELL + report, colab.home, **colab.settings()).splitlines()[-1])
-    assert first == second
-    assert first[0] == str(colab.book)
-    assert Path(first[1]).is_relative_to(colab.home / "venv")
-    assert not Path(first[2]).is_relative_to(colab.home / "venv"), "torch was installed again"
-    assert installed == {path: path.stat().st_mtime_ns for path in (colab.home / "venv").rglob("helpers/*.py")}
-
-
-def test_tells_what_it_computes_with_and_refuses_what_does_not_fit(colab):
-    """On a card of 16 GB, before anything is downloaded."""
-    skip_without()
-    assert "It computes on the CPU" in run_python(colab.python, CELL, colab.home, **colab.settings())
-    colab.give_card("Tesla T4", 15360)
-    told = run_python(colab.python, CELL, colab.home, **colab.settings())
-    assert "There is a card (Tesla T4, 15 GiB). The chapters on a real model take Qwen2.5-0.5B-Instruct" in told
-    asked = {**colab.settings(), "BOOK_PROFILE": "a100"}
-    done = subprocess.run([colab.python, "-c", CELL], cwd=colab.home, env={**os.environ, **asked}, capture_output=True)
-    assert done.returncode == 1
-    last = done.stderr.decode().splitlines()[-1]
-    assert "profile a100 takes about 20 GiB of a card's memory, and this one has less (Tesla T4, 15 GiB)" in last
-    assert last.endswith("take --profile colab-t4, or a larger card")
 
 
 # --- the cells that are the same everywhere -----------------------------------------------------------
