@@ -166,6 +166,8 @@ def show(browser, screen, theme):
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": screen == "phone"}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     browser.execute_script(f"document.documentElement.dataset.theme = '{theme}'")
+    # after a picture the page is wider or narrower by its scroll bar, of which nothing tells the theme
+    browser.execute_script("window.dispatchEvent(new Event('resize'))")
     # the theme lets the keyboard reach what scrolls, three tenths of a second after the page has its new width
     wait_for(browser, REACHED)
 
