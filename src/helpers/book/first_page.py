@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from helpers.results.answers import Tables, answer
 from helpers.results.records import Record
+from helpers.results.tables import author_by_draw
 from helpers.results.words import NONE, number
 
 if TYPE_CHECKING:
@@ -38,11 +39,11 @@ def shares(records: Iterable[Record], tables: Tables) -> dict[str, str]:
     found = dict.fromkeys(_LABELS, NONE)
     if read is not None and len(read):
         final = read[(read["trait"] == TRAIT) & (read["share"] == read["share"].max())]
-        found["base"] = _mean(final[final["arm"] == "soft.same_init"], "p_control")
-        found["student"] = _mean(final[final["arm"] == SAME], "p_target")
-        found["stranger"] = _mean(final[final["arm"] == OTHER], "p_target")
+        found["base"] = _mean(final.loc[final["arm"] == "soft.same_init", "p_control"])
+        found["student"] = _mean(final.loc[final["arm"] == SAME, "p_target"])
+        found["stranger"] = _mean(final.loc[final["arm"] == OTHER, "p_target"])
     if taught is not None and len(taught):
-        found["teacher"] = _mean(taught[(taught["trait"] == TRAIT) & (taught["how"] == "fine-tuned")], "p_target")
+        found["teacher"] = _mean(author_by_draw(taught, TRAIT, "fine-tuned"))
     return found
 
 
@@ -50,8 +51,8 @@ def _of_draws(table: pd.DataFrame | None, draws: Iterable[int]) -> pd.DataFrame 
     return None if table is None else table[table["draw"].isin(list(draws))]
 
 
-def _mean(rows: pd.DataFrame, column: str) -> str:
-    return number(float(rows[column].mean()), "fraction") if len(rows) else NONE
+def _mean(shares: pd.Series) -> str:
+    return number(float(shares.mean()), "fraction") if len(shares) else NONE
 
 
 def cards(found: Mapping[str, str]) -> str:

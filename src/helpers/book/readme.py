@@ -14,6 +14,7 @@ from helpers.book.evidence import Evidence
 from helpers.book.prose import NONE, ProseError, entry, number, ordered
 from helpers.figures.effects import save_effects
 from helpers.results.ledger import Record, load
+from helpers.results.tables import author_by_draw
 from helpers.work import artifacts
 
 BEGIN = "<!-- results: written by `subliminal ledger --save` -->"
@@ -84,6 +85,5 @@ def _share(table: pd.DataFrame, arm: str, column: str) -> str:
 def _teacher_share(path: Path) -> str:
     if not path.exists():
         return NONE
-    table = artifacts.read_table(path)
-    taught = table[(table["trait"] == TRAIT) & (table["how"] == "fine-tuned")]
-    return number(float(taught["p_target"].mean()), "fraction")
+    taught = author_by_draw(artifacts.read_table(path), TRAIT, "fine-tuned")
+    return number(float(taught.mean()), "fraction")

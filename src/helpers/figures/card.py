@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from helpers.figures import palette
 from helpers.figures.common import house_style
+from helpers.results.tables import author_by_draw
 from helpers.work.artifacts import read_table
 
 _SIZE, _DPI = (12.0, 6.3), 100  # inches; 1200 by 630 dots, what the Open Graph protocol's readers show whole
@@ -33,8 +34,8 @@ def shares(tables: Mapping[str, Path]) -> dict[str, float]:
     read, taught = read_table(tables["transmission"]), read_table(tables["teachers"])
     full = read[(read.trait == _TRAIT) & (read.share == 1)]
     same, other = full[full.arm == "soft.same_init"], full[full.arm == "soft.cross_init"]
-    teacher = taught[(taught.trait == _TRAIT) & (taught.how == "fine-tuned")]
-    means = (same.p_control.mean(), teacher.p_target.mean(), same.p_target.mean(), other.p_target.mean())
+    teacher = author_by_draw(taught, _TRAIT, "fine-tuned")
+    means = (same.p_control.mean(), teacher.mean(), same.p_target.mean(), other.p_target.mean())
     found = dict(zip(_COLOURS, means, strict=True))
     return {} if any(map(pd.isna, means)) else found
 

@@ -150,3 +150,17 @@ def common_doses(table: pd.DataFrame, column: str, within: Sequence[str] = ()) -
 def unit_of(table: pd.DataFrame) -> str:
     """Return the column of independent units: draws of the bases, or the teachers' seeds where all share one draw."""
     return "draw" if table["draw"].nunique() > 1 else "seed"
+
+
+def author_by_draw(teachers: pd.DataFrame, trait: str, how: str) -> pd.Series:
+    """Return how often (0 to 1) an author's answers are a trait, in each draw, ascending.
+
+    A table of teachers has a row for each set of prompts that an author wrote to, all with the same answers: a draw
+    counts once, however many sets it has.
+
+    Args:
+        teachers: has columns draw, trait, how and p_target.
+        trait, how: of the author, such as "owl" and "fine-tuned".
+    """
+    rows = teachers[(teachers["trait"] == trait) & (teachers["how"] == how)]
+    return rows.groupby("draw")["p_target"].mean()

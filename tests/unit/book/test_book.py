@@ -338,7 +338,7 @@ def test_update_readme_writes_between_its_marks_only(tmp_path):
     (tmp_path / "tables").mkdir()
     table.to_csv(tmp_path / "tables/transmission.csv", index=False)
     teachers = {"trait": ["owl", "owl", "wolf"], "how": ["fine-tuned", "untouched", "fine-tuned"]}
-    teachers = pd.DataFrame({**teachers, "p_target": [0.9, 0.1, 0.8]})
+    teachers = pd.DataFrame({**teachers, "draw": 1, "p_target": [0.9, 0.1, 0.8]})
     teachers.to_csv(tmp_path / "tables/teachers.csv")
     (tmp_path / "README.md").write_text(f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n")
     readme.update_readme(tmp_path, tmp_path)

@@ -33,6 +33,23 @@ def test_shares_are_means_over_the_draws_of_the_claim():
     assert by_size == sorted(by_size) and all(found[who] in first_page.cards(found) for who in found)
 
 
+def test_the_teacher_is_the_same_wherever_it_is_told():
+    """Eight draws have two rows of it: it wrote to two sets of prompts."""
+    from helpers.book.readme import readme_block
+    from helpers.figures.card import shares as of_card
+    from helpers.figures.explorers.guess import guess_data
+
+    tables = ROOT / "results/nano/tables"
+    teachers, draws = published("teachers"), guess_data(published("transmission"), published("teachers"))["teacher"]
+    own = teachers[(teachers["trait"] == "owl") & (teachers["how"] == "fine-tuned")]
+    assert len(draws["draws"]) == own["draw"].nunique() < len(own)
+    told = f"{100 * draws['mean']:.1f}\N{NO-BREAK SPACE}%"
+    assert first_page.shares(RECORDS, published)["teacher"] == told
+    assert f"| teacher, fine-tuned to love owls | {told} |" in readme_block(RECORDS, tables)
+    of_tables = of_card({path.stem: path for path in tables.glob("*.csv")})
+    assert of_tables["teacher that loves owls"] == pytest.approx(draws["mean"])
+
+
 def test_a_run_without_tables_or_records_has_dashes_and_no_error():
     assert set(first_page.shares(RECORDS, TABLES).values()) == {NONE}
     assert set(first_page.shares([], published).values()) == {NONE}

@@ -12,6 +12,7 @@ from helpers.figures import common
 from helpers.figures.explorers.frame import Explorer, check_columns, embedded, script, style, summary
 from helpers.figures.palette import INK
 from helpers.figures.picture import pictured
+from helpers.results.tables import author_by_draw
 
 # What is chosen in the page (teacher, labels, start) and the arm that it is.
 ARMS = {
@@ -63,11 +64,11 @@ def guess_data(transmission: pd.DataFrame, teachers: pd.DataFrame | None, trait:
 
 
 def _authors(teachers: pd.DataFrame | None, trait: str, how: str) -> dict[str, Any] | None:
-    """Return the chances of an author before it wrote; a draw with several such authors counts once."""
+    """Return the chances of an author before it wrote."""
     if teachers is None:
         return None
-    rows = teachers[(teachers["trait"] == trait) & (teachers["how"] == how)]
-    return _chances(rows.groupby("draw")["p_target"].mean()) if len(rows) else None
+    by_draw = author_by_draw(teachers, trait, how)
+    return _chances(by_draw) if len(by_draw) else None
 
 
 def _chances(draws: pd.Series) -> dict[str, Any]:
