@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from helpers.chain.engine import engine_name
 from helpers.work import forks
 from helpers.work.artifacts import explained, write_json
 from helpers.work.errors import PACKAGE, RAISES
@@ -124,6 +125,7 @@ def _papermill(source: Path, output: Path, parameters: dict[str, Any]) -> None:
             source,
             output,
             parameters,
+            engine_name=engine_name(),
             kernel_name="python3",
             progress_bar=False,
             cwd=".",

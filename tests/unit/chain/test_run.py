@@ -424,6 +424,14 @@ def test_a_failure_stops_the_chain_and_keeps_the_notebook(
     assert run_chain(profile) == ["00_a", "01_b"] and "mended" in text_of("00_a")
 
 
+def test_a_notebook_is_written_when_it_starts_and_when_it_ends(write_notebook: WriteNotebook) -> None:
+    """Not around each cell, which takes long where a notebook holds many figures."""
+    own = "from pathlib import Path\nfile = Path(run_dir, 'executed/00_a.ipynb')\nbefore = file.stat().st_mtime_ns"
+    write_notebook("00_a", own, "print('as', 'before', file.stat().st_mtime_ns == before)", "print('the', 'end')")
+    run_chain(toy(n00_a={}))
+    assert "as before True" in text_of("00_a") and "the end" in text_of("00_a")
+
+
 def test_a_dead_kernel_and_earlier_records(write_notebook: WriteNotebook) -> None:
     """A kernel that dies is reported, and what the notebook recorded in an earlier run is gone."""
     artifacts.write_json("_runs/toy/records/00_a.json", [])
