@@ -17,7 +17,9 @@ from helpers.book.build import build_run
 # no window, no own traffic of the browser, no sandbox (which a container may not allow)
 CHROMIUM_OPTIONS = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage"
+    "--disable-component-update --disable-sync --disable-dev-shm-usage "
+    # nobody goes back or waits: each page opens in the process of the one before, and none is kept ready
+    "--disable-features=BackForwardCache,SpareRendererForSitePerProcess,PaintHolding"
 )
 
 
