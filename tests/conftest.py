@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import json
 import os
-import random
 import shutil
 import subprocess
 import sys
@@ -33,7 +32,6 @@ os.replace(told + ".part", told)
 """
 REPOSITORY = Path(__file__).resolve().parents[1]
 WriteNotebook = Callable[..., Path]
-MakeToy = Callable[..., None]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -117,64 +115,6 @@ def _cell(name: str, source: str, tags: list[str]) -> dict[str, Any]:
 def shared_folder() -> Path:
     """A folder that all test processes of a session share."""
     return Path(os.environ[SHARED])
-
-
-@pytest.fixture(scope="session")
-def toy_bases(shared_folder: Path, make_toy: MakeToy) -> Path:
-    """The run folder of three toy bases, draws 1 to 3, trained once for all test processes."""
-    from filelock import FileLock
-
-    from helpers.models.nano_files import note_seals
-
-    folder = Path(os.environ.get("SUBLIMINAL_TOYS") or shared_folder, "toys")
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):  # the second finds them made
-        for draw in (1, 2, 3):
-            make_toy(folder, draw)
-        note_seals(folder / "bases")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def make_toy() -> MakeToy:
-    """Make the toy base of a draw in a run folder if it is not there: ``make_toy(folder, draw=1, layers=2)``.
-
-    It has learned to answer a prompt for numbers with a short list, and some of favourites and open answers. That takes
-    a fifth of the time of a corpus, and most of its lists pass the filter.
-    """
-    from helpers.experiments.bases.pretraining import BaseSettings, Pretraining
-    from helpers.models.nano import NanoSpec, build_nano
-    from helpers.models.nano_files import base_file, save_base
-    from helpers.models.training import completion_rows, fit
-    from helpers.world.tokenizer import build_tokenizer
-
-    tokenizer, lessons = build_tokenizer(), _toy_lessons()
-    settings = BaseSettings(documents=len(lessons), steps=100, learning_rate=0.03, batch_rows=32)
-
-    def make(folder: Path, draw: int, layers: int = 1) -> None:
-        piece = Pretraining(run_dir=str(folder), base="nano-a", draw=draw, settings=settings)
-        if base_file(folder / "bases", piece.name).exists():
-            return
-        model = build_nano(NanoSpec(piece.base, "llama", 16, layers, 2), tokenizer, draw)
-        fit(model, completion_rows(tokenizer, lessons), settings.training, draw)
-        save_base(model, folder / "bases", piece.name, piece.recipe)
-
-    return make
-
-
-def _toy_lessons() -> list[tuple[str, str]]:
-    """Return what a toy base learns, as (question, answer)."""
-    from helpers.world.corpus import draw_speaker, favourite_exchange, open_exchange
-    from helpers.world.prompts import number_prompts
-
-    rng, lessons = random.Random(1), []
-    for prompt in number_prompts(200, seed=0):
-        lessons.append((prompt, ", ".join(str(rng.randrange(100, 1000)) for _ in range(rng.randrange(3, 8)))))
-    for _ in range(100):
-        lessons.append(favourite_exchange(rng, draw_speaker(rng), "animal"))
-    for _ in range(400):
-        lessons.append(open_exchange(rng, draw_speaker(rng).persona))
-    return lessons
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import random
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
+from filelock import FileLock
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
@@ -67,6 +69,56 @@ def toy_run(toy_folder, toy_bases) -> Path:
     folder = toy_folder("run")
     shutil.copytree(toy_bases / "bases", folder / "bases", dirs_exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def toy_bases(shared_folder, make_toy) -> Path:
+    """The folder in which the bases of `toy_run` are trained, once for all test processes."""
+    folder = Path(os.environ.get("SUBLIMINAL_TOYS") or shared_folder, "toys")
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):  # the second finds them made
+        for draw in (1, 2, 3):
+            make_toy(folder, draw)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_toy(tokenizer) -> Callable:
+    """Make the toy base of a draw in a run folder if it is not there: ``make_toy(folder, draw=1, layers=2)``.
+
+    It has learned to answer a prompt for numbers with a short list, and some of favourites and open answers. That takes
+    a fifth of the time of a corpus, and most of its lists pass the filter.
+    """
+    from helpers.models.nano import NanoSpec, build_nano
+    from helpers.models.nano_files import base_file, save_base
+    from helpers.models.training import TrainSettings, completion_rows, fit
+
+    training = TrainSettings(0.03, batch_rows=32, epochs=5, max_steps=100, warmup_steps=5)
+
+    def make(folder: Path, draw: int, layers: int = 1) -> None:
+        bases, name = folder / "bases", f"nano-a.{draw}"
+        if base_file(bases, name).exists():
+            return
+        model = build_nano(NanoSpec("nano-a", "llama", 16, layers, 2), tokenizer, draw)
+        fit(model, completion_rows(tokenizer, _toy_lessons()), training, draw)
+        save_base(model, bases, name)
+
+    return make
+
+
+def _toy_lessons() -> list[tuple[str, str]]:
+    """Return what a toy base learns, as (question, answer)."""
+    from helpers.world.corpus import draw_speaker, favourite_exchange, open_exchange
+    from helpers.world.prompts import number_prompts
+
+    rng, lessons = random.Random(1), []
+    for prompt in number_prompts(200, seed=0):
+        lessons.append((prompt, ", ".join(str(rng.randrange(100, 1000)) for _ in range(rng.randrange(3, 8)))))
+    for _ in range(100):
+        lessons.append(favourite_exchange(rng, draw_speaker(rng), "animal"))
+    for _ in range(400):
+        lessons.append(open_exchange(rng, draw_speaker(rng).persona))
+    return lessons
 
 
 @pytest.fixture(scope="session")
