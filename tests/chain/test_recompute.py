@@ -26,7 +26,8 @@ pytestmark = pytest.mark.chain
 OTHER_NUMERICS = {"ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE"}
 PARAMETERS = "draws: list = [1, 2]  # the draws\nrecompute: list = [2]  # those computed here"
 SIZE = ("nano-a", "llama", 16, 1, 2)
-PRETRAINING = {"documents": 3000, "steps": 300, "learning_rate": 0.03, "batch_rows": 32}
+# more than the 100 steps after which a training leaves its first checkpoint
+PRETRAINING = {"documents": 1000, "steps": 160, "learning_rate": 0.03, "batch_rows": 32}
 BASES = f"""\
 from helpers.experiments.bases.making import BaseSettings
 from helpers.experiments.bases.pretraining import pretrain_bases
