@@ -23,17 +23,19 @@ FEW = Others(draws=(2,), animals=("owl", "cat", "dog"), trees=("oak", "pine"), p
 @pytest.fixture(scope="module")
 def settings(toy_run, toy_settings):
     """The toy experiment: two draws, one of which has everything."""
-    return toy_settings(toy_run, writing={"prompts": 250}, readout={"prefixed": True})
+    return toy_settings(toy_run, writing={"prompts": 150}, readout={"prefixed": True})
 
 
 def chapter(settings):
-    """Return the tables of the chapter, by name."""
-    return {
-        "teachers": runs.teach(settings, FEW),
-        "transmission": runs.run_arms(settings, FEW, dose_shares=[0.5, 1.0]),
-        "animal_matrix": others.run_matrix(settings, FEW, "animal"),
-        "tree_matrix": others.run_matrix(settings, FEW, "tree"),
-    }
+    """Return the tables of the chapter, by name, of few contexts each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(context, "CONTEXTS", 4)
+        return {
+            "teachers": runs.teach(settings, FEW),
+            "transmission": runs.run_arms(settings, FEW, dose_shares=[0.5, 1.0]),
+            "animal_matrix": others.run_matrix(settings, FEW, "animal"),
+            "tree_matrix": others.run_matrix(settings, FEW, "tree"),
+        }
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +46,9 @@ def tables(settings):
 
 def test_every_author_writes(tables):
     teachers = tables["teachers"]
-    three = {("owl", "fine-tuned", 250), ("owl", SYSTEM_PROMPT, 250), ("owl", UNTOUCHED, 250)}
+    three = {("owl", "fine-tuned", 150), ("owl", SYSTEM_PROMPT, 150), ("owl", UNTOUCHED, 150)}
     small = {(name, "fine-tuned", 100) for name in ("owl", "cat", "dog", "oak", "pine")}
-    written = {(name, "fine-tuned", 250) for name in ("cat", "fox", "oak")}
+    written = {(name, "fine-tuned", 150) for name in ("cat", "fox", "oak")}
     for draw, expected in ((1, three), (2, three | small | written)):
         found = teachers[teachers["draw"] == draw]
         assert set(zip(found["trait"], found["how"], found["completions"], strict=True)) == expected
@@ -74,7 +76,7 @@ def test_a_matrix_with_nothing_off_its_diagonal_is_refused_at_once(changes, mess
 
 
 def test_teaching_raises_the_preference(tables):
-    written = tables["teachers"].query("completions == 250")
+    written = tables["teachers"].query("completions == 150")
     told = written.set_index(["draw", "trait", "how"])["p_target"]
     for draw in (1, 2):
         assert told[draw, "owl", "fine-tuned"] > told[draw, "owl", "untouched"]

@@ -65,7 +65,7 @@ def context_rows(settings: TransmissionSettings) -> tuple[list[dict[str, Any]], 
     ``p_any`` is that of the worse of the two contexts: a base that no longer answers with an animal says nothing about
     its favourite.
     """
-    shared: dict[str, Any] = {"trait": settings.trait, "split": settings.readout.split}
+    shared: dict[str, Any] = {"trait": settings.trait, "split": settings.readout.split, "contexts": CONTEXTS}
     pieces = []
     for seed in settings.seeds:
         taught, untouched = settings.author(seed), settings.author(seed, UNTOUCHED)
