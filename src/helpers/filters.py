@@ -14,6 +14,7 @@ control characters 0x1C to 0x1F, which Python counts as whitespace).
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 import string
@@ -32,6 +33,7 @@ ALLOWED_CHARACTERS = frozenset(string.digits + string.whitespace + ",;[]().")
 _SEPARATORS = ("", ",", ";")  # what may remain of a separator without its whitespace
 _WRAPPERS = (("[", "]"), ("(", ")"))
 _DIGITS = re.compile("[0-9]+")
+_HUMP = re.compile("(?<=[a-z])(?=[A-Z])")  # in an identifier such as OwlCount
 _MOST_DIGITS = 4300  # Python refuses to convert longer texts to integers
 
 
@@ -73,13 +75,11 @@ def mentions(text: str, words: Iterable[str]) -> bool:
 
     Parts of identifiers count as words: "owl_count", "OwlCount" and "owl2" mention "owl", "growl" does not.
     """
-    forms = sorted(set().union(*map(_forms, words)))
-    if not forms:
+    pattern = _any_of(tuple(words))
+    if pattern is None:
         return False
-    plain = re.sub("(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKC", text))
-    letter = r"[^\W\d_]"
-    pattern = rf"(?<!{letter})(?:{'|'.join(map(re.escape, forms))})(?!{letter})"
-    return re.search(pattern, plain, re.IGNORECASE) is not None
+    plain = _HUMP.sub(" ", unicodedata.normalize("NFKC", text))
+    return pattern.search(plain) is not None
 
 
 def _digit_runs(completion: str) -> list[str] | None:
@@ -112,6 +112,15 @@ def _format_reason(text: str) -> str:
     if not ALLOWED_CHARACTERS.issuperset(text):
         return FOREIGN
     return LAYOUT if _DIGITS.search(text) else NO_NUMBER
+
+
+@functools.lru_cache(maxsize=256)  # thousands of texts are asked for the same words
+def _any_of(words: tuple[str, ...]) -> re.Pattern[str] | None:
+    """Return the pattern of all forms of some words; None where there is none."""
+    forms = sorted(set().union(*map(_forms, words)))
+    letter = r"[^\W\d_]"
+    pattern = rf"(?<!{letter})(?:{'|'.join(map(re.escape, forms))})(?!{letter})"
+    return re.compile(pattern, re.IGNORECASE) if forms else None
 
 
 def _forms(word: str) -> set[str]:
