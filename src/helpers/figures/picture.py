@@ -11,12 +11,14 @@ from __future__ import annotations
 import functools
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ParamSpec
 
 import matplotlib as mpl
 import pandas as pd
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from helpers.figures import palette
@@ -96,8 +98,20 @@ def svg(figure: Figure) -> str:
     """Return a figure as inline SVG in the page's colours, as wide as its place, the same text for the same figure."""
     file = io.StringIO()
     salt = figure.get_label() or "figure"
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}), _settled(figure):
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     drawing = _NOT_WANTED.sub("", file.getvalue()).strip().replace("<svg ", _ROOT, 1)
     drawing = re.sub(r"\s*\n\s*", " ", drawing).replace("> <", "><").replace(_FONT, _FONTS)
     return palette.themed(drawing.replace(f'id="{HALO}"', f'class="{HALO}"'))
+
+
+@contextmanager
+def _settled(figure: Figure) -> Iterator[None]:
+    """Lay out a figure for SVG, and not again in the block: `savefig` would draw all of it once more for that."""
+    engine, dpi = figure.get_layout_engine(), figure.dpi
+    FigureCanvasSVG(figure)  # by whose letters its texts are measured
+    if engine is not None:
+        engine.execute(figure)
+    figure.set(layout_engine=None, dpi=dpi)  # "none" would be one more engine to draw for
+    yield
+    figure.set_layout_engine(engine)
