@@ -34,6 +34,13 @@ ALL = os.environ.get("COLAB_NOTEBOOKS") == "all"
 STEMS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """Collect at the end of a test what its kernels have left unclosed; later tests would fail by it."""
+    yield
+    gc.collect()
+
+
 def setuptools_version() -> int:
     """The main version of setuptools here; 0 where there is none."""
     versions = [found.version for found in distributions(name="setuptools")]
@@ -87,14 +94,6 @@ def told_of_a_card(colab: Colab) -> None:
     assert last.endswith("take --profile colab-t4, or a larger card")
 
 
-@pytest.fixture
-def collected() -> Iterator[None]:
-    """Collect at the end of a test what a killed kernel has left, while that may be unclosed."""
-    yield
-    gc.collect()
-
-
-@pytest.mark.usefixtures("collected")
 def test_a_session_that_ends_in_the_middle_of_a_student_loses_that_student_alone(
     colab: Colab, smoke_run: Path
 ) -> None:
