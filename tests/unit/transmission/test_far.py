@@ -1,7 +1,6 @@
 """An experiment on a cluster: the tables and pieces of one process, byte for byte, with a worker killed on the way."""
 
 import json
-import multiprocessing
 import os
 import shutil
 import signal
@@ -16,7 +15,6 @@ from helpers.transmission.arms import ARMS
 from helpers.transmission.effects import authors_of, run_arms, teach_and_write
 from helpers.work import cluster
 
-dask = pytest.importorskip("dask", reason="Dask is not installed (pip install -e '.[cluster]')")
 distributed = pytest.importorskip("distributed", reason="Dask is not installed (pip install -e '.[cluster]')")
 pytestmark = pytest.mark.filterwarnings("default")  # Dask's own are not ours to mend
 
@@ -39,15 +37,6 @@ def experiment(tmp_path, toy_run, toy_settings, monkeypatch):
         return {path.as_posix(): _content(path) for path in sorted(RUN.rglob("*")) if path.is_file()}
 
     return run
-
-
-@pytest.fixture
-def forked():
-    """Let workers of a cluster, also those that replace a lost one, be forked from a process that has all imported."""
-    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
-        distributed.utils.get_mp_context()  # has a list of its own, once
-        multiprocessing.set_forkserver_preload(["distributed", "helpers.transmission.effects"])
-        yield
 
 
 def _content(path):
@@ -73,7 +62,6 @@ def _kill_amid(client, done, killed):
     killed.append(worker)
 
 
-@pytest.mark.usefixtures("forked")
 def test_a_cluster_gives_what_one_process_gives_though_a_worker_dies(experiment, tmp_path, monkeypatch):
     alone = experiment("alone", workers=1)
     returned, keep = Counter(), cluster._keep
