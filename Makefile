@@ -52,7 +52,7 @@ run: $(if $(filter real-cpu,$(PROFILE)),$(REAL),$(READY)) ## run the notebooks o
 test: $(READY) ## run all tests (the browser tests skip where Chromium or its driver is missing)
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
 
-faults: $(READY) ## plant faults in a copy of the package, one by one; the test of each must fail (4 minutes of a core)
+faults: $(READY) ## plant faults in a copy of the package, one by one; the test of each must fail (3 minutes of a core)
 	$(BIN)/python tests/planted/plant.py
 
 lint: $(READY) ## check style, spelling, and that no notebook holds outputs
