@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import recording
 
 from helpers.book.build import BookError, build
 from helpers.book.prose import NOTHING_RECORDED, UNRECORDED
@@ -125,7 +126,7 @@ def refused(toy):
     """
     run_dir = toy / "_runs/toy"
     name = "owl.numbers.soft.cross_init"
-    ledger.record(run_dir, "01_owl_transfer", name, (3, 4, 5, 6, 7), range(5), {}, 1.0)
+    recording.record(run_dir, "01_owl_transfer", name, (3, 4, 5, 6, 7), range(5), {}, 1.0)
     write_hostile_words(run_dir)
     (run_dir / "executed/07_theorem.ipynb").write_text(json.dumps(executed("A later notebook")))
     leak = executed("Leak", text=f"saved in {toy.resolve()}/x")

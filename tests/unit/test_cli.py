@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import recording
 
 from helpers import cli
 from helpers.chain import run
@@ -37,7 +38,7 @@ def finish(profile: Profile, shift: float = 0.0) -> None:
     (step,) = run.plan(profile)
     threshold = CLAIM.predict.threshold or 0.0
     values = [threshold + 1 + shift + 0.01 * run for run in range(5)]
-    ledger.record(step.run_dir, step.notebook.stem, CLAIM.id, values, range(5), {}, 1.0)
+    recording.record(step.run_dir, step.notebook.stem, CLAIM.id, values, range(5), {}, 1.0)
     artifacts.write_text(step.run_dir / "tables" / "t.csv", "a\n1\n")
     artifacts.write_json(step.output, {"metadata": {}})
     step.mark_done(["tables/t.csv"], step.read_files(), 2.0)

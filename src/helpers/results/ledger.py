@@ -41,30 +41,8 @@ _NEUTRAL = ("run_dir", "workers", "draws", "recompute", "few_draws", "runs", "se
 # callers find records and what is done with them in one place
 __all__ = [
     "LedgerError", "Record", "check", "claimed", "compare", "file_records", "forget", "keep", "ledger_sha256", "load",
-    "measured", "missing", "preview", "rebuild", "record", "sentence", "table", "with_previews",
+    "measured", "missing", "preview", "rebuild", "sentence", "table", "with_previews",
 ]
-
-
-def record(
-    run_dir: str | Path,
-    notebook: str,
-    claim_id: str,
-    run_values: Sequence[float],
-    seeds: Sequence[int],
-    params: dict[str, Any],
-    seconds: float | None,
-    shared_draw: bool = False,
-) -> Record:
-    """Judge one claim from one value per run (unit as in paper_claims.yaml), write it, and return the record.
-
-    `seeds` names the runs, in the order of the values; with `shared_draw` they are no independent draws, and nothing
-    is judged by them. `seconds` is what the values took, None where nobody knows. A prediction of "a third of" another
-    record is judged again whenever one is recorded. Writes records/<notebook>.json and ledger.json below `run_dir`.
-    Raises ClaimError for an unknown id or one that belongs to another notebook, LedgerError for fewer than two runs,
-    values that are not finite, or seeds that are not one distinct integer per run.
-    """
-    made = measured(notebook, claim_id, run_values, seeds, params, seconds, shared_draw)
-    return file_records(Path(run_dir), notebook, [made])[0]
 
 
 def measured(
@@ -76,7 +54,20 @@ def measured(
     seconds: float | None,
     shared_draw: bool = False,
 ) -> Record:
-    """Return the record of one claim that is still to be judged and written; arguments and errors as in `record`."""
+    """Return the record of one claim, from one value per run, that is still to be judged and filed (`file_records`).
+
+    Args:
+        notebook, claim_id: the claim, and the notebook that it belongs to.
+        run_values: one a run, in the unit of paper_claims.yaml.
+        seeds: names of the runs, in the order of the values.
+        params: what decides the values; where, which draws and by how many workers are taken out.
+        seconds: what the values took; None where nobody knows.
+        shared_draw: whether the runs are no independent draws, so that nothing is judged by them.
+
+    Raises:
+        ClaimError: an unknown id, or one that belongs to another notebook.
+        LedgerError: fewer than two runs, values that are not finite, or seeds that are not one distinct integer a run.
+    """
     claim = find_claim(claim_id)
     if claim.notebook not in (None, notebook):
         raise ClaimError(f"claim {claim_id!r} belongs to notebook {claim.notebook}, not to {notebook}")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import recording
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.substitution import substitution_plugin
@@ -42,7 +43,7 @@ HOSTILE = [
 
 def make_record(name="owl.numbers.soft.same_init", values=(1.0, 1.2, 1.1, 1.3, 0.9), folder=None):
     notebook = load_claims()[name].notebook or "01_owl_transfer"
-    return ledger.record(folder, notebook, name, values, range(len(values)), {}, 1.0)
+    return recording.record(folder, notebook, name, values, range(len(values)), {}, 1.0)
 
 
 # --- numbers --------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+import recording
 
 from helpers.book.evidence import UNTESTED, Evidence, failed_primaries, scorecard
 from helpers.results import ledger
@@ -25,7 +26,7 @@ def recorded(folder, values, first=801):
     """Records by claim and run values, of draws from `first` on."""
     for name, runs in values.items():
         seeds = range(first, first + len(runs))
-        ledger.record(folder / "run", find_claim(name).notebook, name, runs, seeds, {}, 1.0)
+        recording.record(folder / "run", find_claim(name).notebook, name, runs, seeds, {}, 1.0)
     return ledger.load(folder / "run")
 
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import recording
+
 from helpers.figures import palette, runs
 from helpers.results import ledger
 from helpers.results.claims import find_claim
@@ -42,7 +44,7 @@ def test_an_interval_that_leaves_out_zero_has_the_colour_of_its_sign():
 
 
 def test_a_build_of_no_reference_run_stands_alone(tmp_path):
-    ledger.record(tmp_path, "01_owl_transfer", "owl.numbers.soft.same_init", [1.0, 2.0], [1, 2], {}, 1.0)
+    recording.record(tmp_path, "01_owl_transfer", "owl.numbers.soft.same_init", [1.0, 2.0], [1, 2], {}, 1.0)
     table = found_by_run(tmp_path / "none", ledger.load(tmp_path), [])
     figure = runs.forest(table, []).wide
     assert figure.axes[0].get_yticklabels()[0].get_text() == "this build"

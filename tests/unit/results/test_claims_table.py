@@ -4,6 +4,7 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
+import recording
 
 from helpers.results import ledger
 from helpers.results.claims import find_claim, load_claims
@@ -37,7 +38,7 @@ def read(html):
 @pytest.fixture
 def shown(tmp_path):
     """The table of one recorded claim."""
-    ledger.record(tmp_path, "01_owl_transfer", OWL, (1.0, 1.2, 1.1, 1.3, 0.9), range(5), {}, 1.0)
+    recording.record(tmp_path, "01_owl_transfer", OWL, (1.0, 1.2, 1.1, 1.3, 0.9), range(5), {}, 1.0)
     return ledger.table(tmp_path, [OWL])
 
 
@@ -85,7 +86,7 @@ def test_guards_and_what_stands_aside_are_folded_below_the_claims(tmp_path):
     ids = ["mnist.reference", "mnist.aux_only", "optimizer.weight_decay", "mnist.teacher"]
     for name in ids:
         notebook = find_claim(name).notebook
-        ledger.record(tmp_path, notebook, name, (1.0, 1.2, 1.1, 1.3, 0.9), range(5), {}, 1.0)
+        recording.record(tmp_path, notebook, name, (1.0, 1.2, 1.1, 1.3, 0.9), range(5), {}, 1.0)
     shown = ledger.table(tmp_path, ids)
     assert list(shown.sections().values()) == [["mnist.aux_only", "mnist.teacher"], ids[:1], ids[2:3]]
     html = shown._repr_html_()

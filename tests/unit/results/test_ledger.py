@@ -5,6 +5,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+import recording
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,7 +40,7 @@ FIXED_IDS = """
 def write(run_dir, values=(1.0, 1.2, 0.9, 1.1, 1.3), claim_id=OWL, **changes):
     """Record one claim with sensible defaults."""
     defaults = {"notebook": NOTEBOOK, "seeds": SEEDS[: len(values)], "params": {"rows": 10}, "seconds": 1.23}
-    return ledger.record(run_dir, claim_id=claim_id, run_values=values, **(defaults | changes))
+    return recording.record(run_dir, claim_id=claim_id, run_values=values, **(defaults | changes))
 
 
 # --- the verdict rule -------------------------------------------------------------------------

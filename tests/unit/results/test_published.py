@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 import pytest
+import recording
 
 from helpers.results import ledger, published
 from helpers.results.published import PublishedError, open_chapter
@@ -157,7 +158,7 @@ def test_the_hash_of_the_settings_does_not_depend_on_the_draws(place):
 
 def publish_record(values=(7, 8, 9, 10, 11), claim_id=CROSS):
     given = {"seeds": DRAWS, "params": {}, "seconds": 1.0}
-    ledger.record("results/toy", NOTEBOOK, claim_id, values, **given)
+    recording.record("results/toy", NOTEBOOK, claim_id, values, **given)
 
 
 @pytest.mark.parametrize("values", [{OWL: [1, 2, 3, 4, 5]}, {OWL: [1, 2, 3, 4, 5], CROSS: [0.5]},

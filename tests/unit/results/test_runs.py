@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import recording
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,7 +89,7 @@ def test_about_one_mean_in_six_falls_outside_by_chance(n):
 def test_the_records_of_a_build_take_the_place_of_their_run(tmp_path):
     rows = [",".join(COLUMNS), f"7,d,c,701 to 708,{OWL},1,0,2,8", f"6,d,c,601 to 608,{OWL},2,1,3,8"]
     (tmp_path / runs.EARLIER).write_text("\n".join(rows) + "\n")
-    ledger.record(tmp_path / "run", "01_owl_transfer", OWL, [4.0, 5.0], [701, 702], {}, 1.0)
+    recording.record(tmp_path / "run", "01_owl_transfer", OWL, [4.0, 5.0], [701, 702], {}, 1.0)
     records = ledger.load(tmp_path / "run")
     found = found_by_run(tmp_path, records, RUNS)
     assert found[["run", "value", "n"]].to_numpy().tolist() == [[6, 2, 8], [7, 4.5, 2]]

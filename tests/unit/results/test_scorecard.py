@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 
 import pytest
+import recording
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
@@ -19,7 +20,7 @@ WANTED = [claim.id for claim in load_claims().values() if claim.kind == PRIMARY]
 def recorded(folder, values):
     """Records of primary claims by id, one list of run values each."""
     for name, runs in values.items():
-        ledger.record(folder, find_claim(name).notebook, name, runs, range(len(runs)), {}, 1.0)
+        recording.record(folder, find_claim(name).notebook, name, runs, range(len(runs)), {}, 1.0)
     return ledger.load(folder)
 
 
