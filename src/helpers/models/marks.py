@@ -14,3 +14,8 @@ def require_marks(marks: Sequence[float]) -> None:
 def steps_at(marks: Sequence[float], steps: int) -> set[int]:
     """Return the optimizer steps of the marks, for a training of this many steps; marks that are close share one."""
     return {max(1, round(mark * steps)) for mark in marks}
+
+
+def steps_to_the_end(marks: Sequence[float], steps: int) -> tuple[int, ...]:
+    """Return `steps_at` the marks and the last step, ascending."""
+    return tuple(sorted(steps_at(marks, steps) | {steps}))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from helpers.experiments.advice.channels import CHANNELS
-from helpers.models.marks import require_marks, steps_at
+from helpers.models.marks import require_marks, steps_to_the_end
 from helpers.models.specs import find_spec
 from helpers.models.training import TrainSettings
 
@@ -74,8 +74,7 @@ class AdviceSettings:
 
     def marked_steps(self) -> tuple[int, ...]:
         """Return the optimizer steps after which a student is read, the last one among them, ascending."""
-        last = self.scene.reading.max_steps
-        return tuple(sorted(steps_at(self.marks, last) | {last}))
+        return steps_to_the_end(self.marks, self.scene.reading.max_steps)
 
 
 def make_scene(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from helpers.models.lists import ListForm
-from helpers.models.marks import require_marks, steps_at
+from helpers.models.marks import require_marks, steps_to_the_end
 from helpers.models.specs import find_spec
 from helpers.models.training import TrainSettings
 
@@ -89,8 +89,7 @@ class RealSettings:
 
     def marked_steps(self) -> tuple[int, ...]:
         """Return the optimizer steps after which a student is read, the last one among them, ascending."""
-        last = self.scene.reading.steps(self.scene.rows)
-        return tuple(sorted(steps_at(self.marks, last) | {last}))
+        return steps_to_the_end(self.marks, self.scene.reading.steps(self.scene.rows))
 
 
 def make_scene(
