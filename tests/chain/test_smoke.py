@@ -119,6 +119,16 @@ def test_published_notebooks_name_no_path_and_show_no_warnings(smoke_run: Path) 
         assert str(smoke_run) not in json.dumps(outputs) and sys.prefix not in json.dumps(outputs), path.name
 
 
+def test_no_cell_shows_the_repr_of_a_value(smoke_run: Path) -> None:
+    """What a reader sees is a table, a figure or a sentence that was printed."""
+    bare = set()
+    for path in (smoke_run / "executed").glob("*.ipynb"):
+        for cell in json.loads(path.read_text())["cells"]:
+            shown = [output["data"] for output in cell.get("outputs", []) if output["output_type"] == "execute_result"]
+            bare |= {(path.stem, cell["id"]) for data in shown if set(data) == {"text/plain"}}
+    assert bare == set()
+
+
 def test_nothing_unchanged_runs_again(smoke_run: Path, smoke_command: list[str]) -> None:
     root = smoke_run.parents[1]
     done = subprocess.run(smoke_command, cwd=root, capture_output=True, text=True, check=True)
